@@ -1,0 +1,1 @@
+//! Who has what: which worker, when again, when to give up. Pure.

@@ -1,0 +1,1 @@
+//! How it travels: sessions over real transports, behind two small faces.

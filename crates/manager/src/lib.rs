@@ -1,0 +1,6 @@
+//! The manager: it keeps what is uploaded, has it recognised by workers, and shows each answer the moment it exists.
+//!
+//! One file a stage, in the order of the life of one image: `upload` (bytes in), `store` (kept), `engine` (queue,
+//! dispatch and link behind one face), `results` (recorded, then shown), `web` (HTTP and WebSocket).
+
+pub mod api;

@@ -1,0 +1,1 @@
+//! What is shown: image bytes to pixels. No model runtime.

@@ -1,0 +1,1 @@
+//! Who sees: pixels to top-k labels. Owns the model runtimes.

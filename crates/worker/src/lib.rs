@@ -1,0 +1,1 @@
+//! The worker: link to vision to link, on its own threads.
