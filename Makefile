@@ -1,0 +1,82 @@
+# Every recipe of the project. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Models and photos for development and tests, where a checkout has them beside it. The product itself never looks here.
+beside := $(abspath ..)/shared
+ifneq ($(wildcard $(beside)/models),)
+export MANYEYES_MODELS ?= $(beside)/models
+endif
+ifneq ($(wildcard $(beside)/images),)
+export MANYEYES_IMAGES ?= $(beside)/images
+endif
+ifneq ($(wildcard $(beside)/images-250),)
+export MANYEYES_IMAGES_250 ?= $(beside)/images-250
+endif
+ifneq ($(wildcard $(beside)/data/cifar10-jpeg.tar.gz),)
+export MANYEYES_CIFAR10 ?= $(beside)/data/cifar10-jpeg.tar.gz
+endif
+ifneq ($(wildcard $(beside)/rspec),)
+export MANYEYES_RSPEC ?= $(beside)/rspec
+endif
+
+# ONNX Runtime's library, fetched once into .cache/; without it the pure-Rust engine serves.
+with_engine = export ORT_DYLIB_PATH="$${ORT_DYLIB_PATH:-$$(scripts/fetch-onnxruntime || true)}"
+
+release := target/release/manyeyes
+debug := target/debug/manyeyes
+web_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: run
+run: web release ## Build everything and serve the page: a manager and three workers on this machine.
+	@$(with_engine); $(release) model pull --if-missing && exec $(release) up $(ARGS)
+
+.PHONY: release
+release: ## Build the release binary.
+	cargo build --release --locked --package manyeyes
+
+.PHONY: web
+web: web/dist/index.html ## Build the page.
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: $(web_sources) web/node_modules/.package-lock.json
+	cd web && npm run --silent build
+
+.PHONY: test
+test: ## Run every test: Rust, page, browser.
+	scripts/test
+
+.PHONY: check
+check: fmt lint docs deny ## Everything about the code that needs no running: format, lints, docs, dependencies.
+
+.PHONY: fmt
+fmt: ## Is the code formatted?
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: ## Clippy and the page's linter, warnings denied.
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: docs
+docs: ## Build the API documentation, warnings denied.
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+.PHONY: deny
+deny: ## Licences, sources and doubled versions of dependencies; known vulnerabilities where the database can be reached.
+	scripts/deny
+
+.PHONY: bench
+bench: web release ## Measure what the README claims, as ratios in one run.
+	@$(with_engine); scripts/bench $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf target .cache web/node_modules && find web/dist -mindepth 1 ! -name .gitignore -delete
