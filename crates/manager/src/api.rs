@@ -323,3 +323,6 @@ pub struct Status {
     /// Why nothing moves, in one sentence: no worker is connected, say.
     pub notice: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,424 @@
+// Generated from crates/manager/src/api.rs: do not edit. `UPDATE_TYPES=1 cargo test -p manyeyes-manager the_pages_types` writes it anew.
+
+/**
+ * An image as everyone outside sees it.
+ */
+export type Image = {
+/**
+ * Unique in the manager, in upload order within a batch. Decimal digits.
+ */
+id: string,
+/**
+ * The file's own name, shortened and cleaned of control characters and of folders.
+ */
+name: string,
+/**
+ * Where the image is in its life.
+ */
+state: ImageState,
+/**
+ * Top five, most probable first. Empty until recognised.
+ */
+labels: Array<Label>,
+/**
+ * The worker that has it or that answered it.
+ */
+worker: string | null,
+/**
+ * How often it has been assigned.
+ */
+attempts: number,
+/**
+ * Why it was rejected or failed.
+ */
+error: Problem | null,
+/**
+ * Where its time went.
+ */
+timing_ms: Timing,
+/**
+ * The size of the file in bytes.
+ */
+bytes: number,
+/**
+ * Hex SHA-256 of the file. Absent for what was rejected before it was read whole.
+ */
+sha256: string | null,
+/**
+ * The sniffed media type, such as `image/jpeg`.
+ */
+media_type: string | null,
+/**
+ * Pixels across, by the file's header, before orientation.
+ */
+width: number | null,
+/**
+ * Pixels down, by the file's header, before orientation.
+ */
+height: number | null,
+/**
+ * The number of the last change. Of two copies of one image the one with the higher number is newer.
+ */
+seq: number, };
+
+/**
+ * The states of an image.
+ */
+export type ImageState = "waiting" | "assigned" | "recognised" | "failed" | "rejected" | "cancelled";
+
+/**
+ * One class of an answer.
+ */
+export type Label = {
+/**
+ * The class's position in the model's output.
+ */
+index: number,
+/**
+ * The class's name.
+ */
+name: string,
+/**
+ * 0..=1.
+ */
+probability: number, };
+
+/**
+ * What went wrong, for a program (`code`) and for a person (`message`).
+ */
+export type Problem = {
+/**
+ * From the table in `docs/api.md`.
+ */
+code: string,
+/**
+ * One sentence.
+ */
+message: string, };
+
+/**
+ * The body of every request that failed.
+ */
+export type ErrorBody = {
+/**
+ * What went wrong.
+ */
+error: Problem, };
+
+/**
+ * Where an image's time went, in milliseconds; null where not known (yet). The parts from `waiting` to `returning`
+ * and `upload` sum to `total`.
+ */
+export type Timing = {
+/**
+ * First byte of the upload to durable.
+ */
+upload: number | null,
+/**
+ * Kept, but not with the worker that answered.
+ */
+waiting: number | null,
+/**
+ * On the way to the worker: the rest of the manager's measurement.
+ */
+sending: number | null,
+/**
+ * First byte to last byte at the worker.
+ */
+receive: number | null,
+/**
+ * Waiting for a slot at the worker.
+ */
+worker_queue: number | null,
+/**
+ * File bytes to tensor.
+ */
+decoding: number | null,
+/**
+ * The model's run.
+ */
+inference: number | null,
+/**
+ * On the way back: half the smoothed round trip.
+ */
+returning: number | null,
+/**
+ * First byte of the upload to the answer.
+ */
+total: number | null, };
+
+/**
+ * How many images of a batch are in each state.
+ */
+export type Counts = {
+/**
+ * All of them.
+ */
+total: number,
+/**
+ * [`ImageState::Waiting`].
+ */
+waiting: number,
+/**
+ * [`ImageState::Assigned`].
+ */
+assigned: number,
+/**
+ * [`ImageState::Recognised`].
+ */
+recognised: number,
+/**
+ * [`ImageState::Failed`].
+ */
+failed: number,
+/**
+ * [`ImageState::Rejected`].
+ */
+rejected: number,
+/**
+ * [`ImageState::Cancelled`].
+ */
+cancelled: number, };
+
+/**
+ * `POST /api/v1/batches`.
+ */
+export type NewBatch = {
+/**
+ * Unguessable; knowing it is the right to see the batch.
+ */
+id: string, };
+
+/**
+ * `POST .../images`: in part order, also when some were rejected.
+ */
+export type Uploaded = {
+/**
+ * One an uploaded file.
+ */
+images: Array<Image>, };
+
+/**
+ * `POST .../known`, both ways: the question's digests, and those of them whose bytes the batch already has.
+ */
+export type Known = {
+/**
+ * Hex SHA-256 of whole files.
+ */
+sha256: Array<string>, };
+
+/**
+ * `GET /api/v1/batches/{id}`: a page of a batch.
+ */
+export type BatchPage = {
+/**
+ * The batch's id.
+ */
+id: string,
+/**
+ * The number of the last change of the batch.
+ */
+seq: number,
+/**
+ * How many images are in each state.
+ */
+counts: Counts,
+/**
+ * In upload order.
+ */
+images: Array<Image>,
+/**
+ * Whether images follow these.
+ */
+more: boolean,
+/**
+ * What the batch has achieved.
+ */
+throughput: Throughput, };
+
+/**
+ * What a batch achieved, from its first upload to its last answer (or to now).
+ */
+export type Throughput = {
+/**
+ * Answered images a second.
+ */
+images_per_s: number,
+/**
+ * Bits of image file answered a second: goodput, not what the sockets carried.
+ */
+file_bits_per_s: number,
+/**
+ * Seconds from the first upload to the last answer, or to now while unfinished.
+ */
+elapsed_s: number, };
+
+/**
+ * A worker as the manager knows it.
+ */
+export type Worker = {
+/**
+ * Its name, made distinct (`name-2`) where two workers have one name.
+ */
+id: string,
+/**
+ * What it called itself.
+ */
+name: string,
+/**
+ * How it is.
+ */
+state: WorkerState,
+/**
+ * How many images it recognises at a time.
+ */
+slots: number,
+/**
+ * Images assigned to it and not answered.
+ */
+in_flight: number,
+/**
+ * Images it has answered.
+ */
+images: number,
+/**
+ * Over the last ten seconds.
+ */
+images_per_s: number,
+/**
+ * Smoothed round trip.
+ */
+rtt_ms: number | null,
+/**
+ * Smoothed service time of an image in a slot: decoding and inference.
+ */
+service_ms: number | null,
+/**
+ * Bytes of image file sent to it.
+ */
+payload_bytes: number,
+/**
+ * Bytes the socket carried to it.
+ */
+socket_bytes_sent: number,
+/**
+ * Bytes the socket carried from it.
+ */
+socket_bytes_received: number,
+/**
+ * TCP segments sent again to it.
+ */
+retransmissions: number,
+/**
+ * The address it connects from.
+ */
+address: string,
+/**
+ * The model it holds.
+ */
+model: string, };
+
+/**
+ * How a worker is.
+ */
+export type WorkerState = "idle" | "busy" | "draining" | "silent" | "gone";
+
+/**
+ * `GET /api/v1/workers`.
+ */
+export type Workers = {
+/**
+ * Those connected, and those lost a short while ago.
+ */
+workers: Array<Worker>, };
+
+/**
+ * `GET /api/v1/model`: the model the workers answer with.
+ */
+export type Model = {
+/**
+ * As in the manifest, or the file's name. `null` until a worker with a model has joined.
+ */
+name: string | null,
+/**
+ * Hex SHA-256 of the model file.
+ */
+digest: string | null,
+/**
+ * Whether the digest is one the manifest knows.
+ */
+verified: boolean,
+/**
+ * Anything a person should know of it, in one sentence.
+ */
+notice: string | null, };
+
+/**
+ * What the events WebSocket of a batch says.
+ */
+export type Event = { "type": "snapshot",
+/**
+ * The number of the last change that it holds.
+ */
+seq: number,
+/**
+ * The batch's id.
+ */
+batch: string,
+/**
+ * The images that changed since, in upload order, at most a page of them.
+ */
+images: Array<Image>,
+/**
+ * Whether there was more than a page: read the batch by `GET` then.
+ */
+more: boolean,
+/**
+ * Images deleted since. When `complete`, an image that is in neither list nor page is gone too.
+ */
+deleted: Array<string>,
+/**
+ * Whether this is the whole batch rather than what has changed.
+ */
+complete: boolean,
+/**
+ * The rest of what a page shows.
+ */
+status: Status, } | { "type": "change",
+/**
+ * Its number. Numbers only rise; gaps are normal.
+ */
+seq: number,
+/**
+ * The image as it is now; null when it was deleted.
+ */
+image: Image | null,
+/**
+ * The id of the image that was deleted.
+ */
+deleted: string | null, } | { "type": "status" } & Status | { "type": "gone" };
+
+/**
+ * What a page shows beside the images.
+ */
+export type Status = {
+/**
+ * Images of this batch by state.
+ */
+counts: Counts,
+/**
+ * What this batch has achieved.
+ */
+throughput: Throughput,
+/**
+ * All workers.
+ */
+workers: Array<Worker>,
+/**
+ * The model in use.
+ */
+model: Model,
+/**
+ * Why nothing moves, in one sentence: no worker is connected, say.
+ */
+notice: string | null, };
