@@ -1,1 +1,22 @@
 //! What is shown: image bytes to pixels. No model runtime.
+//!
+//! Any bytes give a picture or a [`PictureError`], never a panic, at a cost bounded by [`Limits`].
+
+mod bytes;
+mod decode;
+mod error;
+mod fit;
+mod header;
+mod limits;
+mod rgb;
+mod sniff;
+mod thumbnail;
+
+pub use crate::decode::decode;
+pub use crate::error::PictureError;
+pub use crate::fit::{Fit, decode_fitted};
+pub use crate::header::{HEADER_BYTES, Header, read_header};
+pub use crate::limits::{DEFAULT_MAX_PIXELS, Limits};
+pub use crate::rgb::Rgb;
+pub use crate::sniff::{Format, sniff};
+pub use crate::thumbnail::thumbnail;
