@@ -1,1 +1,17 @@
 //! How it travels: sessions over real transports, behind two small faces.
+//!
+//! [`ManagerEnd`] is the manager's: it listens, and its owner receives what workers say. [`WorkerEnd`] is the worker's:
+//! it connects, again and again. What is said, and when, is decided by the pure sessions of `manyeyes-protocol`; here
+//! are the sockets, the clock and the random numbers.
+
+pub mod manager_end;
+pub mod worker_end;
+
+pub use manager_end::{
+    Departure, FromWorker, ManagerEnd, ManagerSettings, WireCounters, WorkerProfile,
+};
+pub use manyeyes_protocol::frame::ModelDescription;
+pub use manyeyes_protocol::manager_session::{Assignment, WireTiming};
+pub use manyeyes_protocol::timer::TimerSettings;
+pub use manyeyes_protocol::worker_session::Assigned;
+pub use worker_end::{FromManager, WorkerEnd, WorkerSettings};

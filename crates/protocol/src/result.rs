@@ -76,6 +76,8 @@ pub enum FailureCode {
     Injected = 69,
     /// A resend without a body asked after an image that the worker does not have.
     Unknown = 70,
+    /// The assignment carries a critical extension that the worker does not understand.
+    NotUnderstood = 71,
     /// Recognising this image made the worker's own code panic.
     Crashed = 128,
 }
@@ -85,6 +87,12 @@ impl FailureCode {
     #[must_use]
     pub fn is_final(self) -> bool {
         (self as u16) < 64
+    }
+
+    /// Whether the worker says it of itself: another worker may well do better.
+    #[must_use]
+    pub fn is_announced(self) -> bool {
+        !self.is_final() && !self.blames_the_image()
     }
 
     /// Whether the failure counts against the image (see the promise on poisonous images in `docs/protocol.md`).

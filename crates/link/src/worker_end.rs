@@ -1,0 +1,102 @@
+//! The worker's end: connects to the manager, and again whenever the connection is lost.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use manyeyes_protocol::frame::ModelDescription;
+use manyeyes_protocol::id::{Attempt, ImageId, InstanceId};
+use manyeyes_protocol::result::{Answer, Failure};
+use manyeyes_protocol::timer::TimerSettings;
+use manyeyes_protocol::worker_session::Assigned;
+use tokio::sync::mpsc;
+
+/// Settings of the worker's end.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// `HOST:PORT` of the manager.
+    pub manager: String,
+    /// What the worker calls itself.
+    pub name: String,
+    /// Drawn once for a run of the process.
+    pub instance: InstanceId,
+    /// How many images it recognises at a time.
+    pub slots: u32,
+    /// The most images that it will hold, running and queued.
+    pub window: u32,
+    /// The models that it holds.
+    pub models: Vec<ModelDescription>,
+    /// What the manager wants to hear, if it wants anything.
+    pub token: Option<String>,
+    /// Program and version, for people.
+    pub software: String,
+    /// How long the session's timers run; heartbeat and silence are the manager's once it has welcomed us.
+    pub timers: TimerSettings,
+}
+
+/// What the worker hears from the manager.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromManager {
+    /// Welcomed.
+    Connected {
+        /// By whom.
+        manager: SocketAddr,
+    },
+    /// An image to recognise. Say `started` when a slot takes it and `report` when done.
+    Assigned(Assigned),
+    /// Not wanted any more: take it from the queue. Reporting it nevertheless is harmless.
+    Cancelled {
+        /// Which image.
+        image: ImageId,
+        /// As it was in `Assigned`.
+        attempt: Attempt,
+    },
+    /// The manager asks the worker to go: finish, and call `goodbye`.
+    Drain,
+    /// The connection was lost or could not be made.
+    Disconnected {
+        /// Why.
+        reason: String,
+        /// When the next try is.
+        retry_in: Duration,
+    },
+    /// The manager will not have this worker, now or later. Nothing follows.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The worker's end of its link. Clones are handles of the same.
+#[derive(Clone, Debug)]
+pub struct WorkerEnd {}
+
+#[expect(
+    clippy::unimplemented,
+    unused_variables,
+    clippy::unused_async,
+    reason = "the face only; being built"
+)]
+impl WorkerEnd {
+    /// Connects, and keeps reconnecting (with backoff and jitter) until `goodbye` or until a refusal that cannot mend.
+    /// Must be called within a tokio runtime.
+    #[must_use]
+    pub fn connect(settings: WorkerSettings) -> (Self, mpsc::Receiver<FromManager>) {
+        unimplemented!()
+    }
+
+    /// A slot has taken the image. Never blocks; may be called from any thread.
+    pub fn started(&self, image: ImageId, attempt: Attempt) {
+        unimplemented!()
+    }
+
+    /// What came of the image. Never blocks; may be called from any thread.
+    pub fn report(&self, image: ImageId, attempt: Attempt, outcome: Result<Answer, Failure>) {
+        unimplemented!()
+    }
+
+    /// Drains: takes nothing new, says Goodbye when what is running has been reported and acknowledged, or after
+    /// `grace`. Returns when the link has ended.
+    pub async fn goodbye(&self, grace: Duration) {
+        unimplemented!()
+    }
+}
