@@ -1,0 +1,181 @@
+//! What dispatch is told, and what it answers.
+
+use std::time::Duration;
+
+use manyeyes_protocol::id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId};
+use manyeyes_protocol::result::FailureCode;
+
+/// An image to be recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The image. One that dispatch holds already is not taken twice.
+    pub image: ImageId,
+    /// The batch it is of, between which dispatch is fair.
+    pub batch: BatchId,
+    /// The size of the file in bytes.
+    pub bytes: u64,
+    /// The model it needs; `None` for any.
+    pub model: Option<ModelDigest>,
+    /// Deliveries that were made before (by an earlier run of the manager, or before a retry); the next is one more.
+    pub attempts: u32,
+    /// Names of the workers that it has crashed or stalled before.
+    pub blamed: Vec<String>,
+}
+
+/// What a worker can take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Images it recognises at the same time; at least 1 is assumed.
+    pub slots: u32,
+    /// The most it holds, running and queued; at least 1 is assumed.
+    pub window: u32,
+    /// Digests of the models that it holds.
+    pub models: Vec<ModelDigest>,
+    /// The same process was here before: what was measured of it still holds, and it has not crashed.
+    pub returning: bool,
+}
+
+/// How a worker went. An image is requeued whatever it was; only the manner in which a crash may be found out differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It said so.
+    Goodbye,
+    /// Its connection closed.
+    Disconnected,
+    /// It did not answer for too long.
+    Silent,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An image is to be recognised.
+    Submitted(Work),
+    /// Nobody wants the answer any more.
+    Cancelled {
+        /// The image.
+        image: ImageId,
+    },
+    /// A worker is ready.
+    Joined {
+        /// The worker. One that is here already is taken to have left and come back.
+        worker: WorkerId,
+        /// What it can take.
+        capacity: Capacity,
+        /// The name by which it is blamed.
+        name: String,
+    },
+    /// A slot of the worker took the image.
+    Started {
+        /// The worker.
+        worker: WorkerId,
+        /// The image.
+        image: ImageId,
+        /// The delivery.
+        attempt: Attempt,
+    },
+    /// The image is recognised. The first answer ends it wherever it is.
+    Answered {
+        /// The worker.
+        worker: WorkerId,
+        /// The image.
+        image: ImageId,
+        /// The delivery.
+        attempt: Attempt,
+        /// How long a slot was occupied: decode and inference.
+        service: Duration,
+    },
+    /// The worker has no answer.
+    Failed {
+        /// The worker.
+        worker: WorkerId,
+        /// The image.
+        image: ImageId,
+        /// The delivery.
+        attempt: Attempt,
+        /// Why not, which decides what becomes of the image.
+        code: FailureCode,
+    },
+    /// The delivery's deadline passed while the worker is there.
+    Stalled {
+        /// The worker.
+        worker: WorkerId,
+        /// The image.
+        image: ImageId,
+        /// The delivery.
+        attempt: Attempt,
+    },
+    /// A new measurement of the way there and back.
+    RoundTrip {
+        /// The worker.
+        worker: WorkerId,
+        /// Smoothed.
+        smoothed: Duration,
+    },
+    /// The worker is gone.
+    Left {
+        /// The worker.
+        worker: WorkerId,
+        /// How it went.
+        departure: Departure,
+    },
+    /// It turned out that a worker that had disconnected died. What had started there is blamed.
+    Crashed {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// The worker finishes what it has and takes nothing new.
+    Draining {
+        /// The worker.
+        worker: WorkerId,
+    },
+}
+
+/// What is to be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Hand the image to the worker.
+    Assign {
+        /// The worker.
+        worker: WorkerId,
+        /// The image.
+        image: ImageId,
+        /// The delivery, counted from 1 over the image's whole life.
+        attempt: Attempt,
+        /// From now; the worker's queue is included.
+        deadline: Duration,
+    },
+    /// Take the image back from the worker.
+    Cancel {
+        /// The worker.
+        worker: WorkerId,
+        /// The image.
+        image: ImageId,
+        /// The delivery.
+        attempt: Attempt,
+    },
+    /// Persist that this worker crashed or stalled on this image.
+    Blame {
+        /// The image.
+        image: ImageId,
+        /// The worker's name.
+        worker: String,
+    },
+    /// The image has crashed or stalled as many different workers as the limit says. Dispatch has forgotten it.
+    GiveUp {
+        /// The image.
+        image: ImageId,
+        /// Their names.
+        workers: Vec<String>,
+    },
+    /// The image is with nobody any more and waits again.
+    Requeued {
+        /// The image.
+        image: ImageId,
+    },
+    /// The image was submitted when dispatch was full. It was not taken.
+    Full {
+        /// The image.
+        image: ImageId,
+    },
+}
