@@ -4,3 +4,4 @@
 //! dispatch and link behind one face), `results` (recorded, then shown), `web` (HTTP and WebSocket).
 
 pub mod api;
+pub mod store;
