@@ -1,0 +1,140 @@
+/** The manager's HTTP interface (`docs/api.md`), typed. Whatever goes wrong becomes a `RequestError` with a sentence. */
+
+import type { BatchPage, ErrorBody, Image, Model, NewBatch, Uploaded, Workers } from './protocol'
+import { retryAfterMs } from './rules/backoff'
+
+/** A request that failed. `message` is a sentence for a person. */
+export class RequestError extends Error {
+  constructor(
+    /** The HTTP status; 0 when there was no answer at all. */
+    readonly status: number,
+    /** From the table in `docs/api.md`; `unreachable` when there was no answer. */
+    readonly code: string,
+    message: string,
+    /** How long the manager asks to wait before the next try. */
+    readonly retryAfterMs: number | null = null,
+  ) {
+    super(message)
+  }
+}
+
+/** An upload: how far it is, and how to end it early. */
+export interface Upload {
+  /** The images that the manager made of it. Rejects with a `RequestError`. */
+  readonly images: Promise<Image[]>
+  /** Ends it. `images` then rejects. */
+  abort(): void
+}
+
+/** What the page asks of the manager. */
+export interface Api {
+  /** Makes an empty batch and gives its id. */
+  createBatch(): Promise<string>
+  /** The images of a batch in upload order, those after the image `after`, at most `limit`. */
+  page(batch: string, after: string | null, limit: number): Promise<BatchPage>
+  /** Sends one file. Sending it again with the same `key` is answered with the same images. */
+  upload(batch: string, file: File, key: string, onProgress: (share: number) => void): Upload
+  /** Tries a failed image again. */
+  retry(batch: string, image: string): Promise<void>
+  /** The workers, whichever batch is shown. */
+  workers(): Promise<Workers>
+  /** The model in use. */
+  model(): Promise<Model>
+  /** Where the small picture of an image is. */
+  thumbnailUrl(batch: string, image: string): string
+  /** Where the changes after change `from` are told. */
+  eventsUrl(batch: string, from: number): string
+}
+
+/** Speaks to the manager that served this page. `token` goes along with every request when there is one. */
+export function connectApi(token: string | null): Api {
+  const batchUrl = (batch: string) => `/api/v1/batches/${encodeURIComponent(batch)}`
+  const imageUrl = (batch: string, image: string) => `${batchUrl(batch)}/images/${encodeURIComponent(image)}`
+  const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` }
+
+  return {
+    async createBatch() {
+      return (await ask<NewBatch>('POST', '/api/v1/batches', headers)).id
+    },
+    page(batch, after, limit) {
+      const query = new URLSearchParams({ limit: String(limit) })
+      if (after !== null) query.set('after', after)
+      return ask<BatchPage>('GET', `${batchUrl(batch)}?${query}`, headers)
+    },
+    upload(batch, file, key, onProgress) {
+      const url = `${batchUrl(batch)}/images?${new URLSearchParams({ name: file.name })}`
+      return send(url, file, { ...headers, 'Idempotency-Key': key }, onProgress)
+    },
+    async retry(batch, image) {
+      await ask<unknown>('POST', `${imageUrl(batch, image)}/retry`, headers)
+    },
+    workers: () => ask<Workers>('GET', '/api/v1/workers', headers),
+    model: () => ask<Model>('GET', '/api/v1/model', headers),
+    // An <img> and a WebSocket cannot carry the header: they rely on the cookie that the manager sets with the page.
+    thumbnailUrl: (batch, image) => `${imageUrl(batch, image)}/thumbnail`,
+    eventsUrl(batch, from) {
+      const url = new URL(`${batchUrl(batch)}/events?from=${from}`, location.href)
+      url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+      return url.href
+    },
+  }
+}
+
+async function ask<Answer>(method: string, url: string, headers: Record<string, string>): Promise<Answer> {
+  const response = await fetch(url, { method, headers }).catch(() => {
+    throw unreachable()
+  })
+  const text = await response.text().catch(() => {
+    throw unreachable()
+  })
+  if (!response.ok) throw failure(response.status, text, response.headers.get('Retry-After'))
+  return parse(text) as Answer
+}
+
+/** `fetch` does not tell how far an upload is; `XMLHttpRequest` does, and reads the file from disk as it goes. */
+function send(
+  url: string,
+  file: File,
+  headers: Record<string, string>,
+  onProgress: (share: number) => void,
+): Upload {
+  const request = new XMLHttpRequest()
+  const images = new Promise<Image[]>((resolve, reject) => {
+    request.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0)
+    request.onload = () => {
+      if (request.status >= 200 && request.status < 300) {
+        resolve((parse(request.responseText) as Uploaded).images)
+      } else {
+        reject(failure(request.status, request.responseText, request.getResponseHeader('Retry-After')))
+      }
+    }
+    request.onerror = () => reject(unreachable())
+    request.onabort = () => reject(new RequestError(0, 'aborted', 'The upload was stopped.'))
+  })
+  request.open('POST', url)
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value)
+  // The manager looks at the bytes, never at the type that a browser guessed from a file's name.
+  request.setRequestHeader('Content-Type', 'application/octet-stream')
+  request.send(file)
+  return { images, abort: () => request.abort() }
+}
+
+function unreachable(): RequestError {
+  return new RequestError(0, 'unreachable', 'The manager cannot be reached.')
+}
+
+/** Reads a failed answer, also one that a proxy in between has made. */
+function failure(status: number, body: string, retryAfter: string | null): RequestError {
+  const wait = retryAfterMs(retryAfter, Date.now())
+  const problem = (parse(body) as Partial<ErrorBody> | null)?.error
+  if (problem) return new RequestError(status, problem.code, problem.message, wait)
+  return new RequestError(status, 'unknown', `The manager answered with status ${status}.`, wait)
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Which batch the page's address names: `/#ID`. What follows `#` is never sent to a server, so the address of a batch,
+ * which is the right to see it, stays out of logs and of `Referer`.
+ */
+
+/** The address of this page. */
+export interface Address {
+  /** The batch that it named when the page was opened. */
+  readonly batch: string | null
+  /** Makes it name a batch that was just made. */
+  show(batch: string): void
+}
+
+/** Reads the address. One life of the page is one batch: when a person changes the address, the page starts anew. */
+export function useAddress(place: Pick<Window, 'location' | 'history' | 'addEventListener'> = window): Address {
+  place.addEventListener('hashchange', () => place.location.reload())
+  const named = place.location.hash.slice(1)
+  return {
+    batch: named === '' ? null : decodeURIComponent(named),
+    show: (batch) => place.history.replaceState(place.history.state, '', `#${encodeURIComponent(batch)}`),
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * What this page knows of its batch: the images, and what the manager says beside them.
+ *
+ * The events come first with a snapshot and then with changes. What a snapshot has no room for is read by pages. Until
+ * those pages are in, a lost connection resumes from where it stood before the snapshot, so that nothing is skipped.
+ */
+
+import { ref, shallowReactive, shallowRef, triggerRef, type Ref, type ShallowRef } from 'vue'
+import { RequestError, type Api } from '../api'
+import type { BatchPage, Event, Image, Status } from '../protocol'
+import { waitMs, type Backoff } from '../rules/backoff'
+import { keepOnly, strikeOut, takeIn, type Book } from '../rules/merge'
+import { newsBetween } from '../rules/news'
+import { useEvents, type Connection, type Socket } from './useEvents'
+
+/** As many sentences about workers are kept. Older ones say nothing that the table does not. */
+export const NEWS_KEPT = 3
+
+/** As many images are asked for at a time: the most that the manager puts on a page. */
+export const PAGE_SIZE = 1000
+
+/** How a page that could not be read is asked for again. */
+export const REREAD: Backoff = { firstMs: 500, longestMs: 10_000 }
+
+/** The manager's answers that waiting does not mend: no right to see the batch, or no such batch. */
+const FINAL_STATUSES = [401, 403, 404, 410]
+
+/** `none`: there is no batch yet. `ended`: it cannot be shown (any more), `ending` says why. */
+export type BatchPhase = 'none' | 'loading' | 'ready' | 'ended'
+
+/** What is known of the batch, and what may be asked of it. */
+export interface Batch {
+  readonly id: Readonly<Ref<string | null>>
+  readonly phase: Readonly<Ref<BatchPhase>>
+  /** Why the batch cannot be shown, in a sentence. */
+  readonly ending: Readonly<Ref<string | null>>
+  readonly connection: Readonly<Ref<Connection>>
+  /** Each image by its id. A reader of one image is told of changes of that one only. */
+  readonly images: ReadonlyMap<string, Image>
+  /** The ids in upload order. */
+  readonly order: Readonly<ShallowRef<readonly string[]>>
+  readonly status: Readonly<ShallowRef<Status | null>>
+  /** What happened to workers, newest last. */
+  readonly news: Readonly<ShallowRef<readonly string[]>>
+  /** Shows the batch `id`. Once in the life of a page. */
+  open(id: string): void
+  /** Takes in images that came as the answer to an upload. */
+  takeIn(images: readonly Image[]): void
+  /** Tries the connection now rather than when its wait is over. */
+  reconnect(): void
+  /** Ends the connection. */
+  close(): void
+}
+
+/** Knows no batch until `open`. */
+export function useBatch(
+  api: Pick<Api, 'page' | 'eventsUrl'>,
+  openSocket: (url: string) => Socket = (url) => new WebSocket(url) as unknown as Socket,
+  chance: () => number = Math.random,
+): Batch {
+  const id = ref<string | null>(null)
+  const phase = ref<BatchPhase>('none')
+  const ending = ref<string | null>(null)
+  const status = shallowRef<Status | null>(null)
+  const news = shallowRef<readonly string[]>([])
+  const order = shallowRef<string[]>([])
+  const book: Book = { images: shallowReactive(new Map<string, Image>()), order: order.value, deleted: new Set() }
+  /** The last change known with all that came before it. */
+  let seen = 0
+  /** Rises with each reading of pages, so that one that was overtaken stops. */
+  let reading = 0
+
+  const events = useEvents({
+    open: (from) => openSocket(api.eventsUrl(id.value ?? '', from)),
+    from: () => seen,
+    onEvent,
+    onRefused: () => void askWhetherEnded(),
+    chance,
+  })
+
+  function onEvent(event: Event): void {
+    switch (event.type) {
+      case 'snapshot':
+        return onSnapshot(event)
+      case 'change':
+        if (event.image) takeImages([event.image])
+        if (event.deleted !== null) strike([event.deleted])
+        // While pages are read, not all before this change is known.
+        if (phase.value === 'ready') seen = Math.max(seen, event.seq)
+        return
+      case 'status':
+        return onStatus(event)
+      case 'gone':
+        return end('This batch was deleted, or it has expired.')
+    }
+  }
+
+  function onSnapshot(snapshot: Event & { type: 'snapshot' }): void {
+    reading += 1
+    takeImages(snapshot.images)
+    strike(snapshot.deleted)
+    onStatus(snapshot.status)
+    if (snapshot.more) {
+      phase.value = 'loading'
+      void readPages(snapshot.seq, reading)
+      return
+    }
+    if (snapshot.complete) keep(new Set(snapshot.images.map((image) => image.id)), snapshot.seq)
+    seen = snapshot.seq
+    phase.value = 'ready'
+  }
+
+  /** Reads the whole batch. Changes that arrive meanwhile are newer and stay. */
+  async function readPages(seq: number, mine: number): Promise<void> {
+    const present = new Set<string>()
+    let after: string | null = null
+    do {
+      const page = await readPage(after, mine)
+      if (page === null) return
+      takeImages(page.images)
+      for (const image of page.images) present.add(image.id)
+      after = page.more ? (page.images.at(-1)?.id ?? null) : null
+    } while (after !== null)
+    keep(present, seq)
+    seen = seq
+    phase.value = 'ready'
+  }
+
+  /** Reads one page, however long it takes. Null when another reading has taken over or the batch has ended. */
+  async function readPage(after: string | null, mine: number): Promise<BatchPage | null> {
+    for (let failures = 1; mine === reading; failures += 1) {
+      try {
+        const page = await api.page(id.value ?? '', after, PAGE_SIZE)
+        return mine === reading ? page : null
+      } catch (error) {
+        if (mine === reading) endIfFinal(error)
+      }
+      await new Promise((resolve) => setTimeout(resolve, waitMs(REREAD, failures, chance())))
+    }
+    return null
+  }
+
+  function onStatus(next: Status): void {
+    const fresh = status.value === null ? [] : newsBetween(status.value.workers, next.workers)
+    if (fresh.length > 0) news.value = [...news.value, ...fresh].slice(-NEWS_KEPT)
+    status.value = next
+  }
+
+  async function askWhetherEnded(): Promise<void> {
+    try {
+      await api.page(id.value ?? '', null, 1)
+    } catch (error) {
+      endIfFinal(error)
+    }
+  }
+
+  function endIfFinal(error: unknown): void {
+    if (error instanceof RequestError && FINAL_STATUSES.includes(error.status)) end(error.message)
+  }
+
+  function end(why: string): void {
+    reading += 1
+    ending.value = why
+    phase.value = 'ended'
+    events.stop()
+  }
+
+  function takeImages(images: readonly Image[]): void {
+    let changed = false
+    for (const image of images) changed = takeIn(book, image) || changed
+    if (changed) triggerRef(order)
+  }
+
+  function strike(ids: readonly string[]): void {
+    let changed = false
+    for (const one of ids) changed = strikeOut(book, one) || changed
+    if (changed) triggerRef(order)
+  }
+
+  function keep(present: ReadonlySet<string>, seq: number): void {
+    if (keepOnly(book, present, seq)) triggerRef(order)
+  }
+
+  return {
+    id,
+    phase,
+    ending,
+    connection: events.connection,
+    images: book.images,
+    order,
+    status,
+    news,
+    open(batch) {
+      id.value = batch
+      phase.value = 'loading'
+      events.connect()
+    },
+    takeIn: takeImages,
+    reconnect() {
+      if (events.connection.value === 'lost') events.connect()
+    },
+    close() {
+      reading += 1
+      events.stop()
+    },
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * A WebSocket that comes back by itself, carrying the changes of one batch.
+ *
+ * It knows nothing of images. `from()` says after which change to go on, and whatever arrives goes to `onEvent`.
+ */
+
+import { ref, type Ref } from 'vue'
+import type { Event } from '../protocol'
+import { waitMs, type Backoff } from '../rules/backoff'
+
+/** A manager that restarts is back within a second or two; one that is away is not helped by being asked more often. */
+export const RECONNECT: Backoff = { firstMs: 300, longestMs: 10_000 }
+
+/** A connection that has not opened by then is given up and tried again. */
+export const OPEN_WITHIN_MS = 8_000
+
+/** How the connection is. `off`: not wanted (any more). */
+export type Connection = 'off' | 'connecting' | 'open' | 'lost'
+
+/** The part of `WebSocket` that is used. */
+export interface Socket {
+  onopen: (() => void) | null
+  onmessage: ((message: { data: unknown }) => void) | null
+  onclose: (() => void) | null
+  close(): void
+}
+
+/** What a connection needs from outside. */
+export interface EventsNeeds {
+  /** Opens a socket that tells what came after change `from`. */
+  open(from: number): Socket
+  /** The number of the last change that is known completely. */
+  from(): number
+  /** Takes in what the manager says. */
+  onEvent(event: Event): void
+  /** Called after a try that never opened. A browser hides why: whether the batch still exists is found out here. */
+  onRefused(): void
+  /** 0..1. */
+  chance(): number
+}
+
+/** The connection, and what may be done with it. */
+export interface Events {
+  readonly connection: Readonly<Ref<Connection>>
+  /** Connects, or connects anew from `from()`. */
+  connect(): void
+  /** Ends it for good. */
+  stop(): void
+}
+
+/** Makes a connection that is not connected yet. */
+export function useEvents(needs: EventsNeeds): Events {
+  const connection = ref<Connection>('off')
+  let socket: Socket | null = null
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let failures = 0
+
+  function connect(): void {
+    drop()
+    if (connection.value !== 'lost') connection.value = 'connecting'
+    const current = needs.open(needs.from())
+    socket = current
+    timer = setTimeout(onClosed, OPEN_WITHIN_MS, false)
+    let opened = false
+    current.onopen = () => {
+      opened = true
+      clearTimeout(timer)
+    }
+    current.onmessage = ({ data }) => {
+      // Only what has been said counts as connected: a proxy may open a socket to nowhere.
+      failures = 0
+      connection.value = 'open'
+      needs.onEvent(JSON.parse(String(data)) as Event)
+    }
+    current.onclose = () => onClosed(opened)
+  }
+
+  function onClosed(opened: boolean): void {
+    drop()
+    failures += 1
+    connection.value = 'lost'
+    timer = setTimeout(connect, waitMs(RECONNECT, failures, needs.chance()))
+    if (!opened) needs.onRefused()
+  }
+
+  function drop(): void {
+    clearTimeout(timer)
+    if (socket === null) return
+    socket.onopen = socket.onmessage = socket.onclose = null
+    socket.close()
+    socket = null
+  }
+
+  function stop(): void {
+    drop()
+    connection.value = 'off'
+  }
+
+  return { connection, connect, stop }
+}

@@ -1,0 +1,9 @@
+/** Starts the page. */
+
+import { createApp } from 'vue'
+import { connectApi } from './api'
+import App from './App.vue'
+import './style.css'
+import { takeToken } from './token'
+
+createApp(App, { api: connectApi(takeToken(window)) }).mount('#app')

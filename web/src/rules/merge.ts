@@ -1,0 +1,58 @@
+/**
+ * What is known of a batch's images, and how news of them is taken in.
+ *
+ * News comes by several ways at once (the answer to an upload, pages of the batch, numbered changes) and in any order,
+ * so every rule here is idempotent: of two copies of one image the one with the higher `seq` stays, and an image that
+ * was deleted never comes back, because the manager never uses an id twice.
+ */
+
+import type { Image } from '../protocol'
+
+/** What is known of a batch's images. `order` holds the ids of `images` in upload order. */
+export interface Book {
+  readonly images: Map<string, Image>
+  readonly order: string[]
+  readonly deleted: Set<string>
+}
+
+/** Takes in one copy of an image. Says whether the list of ids has changed. */
+export function takeIn(book: Book, image: Image): boolean {
+  if (book.deleted.has(image.id)) return false
+  const known = book.images.get(image.id)
+  if (known && known.seq >= image.seq) return false
+  book.images.set(image.id, image)
+  if (known) return false
+  book.order.splice(place(book.order, image.id), 0, image.id)
+  return true
+}
+
+/** Takes in that an image was deleted. Says whether the list of ids has changed. */
+export function strikeOut(book: Book, id: string): boolean {
+  book.deleted.add(id)
+  if (!book.images.delete(id)) return false
+  book.order.splice(book.order.indexOf(id), 1)
+  return true
+}
+
+/**
+ * Takes in that the whole batch was read as of change `seq`, and that `present` is all of it: what is known from before
+ * `seq` and was not there has been deleted meanwhile. Says whether the list of ids has changed.
+ */
+export function keepOnly(book: Book, present: ReadonlySet<string>, seq: number): boolean {
+  const struck = [...book.images.values()].filter((image) => image.seq <= seq && !present.has(image.id))
+  for (const image of struck) strikeOut(book, image.id)
+  return struck.length > 0
+}
+
+/** Orders ids, which are decimal numbers too large for a `number`, by value. */
+export function compareIds(a: string, b: string): number {
+  if (a.length !== b.length) return a.length - b.length
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Where `id` belongs in `order`. Nearly always at the end, so the search starts there. */
+function place(order: string[], id: string): number {
+  let index = order.length
+  while (index > 0 && compareIds(order[index - 1] as string, id) > 0) index -= 1
+  return index
+}
