@@ -15,8 +15,15 @@
 
 mod dispatch;
 mod event;
+mod image;
+mod lanes;
+mod plan;
+mod roster;
 mod settings;
+mod worker;
 
+#[cfg(test)]
+mod tests;
 
 pub use dispatch::Dispatch;
 pub use event::{Action, Capacity, Departure, Event, Work};

@@ -1,0 +1,110 @@
+//! One image as dispatch sees it: where it is, and what stands against it.
+
+use std::time::{Duration, Instant};
+
+use manyeyes_protocol::id::{Attempt, WorkerId};
+
+use crate::lanes::{LaneKey, Rank};
+use crate::plan::Trouble;
+use crate::settings::Settings;
+
+/// An image that has not ended. Small: two hundred thousand may wait.
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) lane: LaneKey,
+    pub(crate) bytes: u64,
+    pub(crate) attempts: u32,
+    pub(crate) place: Place,
+    /// Few have any.
+    troubles: Option<Box<Troubles>>,
+}
+
+/// Where an image is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In its lane.
+    Waiting(Rank),
+    /// Nowhere until then, after an announced failure.
+    Paused(Instant),
+    /// With a worker.
+    With(WorkerId, Attempt),
+}
+
+#[derive(Debug, Default)]
+struct Troubles {
+    blamed: Vec<String>,
+    avoid: Option<WorkerId>,
+    announced_failures: u32,
+    patience: Duration,
+    patient_until: Option<Instant>,
+}
+
+impl Image {
+    pub(crate) fn new(lane: LaneKey, bytes: u64, attempts: u32) -> Self {
+        Self {
+            lane,
+            bytes,
+            attempts,
+            place: Place::Waiting(Rank::New),
+            troubles: None,
+        }
+    }
+
+    /// Holds a crash or a stall against the image. Says whether this worker is a new one.
+    pub(crate) fn blame(&mut self, worker: String, settings: &Settings, now: Instant) -> bool {
+        let troubles = self.troubles.get_or_insert_default();
+        let new = !troubles.blamed.contains(&worker);
+        if new {
+            troubles.blamed.push(worker);
+        }
+        troubles.patience = if new {
+            settings.patience
+        } else {
+            (troubles.patience * 2).min(settings.patience_limit)
+        };
+        troubles.patient_until = Some(now + troubles.patience);
+        new
+    }
+
+    /// Notes a failure that is not the image's fault, and says how long to pause.
+    pub(crate) fn failed_at(&mut self, worker: WorkerId, settings: &Settings) -> Duration {
+        let troubles = self.troubles.get_or_insert_default();
+        let doublings = troubles.announced_failures.min(16);
+        troubles.announced_failures += 1;
+        troubles.avoid = Some(worker);
+        settings
+            .retry_pause
+            .saturating_mul(1 << doublings)
+            .min(settings.retry_pause_limit)
+    }
+
+    /// The rank at which it waits when it comes back.
+    pub(crate) fn rank(&self) -> Rank {
+        if self.troubles.is_some() {
+            Rank::Troubled
+        } else {
+            Rank::Requeued
+        }
+    }
+
+    /// The workers that it crashed or stalled.
+    pub(crate) fn blamed(&self) -> &[String] {
+        self.troubles
+            .as_ref()
+            .map_or(&[], |troubles| &troubles.blamed)
+    }
+
+    /// When it may go to a worker that it is blamed for.
+    pub(crate) fn patient_until(&self) -> Option<Instant> {
+        self.troubles.as_ref()?.patient_until
+    }
+
+    /// Whom it avoids.
+    pub(crate) fn trouble(&self, now: Instant) -> Trouble<'_> {
+        Trouble {
+            blamed: self.blamed(),
+            avoid: self.troubles.as_ref().and_then(|troubles| troubles.avoid),
+            desperate: self.patient_until().is_some_and(|until| until <= now),
+        }
+    }
+}

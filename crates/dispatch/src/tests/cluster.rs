@@ -1,0 +1,360 @@
+//! A simulated cluster: dispatch on one side, workers with speeds, round trips and vices on the other, a fake clock and
+//! seeded chance between. It checks at every step what must always hold.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use manyeyes_protocol::id::{Attempt, BatchId, ImageId, WorkerId};
+use manyeyes_protocol::result::FailureCode;
+
+use crate::{Action, Capacity, Departure, Dispatch, Event, Settings, Work};
+
+pub(super) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a beginning to count from; nothing depends on which")]
+pub(super) fn beginning() -> Instant {
+    Instant::now()
+}
+
+pub(super) fn work(image: u64, batch: u64) -> Work {
+    Work { image: ImageId(image), batch: BatchId(batch), bytes: 100_000, model: None, attempts: 0, blamed: Vec::new() }
+}
+
+/// What a worker does with one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vice {
+    None,
+    /// The process dies when it begins.
+    Crash,
+    /// The slot never comes back.
+    Hang,
+    /// An announced failure.
+    Announce(FailureCode),
+}
+
+/// How a simulated worker is.
+#[derive(Clone, Debug)]
+pub(super) struct Build {
+    pub(super) slots: u32,
+    pub(super) window: u32,
+    pub(super) service: Duration,
+    pub(super) round_trip: Duration,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        Self { slots: 1, window: 64, service: ms(100), round_trip: Duration::ZERO }
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedWorker {
+    build: Build,
+    name: String,
+    queue: VecDeque<(ImageId, Attempt)>,
+    running: BTreeMap<(ImageId, Attempt), Instant>,
+    hung: u32,
+    /// Time that slots were at work.
+    busy: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Happening {
+    Tell(Event),
+    Arrive(WorkerId, ImageId, Attempt),
+    TakeBack(WorkerId, ImageId, Attempt),
+    Finish(WorkerId, ImageId, Attempt),
+    Deadline(WorkerId, ImageId, Attempt),
+    Rejoin(String, Build),
+}
+
+/// How an image ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Answered,
+    Damaged,
+    GivenUp(Vec<String>),
+}
+
+pub(super) struct Cluster {
+    pub(super) dispatch: Dispatch,
+    pub(super) now: Instant,
+    pub(super) start: Instant,
+    pub(super) ended: BTreeMap<ImageId, (Ending, Duration)>,
+    pub(super) blamed: BTreeSet<(ImageId, String)>,
+    pub(super) full: BTreeSet<ImageId>,
+    vice: Box<dyn FnMut(&str, ImageId) -> Vice>,
+    workers: BTreeMap<WorkerId, SimulatedWorker>,
+    holder: BTreeMap<ImageId, (WorkerId, Attempt)>,
+    agenda: BTreeMap<(Instant, u64), Happening>,
+    sequence: u64,
+    next_worker: u32,
+}
+
+impl Cluster {
+    pub(super) fn new(settings: Settings) -> Self {
+        let start = beginning();
+        Self {
+            dispatch: Dispatch::new(settings),
+            now: start,
+            start,
+            ended: BTreeMap::new(),
+            blamed: BTreeSet::new(),
+            full: BTreeSet::new(),
+            vice: Box::new(|_, _| Vice::None),
+            workers: BTreeMap::new(),
+            holder: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            sequence: 0,
+            next_worker: 1,
+        }
+    }
+
+    pub(super) fn with_vice(mut self, vice: impl FnMut(&str, ImageId) -> Vice + 'static) -> Self {
+        self.vice = Box::new(vice);
+        self
+    }
+
+    pub(super) fn submit(&mut self, images: std::ops::Range<u64>, batch: u64) {
+        for image in images {
+            self.tell(Event::Submitted(work(image, batch)));
+        }
+    }
+
+    pub(super) fn join(&mut self, name: &str, build: Build) -> WorkerId {
+        let id = WorkerId(self.next_worker);
+        self.next_worker += 1;
+        let capacity = Capacity { slots: build.slots, window: build.window, models: vec![], returning: false };
+        let smoothed = build.round_trip;
+        let worker = SimulatedWorker {
+            build,
+            name: name.to_owned(),
+            queue: VecDeque::new(),
+            running: BTreeMap::new(),
+            hung: 0,
+            busy: Duration::ZERO,
+        };
+        self.workers.insert(id, worker);
+        self.tell(Event::Joined { worker: id, capacity, name: name.to_owned() });
+        self.tell(Event::RoundTrip { worker: id, smoothed });
+        id
+    }
+
+    pub(super) fn leave(&mut self, id: WorkerId, departure: Departure) {
+        if self.workers.remove(&id).is_some() {
+            self.tell(Event::Left { worker: id, departure });
+        }
+    }
+
+    /// The process dies; it comes back under the same name, which shows that it had died.
+    pub(super) fn crash(&mut self, id: WorkerId, back_after: Duration) {
+        let Some(worker) = self.workers.remove(&id) else { return };
+        self.tell(Event::Left { worker: id, departure: Departure::Disconnected });
+        self.plan(back_after, Happening::Tell(Event::Crashed { worker: id }));
+        self.plan(back_after, Happening::Rejoin(worker.name, worker.build));
+    }
+
+    pub(super) fn worker_ids(&self) -> Vec<WorkerId> {
+        self.workers.keys().copied().collect()
+    }
+
+    pub(super) fn busy(&self, id: WorkerId) -> Duration {
+        self.workers[&id].busy
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    pub(super) fn ended_at(&self, image: u64) -> Duration {
+        self.ended[&ImageId(image)].1
+    }
+
+    /// Runs until so many images have ended; false when nothing more would happen before.
+    pub(super) fn run_until_ended(&mut self, images: usize) -> bool {
+        self.run_while(|cluster| cluster.ended.len() < images);
+        self.ended.len() >= images
+    }
+
+    pub(super) fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.run_while(|cluster| cluster.next().is_some_and(|at| at <= end));
+        self.now = end;
+        self.drain();
+    }
+
+    fn run_while(&mut self, more: impl Fn(&Self) -> bool) {
+        let mut steps = 0;
+        while more(self) && self.step() {
+            steps += 1;
+            assert!(steps < 3_000_000, "the cluster does not come to rest");
+        }
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.dispatch.handle(event, self.now);
+        self.drain();
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let happening = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        happening.into_iter().chain(self.dispatch.poll_timeout()).min()
+    }
+
+    fn step(&mut self) -> bool {
+        let Some(at) = self.next() else { return false };
+        self.now = self.now.max(at);
+        match self.agenda.first_key_value() {
+            Some(((planned, _), _)) if *planned <= self.now => {
+                let (_, happening) = self.agenda.pop_first().expect("it was just seen");
+                self.happen(happening);
+            }
+            _ => {}
+        }
+        self.drain();
+        true
+    }
+
+    fn plan(&mut self, after: Duration, happening: Happening) {
+        self.sequence += 1;
+        self.agenda.insert((self.now + after, self.sequence), happening);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Tell(event) => self.told(event),
+            Happening::Rejoin(name, build) => {
+                self.join(&name, build);
+            }
+            Happening::Arrive(id, image, attempt) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.queue.push_back((image, attempt));
+                    self.begin(id);
+                }
+            }
+            Happening::TakeBack(id, image, attempt) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.queue.retain(|queued| *queued != (image, attempt));
+                }
+            }
+            Happening::Finish(id, image, attempt) => self.finish(id, image, attempt),
+            Happening::Deadline(worker, image, attempt) => {
+                if self.workers.contains_key(&worker) && self.holder.get(&image) == Some(&(worker, attempt)) {
+                    self.tell(Event::Stalled { worker, image, attempt });
+                }
+            }
+        }
+    }
+
+    /// An event reaches dispatch, and ends an image if it is the first to.
+    fn told(&mut self, event: Event) {
+        let ending = match &event {
+            Event::Answered { image, .. } => Some((*image, Ending::Answered)),
+            Event::Failed { image, code, .. } if code.is_final() => Some((*image, Ending::Damaged)),
+            _ => None,
+        };
+        if let Event::Failed { image, worker, attempt, .. } = &event
+            && self.holder.get(image) == Some(&(*worker, *attempt))
+        {
+            self.holder.remove(image);
+        }
+        if let Some((image, ending)) = ending {
+            let at = self.elapsed();
+            self.ended.entry(image).or_insert((ending, at));
+        }
+        self.dispatch.handle(event, self.now);
+        self.drain();
+        if let Some((image, _)) = self.ended.last_key_value() {
+            debug_assert!(self.dispatch.holder(*image).is_none());
+        }
+    }
+
+    fn begin(&mut self, id: WorkerId) {
+        loop {
+            let worker = self.workers.get_mut(&id).expect("only a worker that is here begins");
+            if worker.running.len() as u32 + worker.hung >= worker.build.slots {
+                return;
+            }
+            let Some((image, attempt)) = worker.queue.pop_front() else { return };
+            let half_way = worker.build.round_trip / 2;
+            let service = worker.build.service;
+            worker.running.insert((image, attempt), self.now);
+            let name = worker.name.clone();
+            self.plan(half_way, Happening::Tell(Event::Started { worker: id, image, attempt }));
+            match (self.vice)(&name, image) {
+                Vice::None => self.plan(service, Happening::Finish(id, image, attempt)),
+                Vice::Announce(code) => {
+                    self.workers.get_mut(&id).expect("still here").running.remove(&(image, attempt));
+                    self.plan(half_way, Happening::Tell(Event::Failed { worker: id, image, attempt, code }));
+                }
+                Vice::Hang => {
+                    let worker = self.workers.get_mut(&id).expect("still here");
+                    worker.running.remove(&(image, attempt));
+                    worker.hung += 1;
+                }
+                Vice::Crash => {
+                    self.tell(Event::Started { worker: id, image, attempt });
+                    return self.crash(id, ms(300));
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, id: WorkerId, image: ImageId, attempt: Attempt) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        if worker.running.remove(&(image, attempt)).is_none() {
+            return;
+        }
+        let service = worker.build.service;
+        worker.busy += service;
+        let half_way = worker.build.round_trip / 2;
+        self.plan(half_way, Happening::Tell(Event::Answered { worker: id, image, attempt, service }));
+        self.begin(id);
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.dispatch.poll(self.now) {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Assign { worker, image, attempt, deadline } => {
+                assert!(!self.ended.contains_key(&image), "{image} had ended and was assigned");
+                let before = self.holder.insert(image, (worker, attempt));
+                let gone = before.is_none_or(|(other, _)| !self.workers.contains_key(&other));
+                assert!(gone, "{image} was with {before:?} when it was assigned to {worker:?}");
+                let build = &self.workers[&worker].build;
+                assert!(self.dispatch.in_flight(worker) <= build.window as usize, "the window was exceeded");
+                let half_way = build.round_trip / 2;
+                self.plan(half_way, Happening::Arrive(worker, image, attempt));
+                self.plan(deadline, Happening::Deadline(worker, image, attempt));
+            }
+            Action::Cancel { worker, image, attempt } => {
+                if self.holder.get(&image) == Some(&(worker, attempt)) {
+                    self.holder.remove(&image);
+                }
+                let half_way = self.workers.get(&worker).map_or(Duration::ZERO, |worker| worker.build.round_trip / 2);
+                self.plan(half_way, Happening::TakeBack(worker, image, attempt));
+            }
+            Action::Blame { image, worker } => {
+                assert!(self.blamed.insert((image, worker)), "{image} was blamed twice for one worker");
+            }
+            Action::GiveUp { image, workers } => {
+                let at = self.elapsed();
+                let before = self.ended.insert(image, (Ending::GivenUp(workers), at));
+                assert_eq!(before, None, "{image} ended twice");
+            }
+            Action::Requeued { image } => {
+                self.holder.remove(&image);
+                assert_eq!(self.dispatch.holder(image), None, "{image} was requeued and is with somebody");
+            }
+            Action::Full { image } => {
+                self.full.insert(image);
+            }
+        }
+    }
+}

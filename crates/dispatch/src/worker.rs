@@ -1,0 +1,306 @@
+//! One worker as dispatch sees it: what it holds, how much more it may hold, and when it would be done with one more.
+//!
+//! Times are in seconds as `f64`: they are estimates, and are compared, never summed into a clock.
+
+use std::time::{Duration, Instant};
+
+use manyeyes_protocol::id::{Attempt, ImageId, ModelDigest};
+
+use crate::event::Capacity;
+
+/// Weight of the newest measurement. A quarter forgets a cold start within a dozen images and rides out one odd photo.
+const NEWEST_WEIGHT: f64 = 0.25;
+
+/// No recognition is taken to be shorter, so that nothing is divided by zero.
+const SHORTEST_SERVICE_S: f64 = 1e-6;
+
+/// What is with a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) image: ImageId,
+    pub(crate) attempt: Attempt,
+    /// A slot has taken it.
+    pub(crate) started: bool,
+    assigned: Instant,
+    /// What round trip, queue and service alone were expected to take.
+    predicted_s: f64,
+    /// When it should be back, everything counted.
+    expected: Instant,
+}
+
+/// What was found out about a worker process. Survives its reconnects.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Measured {
+    /// Smoothed time that a slot is occupied by one image.
+    service_s: Option<f64>,
+    /// Smoothed difference between the turnaround and what round trip, queue and service explain: the bytes' way over a
+    /// narrow link, mostly. May be negative; counts only where positive.
+    unexplained_s: f64,
+    /// Deliveries that stalled in a slot and were never answered. Their slots are not counted on.
+    stuck: Vec<(ImageId, Attempt)>,
+}
+
+/// A worker that is connected.
+#[derive(Clone, Debug)]
+pub(crate) struct Worker {
+    name: String,
+    slots: u32,
+    window: u32,
+    models: Vec<ModelDigest>,
+    draining: bool,
+    round_trip_s: f64,
+    measured: Measured,
+    /// In the order of assignment.
+    held: Vec<Delivery>,
+    /// Since when the worker has been at what it would answer next: its last answer, or an assignment to it when idle.
+    at_it_since: Instant,
+    /// Of what is held, when the first should be back.
+    first_expected: Option<Instant>,
+    /// When it was last given something, to take turns among equals.
+    last_assigned: u64,
+}
+
+impl Worker {
+    pub(crate) fn new(name: String, capacity: Capacity, measured: Measured, now: Instant) -> Self {
+        Self {
+            name,
+            slots: capacity.slots.max(1),
+            window: capacity.window.max(1),
+            models: capacity.models,
+            draining: false,
+            round_trip_s: 0.0,
+            measured,
+            held: Vec::new(),
+            at_it_since: now,
+            first_expected: None,
+            last_assigned: 0,
+        }
+    }
+
+    pub(crate) fn assign(
+        &mut self,
+        image: ImageId,
+        attempt: Attempt,
+        turn: u64,
+        prior_s: f64,
+        now: Instant,
+    ) {
+        let finish_s = self.finish_s(prior_s, now);
+        if self.held.is_empty() {
+            self.at_it_since = now;
+        }
+        self.held.push(Delivery {
+            image,
+            attempt,
+            started: false,
+            assigned: now,
+            predicted_s: finish_s - self.unexplained_s() - self.lateness_s(now),
+            expected: now + Duration::from_secs_f64(finish_s),
+        });
+        self.last_assigned = turn;
+        self.refresh();
+    }
+
+    pub(crate) fn start(&mut self, image: ImageId, attempt: Attempt) {
+        if let Some(delivery) = self
+            .held
+            .iter_mut()
+            .find(|held| (held.image, held.attempt) == (image, attempt))
+        {
+            delivery.started = true;
+        }
+    }
+
+    /// The worker has answered, whatever the answer: a slot is free, and can be counted on.
+    pub(crate) fn answer(
+        &mut self,
+        image: ImageId,
+        attempt: Attempt,
+        service: Option<Duration>,
+        now: Instant,
+    ) {
+        if let Some(service) = service {
+            let newest = service.as_secs_f64().max(SHORTEST_SERVICE_S);
+            let service_s = self.measured.service_s.unwrap_or(newest);
+            self.measured.service_s = Some(service_s + NEWEST_WEIGHT * (newest - service_s));
+        }
+        self.measured
+            .stuck
+            .retain(|stuck| *stuck != (image, attempt));
+        if let Some(delivery) = self.take_back(image, attempt) {
+            let turnaround_s = now
+                .saturating_duration_since(delivery.assigned)
+                .as_secs_f64();
+            let unexplained_s = turnaround_s - delivery.predicted_s;
+            self.measured.unexplained_s +=
+                NEWEST_WEIGHT * (unexplained_s - self.measured.unexplained_s);
+        }
+        self.at_it_since = now;
+    }
+
+    /// Removes a delivery that is with somebody else from now on, or with nobody.
+    pub(crate) fn take_back(&mut self, image: ImageId, attempt: Attempt) -> Option<Delivery> {
+        let at = self
+            .held
+            .iter()
+            .position(|held| (held.image, held.attempt) == (image, attempt))?;
+        let delivery = self.held.remove(at);
+        self.refresh();
+        Some(delivery)
+    }
+
+    /// Removes a delivery whose deadline has passed. If a slot had taken it, that slot is not counted on until the
+    /// delivery is answered after all. In any case the worker is expected to be slower from now on.
+    pub(crate) fn stall(
+        &mut self,
+        image: ImageId,
+        attempt: Attempt,
+        now: Instant,
+    ) -> Option<Delivery> {
+        let delivery = self.take_back(image, attempt)?;
+        self.measure_turnaround(&delivery, now);
+        if delivery.started {
+            self.measured.stuck.push((image, attempt));
+        }
+        Some(delivery)
+    }
+
+    /// Takes back all that no slot has taken, when no slot can be counted on any more.
+    pub(crate) fn take_back_hopeless(&mut self) -> Vec<Delivery> {
+        if self.sound_slots() > 0 {
+            return Vec::new();
+        }
+        let hopeless = self.held.extract_if(.., |held| !held.started).collect();
+        self.refresh();
+        hopeless
+    }
+
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    pub(crate) fn measure_round_trip(&mut self, smoothed: Duration) {
+        self.round_trip_s = smoothed.as_secs_f64();
+    }
+
+    /// What it held, and what to remember of it.
+    pub(crate) fn dismiss(self) -> (String, Vec<Delivery>, Measured) {
+        (self.name, self.held, self.measured)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn held(&self) -> &[Delivery] {
+        &self.held
+    }
+
+    pub(crate) fn last_assigned(&self) -> u64 {
+        self.last_assigned
+    }
+
+    /// Whether it may get new images that need this model, now or when its credit allows.
+    pub(crate) fn serves(&self, need: Option<&ModelDigest>) -> bool {
+        !self.draining
+            && self.sound_slots() > 0
+            && need.is_none_or(|model| self.models.contains(model))
+    }
+
+    /// The smoothed service time, once measured.
+    pub(crate) fn service(&self) -> Option<Duration> {
+        self.measured.service_s.map(Duration::from_secs_f64)
+    }
+
+    pub(crate) fn service_s(&self) -> Option<f64> {
+        self.measured.service_s
+    }
+
+    /// Whether one more may be assigned now.
+    pub(crate) fn has_credit(&self, prior_s: f64) -> bool {
+        !self.draining && self.held.len() < self.credit(prior_s)
+    }
+
+    /// The most that may be with it: what its slots work at, what is on the way there and back while they do, and one
+    /// more so that a slot never waits for the manager. By Little's law `slots * round trip / service` are on the way.
+    /// More would only be kept from workers that may be sooner.
+    fn credit(&self, prior_s: f64) -> usize {
+        let slots = self.sound_slots();
+        if slots == 0 {
+            return 0;
+        }
+        let on_the_way = (f64::from(slots) * self.round_trip_s / self.service_or(prior_s)).round();
+        let useful = slots as usize + 1 + on_the_way as usize;
+        useful.min((self.window as usize).saturating_sub(self.measured.stuck.len()))
+    }
+
+    /// How long from now until one more image would be back.
+    pub(crate) fn finish_s(&self, prior_s: f64, now: Instant) -> f64 {
+        let service_s = self.service_or(prior_s);
+        let slots = f64::from(self.sound_slots().max(1));
+        let ahead = (self.held.len() as f64 + 1.0 - slots).max(0.0);
+        self.unqueued_s(service_s, slots, now) + ahead * service_s / slots
+    }
+
+    /// How many more images would be back sooner than `horizon_s` from now.
+    pub(crate) fn more_before(&self, horizon_s: f64, prior_s: f64, now: Instant) -> usize {
+        let service_s = self.service_or(prior_s);
+        let slots = f64::from(self.sound_slots());
+        let spare_s = horizon_s - self.unqueued_s(service_s, slots, now);
+        if spare_s <= 0.0 {
+            return 0;
+        }
+        let rounds = (spare_s * slots / service_s).ceil() - 1.0;
+        (slots - self.held.len() as f64 + rounds).max(0.0) as usize
+    }
+
+    fn measure_turnaround(&mut self, delivery: &Delivery, now: Instant) {
+        let turnaround_s = now
+            .saturating_duration_since(delivery.assigned)
+            .as_secs_f64();
+        let unexplained_s = turnaround_s - delivery.predicted_s;
+        self.measured.unexplained_s +=
+            NEWEST_WEIGHT * (unexplained_s - self.measured.unexplained_s);
+    }
+
+    /// The part of an estimate that does not depend on how many are ahead. What is late counts twice: for as long as
+    /// something is overdue, it is most likely to take as long again.
+    fn unqueued_s(&self, service_s: f64, slots: f64, now: Instant) -> f64 {
+        let all_slots_busy = self.held.len() as f64 >= slots;
+        let at_it_s = now
+            .saturating_duration_since(self.at_it_since)
+            .as_secs_f64();
+        let done_s = if all_slots_busy {
+            at_it_s.min(service_s / slots)
+        } else {
+            0.0
+        };
+        self.round_trip_s + self.unexplained_s() + service_s - done_s + self.lateness_s(now)
+    }
+
+    fn unexplained_s(&self) -> f64 {
+        self.measured.unexplained_s.max(0.0)
+    }
+
+    fn lateness_s(&self, now: Instant) -> f64 {
+        self.first_expected.map_or(0.0, |expected| {
+            now.saturating_duration_since(expected).as_secs_f64()
+        })
+    }
+
+    fn service_or(&self, prior_s: f64) -> f64 {
+        self.measured
+            .service_s
+            .unwrap_or(prior_s)
+            .max(SHORTEST_SERVICE_S)
+    }
+
+    fn sound_slots(&self) -> u32 {
+        self.slots
+            .saturating_sub(u32::try_from(self.measured.stuck.len()).unwrap_or(u32::MAX))
+    }
+
+    fn refresh(&mut self) {
+        self.first_expected = self.held.iter().map(|held| held.expected).min();
+    }
+}
