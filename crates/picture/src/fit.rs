@@ -6,7 +6,9 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use crate::{Limits, PictureError, Rgb, decode};
+use crate::decode::{Stored, decode_as_stored};
+use crate::orient::Rectangle;
+use crate::{Limits, PictureError, Rgb};
 
 /// How the whole photo is resized before the centre crop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,21 +24,49 @@ pub enum Fit {
     ShorterSide(u32),
 }
 
-/// Decodes a file, resizes it as `fit` says and cuts `crop` x `crop` pixels out of the centre.
+/// Decodes a file, turns it upright, resizes it as `fit` says and cuts `crop` x `crop` pixels out of the centre.
 ///
-/// Panics if the crop is larger than what `fit` makes: a model's manifest is checked where it is read.
+/// # Panics
+/// If the crop is empty or larger than what `fit` makes: a model's manifest is checked where it is read.
 pub fn decode_fitted(
     bytes: &[u8],
     fit: Fit,
     crop: u32,
     limits: &Limits,
 ) -> Result<Rgb, PictureError> {
-    Ok(resize_and_crop(&decode(bytes, limits)?, fit, crop))
+    let Stored { picture, turn } = decode_as_stored(bytes, limits)?;
+    let (upright_width, upright_height) = turn.sides(picture.width, picture.height);
+    let (width, height) = fit.sides(upright_width, upright_height);
+    assert!(
+        crop > 0 && crop <= width && crop <= height,
+        "the crop of {crop} lies within {width} x {height}"
+    );
+
+    // The picture is turned last, when it is small; until then the crop is where it lies in the stored picture.
+    let centre = Rectangle {
+        left: centre_offset(width, crop),
+        top: centre_offset(height, crop),
+        width: crop,
+        height: crop,
+    };
+    let centre = turn.stored(centre, width, height);
+    let (width, height) = turn.sides(width, height);
+    let (scale_x, scale_y) = (
+        f64::from(picture.width) / f64::from(width),
+        f64::from(picture.height) / f64::from(height),
+    );
+    let options = antialiased().crop(
+        f64::from(centre.left) * scale_x,
+        f64::from(centre.top) * scale_y,
+        f64::from(centre.width) * scale_x,
+        f64::from(centre.height) * scale_y,
+    );
+    Ok(turn.upright(resize(&picture, crop, crop, &options)))
 }
 
 impl Fit {
-    /// Width and height after the resize. The longer side is cut down to a whole pixel, as torchvision does.
-    fn size_of(self, width: u32, height: u32) -> (u32, u32) {
+    /// Sides after the resize. Of the longer one the fraction of a pixel is dropped, as torchvision does.
+    fn sides(self, width: u32, height: u32) -> (u32, u32) {
         match self {
             Self::Squash { width, height } => (width, height),
             Self::ShorterSide(side) => {
@@ -53,26 +83,6 @@ impl Fit {
     }
 }
 
-/// One convolution straight from the source rectangle that ends up in the crop; what the crop would drop is never made.
-fn resize_and_crop(picture: &Rgb, fit: Fit, crop: u32) -> Rgb {
-    let (width, height) = fit.size_of(picture.width, picture.height);
-    assert!(
-        crop > 0 && crop <= width && crop <= height,
-        "the crop {crop} fits into {width} x {height}"
-    );
-    let scale_x = f64::from(picture.width) / f64::from(width);
-    let scale_y = f64::from(picture.height) / f64::from(height);
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-        .crop(
-            f64::from(centre_offset(width, crop)) * scale_x,
-            f64::from(centre_offset(height, crop)) * scale_y,
-            f64::from(crop) * scale_x,
-            f64::from(crop) * scale_y,
-        );
-    resize(picture, crop, crop, &options)
-}
-
 /// Pixels left of a centred crop: half the rest, a half rounded to even as Python's `round` does in torchvision.
 fn centre_offset(side: u32, crop: u32) -> u32 {
     let rest = side - crop;
@@ -84,7 +94,12 @@ fn centre_offset(side: u32, crop: u32) -> u32 {
     }
 }
 
-/// Resizes to exactly `width` x `height`.
+/// The triangle filter, as wide as the reduction.
+pub(crate) fn antialiased() -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+}
+
+/// Resizes what `options` crops to exactly `width` x `height`.
 pub(crate) fn resize(picture: &Rgb, width: u32, height: u32, options: &ResizeOptions) -> Rgb {
     let source = ImageRef::new(
         picture.width,
@@ -96,7 +111,7 @@ pub(crate) fn resize(picture: &Rgb, width: u32, height: u32, options: &ResizeOpt
     let mut target = Image::new(width, height, PixelType::U8x3);
     Resizer::new()
         .resize(&source, &mut target, options)
-        .expect("source and target have one pixel type");
+        .expect("the crop lies within, and both are RGB");
     Rgb {
         width,
         height,

@@ -1,7 +1,7 @@
 //! How large a picture is, read from its header without decoding a pixel.
 
-use crate::bytes::{u16_be, u16_le, u32_be, u32_le};
-use crate::{Format, PictureError, sniff};
+use crate::bytes::{u16_le, u32_be, u32_le};
+use crate::{Format, PictureError, jpeg, sniff};
 
 /// Bytes of a file's beginning in which [`read_header`] usually finds what it needs.
 ///
@@ -27,7 +27,7 @@ pub struct Header {
 pub fn read_header(bytes: &[u8]) -> Result<Header, PictureError> {
     let format = sniff(bytes)?;
     let (width, height) = match format {
-        Format::Jpeg => jpeg(bytes)?,
+        Format::Jpeg => jpeg::dimensions(bytes)?,
         Format::Png => png(bytes)?,
         Format::Webp => webp(bytes)?,
         Format::Gif => gif(bytes)?,
@@ -43,57 +43,6 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, PictureError> {
         width,
         height,
     })
-}
-
-/// Walks the segments up to the frame header (SOF), stepping over EXIF, colour profiles and tables of any length.
-fn jpeg(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
-    let mut at = 2;
-    loop {
-        let marker = loop {
-            match (bytes.get(at), bytes.get(at + 1)) {
-                (Some(0xff), Some(0xff)) => at += 1, // fill byte
-                (Some(0xff), Some(marker)) => break *marker,
-                (Some(_), Some(_)) => at += 1, // stray byte between segments; decoders skip it too
-                _ => return Err(PictureError::Truncated),
-            }
-        };
-        at += 2;
-        match marker {
-            0x00 | 0x01 | 0xd0..=0xd8 => continue, // without a length
-            0xd9 => {
-                return Err(PictureError::damaged(
-                    "the JPEG ends before its frame header",
-                ));
-            }
-            0xda => {
-                return Err(PictureError::damaged(
-                    "the JPEG has image data before its frame header",
-                ));
-            }
-            _ => {}
-        }
-        let length = usize::from(u16_be(bytes, at).ok_or(PictureError::Truncated)?);
-        if length < 2 {
-            return Err(PictureError::damaged(
-                "a JPEG segment with an impossible length",
-            ));
-        }
-        match marker {
-            0xc0..=0xc2 => {
-                let height = u16_be(bytes, at + 3).ok_or(PictureError::Truncated)?;
-                let width = u16_be(bytes, at + 5).ok_or(PictureError::Truncated)?;
-                return Ok((width.into(), height.into()));
-            }
-            0xc3 | 0xc7 | 0xcb | 0xcf => {
-                return Err(PictureError::UnsupportedFormat("lossless JPEG"));
-            }
-            0xc9 | 0xca | 0xcd | 0xce => {
-                return Err(PictureError::UnsupportedFormat("arithmetic-coded JPEG"));
-            }
-            0xc5 | 0xc6 => return Err(PictureError::UnsupportedFormat("hierarchical JPEG")),
-            _ => at += length,
-        }
-    }
 }
 
 /// IHDR is required to be the first chunk.

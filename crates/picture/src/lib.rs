@@ -3,11 +3,14 @@
 //! Any bytes give a picture or a [`PictureError`], never a panic, at a cost bounded by [`Limits`].
 
 mod bytes;
+mod cut;
 mod decode;
 mod error;
 mod fit;
 mod header;
+mod jpeg;
 mod limits;
+mod orient;
 mod rgb;
 mod sniff;
 mod thumbnail;

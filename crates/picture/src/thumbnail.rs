@@ -1,13 +1,16 @@
 //! A small JPEG of a picture, for the page.
 
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
-use crate::{Limits, PictureError, Rgb, decode, fit};
+use crate::decode::{Stored, decode_as_stored};
+use crate::{Limits, PictureError, Rgb, fit};
 
 /// JPEG quality of thumbnails: artefacts stay invisible at this size, and 320 pixels take about 15 kB.
 const QUALITY: u8 = 80;
+
+/// A JPEG has at most this many pixels a side.
+const MAX_SIDE: u32 = 65_535;
 
 /// Decodes a file and makes a JPEG of it whose longer side has at most `longest_side` pixels. Never enlarges.
 pub fn thumbnail(
@@ -15,15 +18,18 @@ pub fn thumbnail(
     longest_side: u32,
     limits: &Limits,
 ) -> Result<Vec<u8>, PictureError> {
-    let picture = decode(bytes, limits)?;
-    let (width, height) = size_within(picture.width, picture.height, longest_side.max(1));
+    let Stored { picture, turn } = decode_as_stored(bytes, limits)?;
+    let (width, height) = size_within(
+        picture.width,
+        picture.height,
+        longest_side.clamp(1, MAX_SIDE),
+    );
     let small = if (width, height) == (picture.width, picture.height) {
         picture
     } else {
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        fit::resize(&picture, width, height, &options)
+        fit::resize(&picture, width, height, &fit::antialiased())
     };
-    Ok(encode_jpeg(&small))
+    Ok(encode_jpeg(&turn.upright(small)))
 }
 
 /// Keeps the proportions, to the nearest pixel and never to nothing.
