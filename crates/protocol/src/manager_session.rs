@@ -1,10 +1,43 @@
-//! The manager's end of a session.
+//! The manager's end of a session with one worker, over one connection.
+//!
+//! The owner tells it what happened (`handle_*`) and what to do (`assign`, `cancel`, ...), and after each of these asks
+//! `poll_event` and `poll_frame` until they have nothing more, and `poll_timeout` for when to call `handle_timeout`.
+//! Frames should be polled only when they can be written soon: small ones go before waiting assignments.
+//!
+//! It ends with its connection; what was in flight is then the owner's to give to others. For the life of one
+//! assignment see [`in_flight`].
 
-use std::time::Duration;
+mod in_flight;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::id::{Attempt, ImageId, ModelDigest};
+use crate::MAX_UNSAID;
+use crate::frame::{
+    DecodeError, Extensions, Hello, MAX_PAYLOAD, MAX_SLOTS, MAX_WINDOW, ManagerFrame, Refusal,
+    RefusalCode, Stage, VERSIONS, Welcome, WorkerFrame,
+};
+use crate::id::{Attempt, BooksId, ImageId, ModelDigest};
+use crate::result::{Answer, Failure, FailureCode};
+use crate::secret;
+use crate::smoothed::Smoothed;
+use crate::timer::{Timer, TimerSettings, TimerTable};
+use in_flight::InFlight;
+
+/// What a session needs to know of its manager.
+#[derive(Clone, Debug)]
+pub struct ManagerSessionSettings {
+    /// The books that image numbers are of.
+    pub books: BooksId,
+    /// What a worker has to know; `None`: nothing.
+    pub token: Option<String>,
+    /// The model that a worker has to hold; `None`: any.
+    pub model: Option<ModelDigest>,
+    /// How long the timers run.
+    pub timers: TimerSettings,
+}
 
 /// One delivery of an image to a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,4 +63,495 @@ pub struct WireTiming {
     pub since_assigned: Duration,
     /// Half the smoothed round trip; zero until one has been measured.
     pub returning: Duration,
+}
+
+/// What the owner hears of a session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ManagerEvent {
+    /// The handshake is done. The first event of every session that comes so far.
+    Joined(Hello),
+    /// A slot of the worker has taken the image.
+    Started {
+        /// Which image.
+        image: ImageId,
+        /// Which delivery of it.
+        attempt: Attempt,
+    },
+    /// The image is recognised. May be of a delivery that this session did not make.
+    Answered {
+        /// Which image.
+        image: ImageId,
+        /// Which delivery of it.
+        attempt: Attempt,
+        /// Labels and the worker's times.
+        answer: Answer,
+        /// The wire's times.
+        wire: WireTiming,
+    },
+    /// The worker has no answer.
+    Failed {
+        /// Which image.
+        image: ImageId,
+        /// Which delivery of it.
+        attempt: Attempt,
+        /// Why.
+        failure: Failure,
+    },
+    /// The deadline has passed while the worker was there. The session has forgotten the delivery.
+    Stalled {
+        /// Which image.
+        image: ImageId,
+        /// Which delivery of it.
+        attempt: Attempt,
+    },
+    /// A round trip was measured.
+    RoundTrip {
+        /// Smoothed.
+        smoothed: Duration,
+    },
+    /// The session is over: say what is still to be said, and close the connection. Always the last event.
+    Closed(Ending),
+}
+
+/// How a session ended, when it was not the connection that did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The worker said so.
+    Goodbye,
+    /// Not a byte for the silence limit; or no Hello in time.
+    Silent,
+    /// The worker broke the protocol; the text says how.
+    Misbehaved(String),
+    /// We did not let it in.
+    Refused(RefusalCode),
+    /// We said goodbye.
+    Shutdown,
+}
+
+/// The manager's end of a session.
+#[derive(Debug)]
+pub struct ManagerSession {
+    settings: ManagerSessionSettings,
+    phase: Phase,
+    timers: TimerTable,
+    in_flight: InFlight,
+    small: VecDeque<ManagerFrame>,
+    events: VecDeque<ManagerEvent>,
+    round_trip: Smoothed,
+    measuring: Option<Measuring>,
+    next_nonce: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The Hello has not come.
+    Greeting,
+    /// Let in.
+    Joined,
+    /// Over.
+    Closed,
+}
+
+/// The ping whose pong will tell the round trip.
+#[derive(Clone, Copy, Debug)]
+struct Measuring {
+    nonce: u64,
+    sent: Option<Instant>,
+}
+
+impl ManagerSession {
+    /// The session of a connection just accepted.
+    #[must_use]
+    pub fn new(settings: ManagerSessionSettings, now: Instant) -> Self {
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Handshake, now + settings.timers.handshake);
+        Self {
+            in_flight: InFlight::new(&settings.timers),
+            settings,
+            phase: Phase::Greeting,
+            timers,
+            small: VecDeque::new(),
+            events: VecDeque::new(),
+            round_trip: Smoothed::default(),
+            measuring: None,
+            next_nonce: 0,
+        }
+    }
+
+    /// Bytes have come, if only a part of a frame: the worker is there.
+    pub fn handle_bytes(&mut self, now: Instant) {
+        if self.phase == Phase::Joined {
+            self.timers
+                .set(Timer::Silent, now + self.settings.timers.silence);
+        }
+    }
+
+    /// A whole frame has come.
+    pub fn handle_frame(&mut self, frame: WorkerFrame, now: Instant) {
+        match self.phase {
+            Phase::Greeting => match frame {
+                WorkerFrame::Hello(hello) => self.greet(hello, now),
+                WorkerFrame::Result { .. }
+                | WorkerFrame::Failed { .. }
+                | WorkerFrame::Progress { .. }
+                | WorkerFrame::Ping { .. }
+                | WorkerFrame::Pong { .. }
+                | WorkerFrame::Goodbye => self.misbehaved("its first frame was no Hello"),
+            },
+            Phase::Joined => self.handle_joined(frame, now),
+            Phase::Closed => {}
+        }
+    }
+
+    /// What came was no frame.
+    pub fn handle_garbage(&mut self, error: &DecodeError) {
+        self.misbehaved(&error.to_string());
+    }
+
+    /// `poll_timeout` has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.expired(now) {
+            match timer {
+                Timer::Handshake | Timer::Silent => self.close(Ending::Silent),
+                Timer::Heartbeat => self.ping(now),
+                Timer::Resend(image) => {
+                    if let Some(question) = self.in_flight.ask(image, now, &mut self.timers) {
+                        self.say(question);
+                    }
+                }
+                Timer::Deadline(image) => {
+                    if let Some(attempt) = self.in_flight.remove(image, &mut self.timers) {
+                        self.events
+                            .push_back(ManagerEvent::Stalled { image, attempt });
+                    }
+                }
+                Timer::Reconnect | Timer::Grace => {}
+            }
+        }
+    }
+
+    /// Hands an image to the worker. A newer delivery of an image that is in flight takes the older one's place.
+    pub fn assign(&mut self, assignment: Assignment, now: Instant) {
+        if self.phase != Phase::Joined {
+            return;
+        }
+        let (image, attempt) = (assignment.image, assignment.attempt);
+        let refuse = |code, message: String| ManagerEvent::Failed {
+            image,
+            attempt,
+            failure: Failure { code, message },
+        };
+        if assignment.payload.len() > MAX_PAYLOAD {
+            let sentence =
+                format!("a file of more than {MAX_PAYLOAD} bytes cannot be sent to a worker");
+            self.events
+                .push_back(refuse(FailureCode::UnsupportedFormat, sentence));
+        } else if self.in_flight.len() >= MAX_WINDOW as usize {
+            let sentence = format!("{MAX_WINDOW} images are with this worker already");
+            self.events.push_back(refuse(FailureCode::Busy, sentence));
+        } else {
+            self.in_flight.add(assignment, now, &mut self.timers);
+        }
+    }
+
+    /// The answer is not wanted any more. It may come nevertheless.
+    pub fn cancel(&mut self, image: ImageId, attempt: Attempt) {
+        if self.in_flight.cancel(image, attempt, &mut self.timers) {
+            self.say(ManagerFrame::Cancel { image, attempt });
+        }
+    }
+
+    /// The answer (or failure) is safe, or not needed: the worker may forget it.
+    pub fn acknowledge(&mut self, image: ImageId, attempt: Attempt) {
+        self.say(ManagerFrame::ResultAck { image, attempt });
+    }
+
+    /// Asks the worker to finish what it has and go.
+    pub fn drain(&mut self) {
+        self.say(ManagerFrame::Drain);
+    }
+
+    /// Says goodbye; the worker will try again later.
+    pub fn shutdown(&mut self) {
+        match self.phase {
+            Phase::Greeting => self.refuse(RefusalCode::ShuttingDown, "the manager is going down"),
+            Phase::Joined => {
+                self.say(ManagerFrame::Goodbye);
+                self.close(Ending::Shutdown);
+            }
+            Phase::Closed => {}
+        }
+    }
+
+    /// The next frame to write. What it says counts as said now.
+    pub fn poll_frame(&mut self, now: Instant) -> Option<ManagerFrame> {
+        let Some(frame) = self.small.pop_front() else {
+            return self.in_flight.send_next(now, &mut self.timers);
+        };
+        if let (ManagerFrame::Ping { nonce }, Some(measuring)) = (&frame, &mut self.measuring)
+            && measuring.nonce == *nonce
+        {
+            measuring.sent = Some(now);
+        }
+        Some(frame)
+    }
+
+    /// What the owner should know next.
+    pub fn poll_event(&mut self) -> Option<ManagerEvent> {
+        self.events.pop_front()
+    }
+
+    /// When to call `handle_timeout`, if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next_timeout()
+    }
+
+    /// Whether the session is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Whether the handshake has been done, and the session is not over.
+    #[must_use]
+    pub fn is_joined(&self) -> bool {
+        self.phase == Phase::Joined
+    }
+
+    /// The round trip from ping to pong, smoothed.
+    #[must_use]
+    pub fn smoothed_round_trip(&self) -> Option<Duration> {
+        self.round_trip.mean()
+    }
+
+    fn greet(&mut self, hello: Hello, now: Instant) {
+        let version = match self.admit(&hello) {
+            Ok(version) => version,
+            Err((code, sentence)) => return self.refuse(code, &sentence),
+        };
+        let timers = &self.settings.timers;
+        let (heartbeat, silence) = (timers.heartbeat, timers.silence);
+        self.phase = Phase::Joined;
+        self.timers.stop(Timer::Handshake);
+        self.timers.set(Timer::Silent, now + silence);
+        self.say(ManagerFrame::Welcome(Welcome {
+            version,
+            books: self.settings.books,
+            heartbeat,
+            silence,
+        }));
+        self.events.push_back(ManagerEvent::Joined(hello));
+        // Before any image is on the way, so that the first answer's time can be split.
+        self.ping(now);
+    }
+
+    /// The version to speak, or why the worker is not let in.
+    fn admit(&self, hello: &Hello) -> Result<u16, (RefusalCode, String)> {
+        let Some(version) = VERSIONS.newest_common(hello.versions) else {
+            let (ours, theirs) = (VERSIONS, hello.versions);
+            let sentence = format!(
+                "the manager speaks protocol versions {} to {}, the worker {} to {}: use the same release for both",
+                ours.min, ours.max, theirs.min, theirs.max
+            );
+            return Err((RefusalCode::Version, sentence));
+        };
+        if let Some(token) = &self.settings.token {
+            match &hello.token {
+                None => {
+                    return Err((
+                        RefusalCode::Token,
+                        "this manager wants a token (--token)".to_owned(),
+                    ));
+                }
+                Some(offered) if !secret::same(token, offered) => {
+                    return Err((
+                        RefusalCode::Token,
+                        "the token is not the manager's".to_owned(),
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        if hello.name.is_empty() || hello.name.chars().any(char::is_control) {
+            return Err((
+                RefusalCode::Hello,
+                "a worker needs a name without control characters".to_owned(),
+            ));
+        }
+        if !(1..=MAX_SLOTS).contains(&hello.slots)
+            || !(hello.slots..=MAX_WINDOW).contains(&hello.window)
+        {
+            let sentence = format!(
+                "{} slots and a window of {}: it takes 1 to {MAX_SLOTS} slots and a window from there to {MAX_WINDOW}",
+                hello.slots, hello.window
+            );
+            return Err((RefusalCode::Hello, sentence));
+        }
+        match self.settings.model {
+            Some(model) if hello.models.iter().all(|held| held.digest != model) => Err((
+                RefusalCode::Model,
+                format!("the model in use is {model}, which this worker does not hold"),
+            )),
+            Some(_) | None => Ok(version),
+        }
+    }
+
+    fn handle_joined(&mut self, frame: WorkerFrame, now: Instant) {
+        match frame {
+            WorkerFrame::Hello(_) => self.misbehaved("it said Hello twice"),
+            WorkerFrame::Result {
+                image,
+                attempt,
+                answer,
+                extensions,
+            } => {
+                self.answered(image, attempt, answer, &extensions, now);
+            }
+            WorkerFrame::Failed {
+                image,
+                attempt,
+                failure,
+            } => self.failed(image, attempt, failure),
+            WorkerFrame::Progress {
+                image,
+                attempt,
+                stage,
+            } => self.progressed(image, attempt, stage, now),
+            WorkerFrame::Ping { nonce } => self.say(ManagerFrame::Pong { nonce }),
+            WorkerFrame::Pong { nonce } => self.measure_round_trip(nonce, now),
+            WorkerFrame::Goodbye => self.close(Ending::Goodbye),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        image: ImageId,
+        attempt: Attempt,
+        answer: Answer,
+        extensions: &Extensions,
+        now: Instant,
+    ) {
+        let since_assigned = self
+            .in_flight
+            .answered(image, attempt, now, &mut self.timers);
+        if let Some(kind) = extensions.not_understood() {
+            let message = format!(
+                "the result has the critical extension {kind}, which this manager does not understand"
+            );
+            let failure = Failure {
+                code: FailureCode::NotUnderstood,
+                message,
+            };
+            return self.events.push_back(ManagerEvent::Failed {
+                image,
+                attempt,
+                failure,
+            });
+        }
+        let returning = self.round_trip.mean().unwrap_or_default() / 2;
+        let timing = &answer.timing;
+        let at_the_worker = timing.receive + timing.queue + timing.decode + timing.inference;
+        let since_assigned = since_assigned.unwrap_or(at_the_worker + returning);
+        let wire = WireTiming {
+            since_assigned,
+            returning,
+        };
+        self.events.push_back(ManagerEvent::Answered {
+            image,
+            attempt,
+            answer,
+            wire,
+        });
+    }
+
+    fn failed(&mut self, image: ImageId, attempt: Attempt, failure: Failure) {
+        // A resend that crossed the end of its delivery finds nothing at the worker, and nobody here who would mind.
+        let unknown = failure.code == FailureCode::Unknown;
+        if unknown
+            && (!self.in_flight.holds(image, attempt)
+                || self.in_flight.send_whole_again(image, &mut self.timers))
+        {
+            return;
+        }
+        if self.in_flight.holds(image, attempt) {
+            self.in_flight.remove(image, &mut self.timers);
+        }
+        self.events.push_back(ManagerEvent::Failed {
+            image,
+            attempt,
+            failure,
+        });
+    }
+
+    fn progressed(&mut self, image: ImageId, attempt: Attempt, stage: Stage, now: Instant) {
+        let round_trip = self.round_trip.mean().unwrap_or_default();
+        if self
+            .in_flight
+            .progressed(image, attempt, stage, round_trip, now, &mut self.timers)
+        {
+            self.events
+                .push_back(ManagerEvent::Started { image, attempt });
+        }
+    }
+
+    /// Says that we are there; measures the round trip when no large frame would be measured with it.
+    fn ping(&mut self, now: Instant) {
+        let nonce = self.next_nonce;
+        self.next_nonce += 1;
+        if self.measuring.is_none() && self.in_flight.bytes_on_the_way() == 0 {
+            self.measuring = Some(Measuring { nonce, sent: None });
+        }
+        self.say(ManagerFrame::Ping { nonce });
+        self.timers
+            .set(Timer::Heartbeat, now + self.settings.timers.heartbeat);
+    }
+
+    fn measure_round_trip(&mut self, nonce: u64, now: Instant) {
+        let Some(Measuring {
+            nonce: expected,
+            sent: Some(sent),
+        }) = self.measuring
+        else {
+            return;
+        };
+        if nonce == expected {
+            self.measuring = None;
+            self.round_trip.measure(now.saturating_duration_since(sent));
+            let smoothed = self.round_trip.mean().unwrap_or_default();
+            self.events.push_back(ManagerEvent::RoundTrip { smoothed });
+        }
+    }
+
+    fn say(&mut self, frame: ManagerFrame) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if self.small.len() >= MAX_UNSAID {
+            self.small.clear();
+            return self.misbehaved("it does not read what we say");
+        }
+        self.small.push_back(frame);
+    }
+
+    fn refuse(&mut self, code: RefusalCode, sentence: &str) {
+        self.say(ManagerFrame::Refused(Refusal {
+            code,
+            sentence: sentence.to_owned(),
+        }));
+        self.close(Ending::Refused(code));
+    }
+
+    fn misbehaved(&mut self, how: &str) {
+        self.close(Ending::Misbehaved(how.to_owned()));
+    }
+
+    fn close(&mut self, ending: Ending) {
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Closed;
+            self.timers.stop_all();
+            self.in_flight.clear();
+            self.events.push_back(ManagerEvent::Closed(ending));
+        }
+    }
 }

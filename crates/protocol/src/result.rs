@@ -83,6 +83,31 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Self; 15] = [
+        Self::Empty,
+        Self::NotAnImage,
+        Self::UnsupportedFormat,
+        Self::Truncated,
+        Self::TooManyPixels,
+        Self::Damaged,
+        Self::ModelMissing,
+        Self::InferenceFailed,
+        Self::Busy,
+        Self::ShuttingDown,
+        Self::Expired,
+        Self::Injected,
+        Self::Unknown,
+        Self::NotUnderstood,
+        Self::Crashed,
+    ];
+
+    /// The kind that has this number on the wire.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| *code as u16 == number)
+    }
+
     /// Whether no worker could recognise the image.
     #[must_use]
     pub fn is_final(self) -> bool {

@@ -1,0 +1,294 @@
+//! The assignments that are with the worker, or waiting to be written to it. The life of one:
+//!
+//! ```text
+//! waiting -> sent -> received -> started -> (answered, failed, cancelled or stalled: forgotten)
+//!    ^        |         |
+//!    +--------+---------+   the worker does not know it: the whole is sent again
+//! ```
+//!
+//! From `sent` on, [`Timer::Resend`] is set: when it fires, the worker is asked what has become of the image. The wait
+//! follows the turnaround that was measured, doubles with each asking, and allows for the bytes that are on the way.
+//! From `started` on, [`Timer::Deadline`] is set too.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::Assignment;
+use crate::frame::{Assign, Extensions, ManagerFrame, Stage};
+use crate::id::{Attempt, ImageId};
+use crate::smoothed::Smoothed;
+use crate::timer::{Timer, TimerSettings, TimerTable};
+
+/// How often the whole of an image is sent to a worker that says it does not know it, before that is a failure: it
+/// should never happen once.
+const MAX_WHOLE: u32 = 3;
+
+/// The wait for the first answer of a session, when nothing has been measured: about an inference on a slow machine.
+const FIRST_TURNAROUND: Duration = Duration::from_secs(3);
+
+/// The bytes per second that a link is taken to carry until it has been measured: a slow home uplink.
+const FIRST_RATE: f64 = 125_000.0;
+
+/// A payload shorter than this says nothing of a link's rate: its time is all round trip.
+const RATE_SAMPLE_BYTES: usize = 32 * 1024;
+
+#[derive(Debug)]
+pub(super) struct InFlight {
+    resend_floor: Duration,
+    resend_ceiling: Duration,
+    deliveries: HashMap<ImageId, Delivery>,
+    waiting: VecDeque<ImageId>,
+    turnaround: Smoothed,
+    bytes_per_second: f64,
+    bytes_on_the_way: usize,
+    last_received: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Delivery {
+    assignment: Assignment,
+    assigned: Instant,
+    state: State,
+    asked: u32,
+    sent_whole: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Sent { at: Instant },
+    Received,
+    Started,
+}
+
+impl InFlight {
+    pub(super) fn new(timers: &TimerSettings) -> Self {
+        Self {
+            resend_floor: timers.resend_floor,
+            resend_ceiling: timers.resend_ceiling,
+            deliveries: HashMap::new(),
+            waiting: VecDeque::new(),
+            turnaround: Smoothed::default(),
+            bytes_per_second: FIRST_RATE,
+            bytes_on_the_way: 0,
+            last_received: None,
+        }
+    }
+
+    pub(super) fn add(&mut self, assignment: Assignment, now: Instant, timers: &mut TimerTable) {
+        let image = assignment.image;
+        self.remove(image, timers);
+        self.waiting.push_back(image);
+        let delivery = Delivery {
+            assignment,
+            assigned: now,
+            state: State::Waiting,
+            asked: 0,
+            sent_whole: 0,
+        };
+        self.deliveries.insert(image, delivery);
+    }
+
+    /// The next assignment, whole.
+    pub(super) fn send_next(
+        &mut self,
+        now: Instant,
+        timers: &mut TimerTable,
+    ) -> Option<ManagerFrame> {
+        let image = self.waiting.pop_front()?;
+        let delivery = self
+            .deliveries
+            .get_mut(&image)
+            .expect("what waits is in flight: remove() takes it from both");
+        delivery.state = State::Sent { at: now };
+        delivery.sent_whole += 1;
+        self.bytes_on_the_way += delivery.assignment.payload.len();
+        let frame = frame(&delivery.assignment, false);
+        timers.set(Timer::Resend(image), now + self.patience(0));
+        Some(frame)
+    }
+
+    /// The question after an assignment whose answer is late.
+    pub(super) fn ask(
+        &mut self,
+        image: ImageId,
+        now: Instant,
+        timers: &mut TimerTable,
+    ) -> Option<ManagerFrame> {
+        let delivery = self.deliveries.get_mut(&image)?;
+        delivery.asked += 1;
+        let (asked, question) = (delivery.asked, frame(&delivery.assignment, true));
+        timers.set(Timer::Resend(image), now + self.patience(asked));
+        Some(question)
+    }
+
+    /// The worker does not know the image: queues the whole of it again. False when that was done too often.
+    pub(super) fn send_whole_again(&mut self, image: ImageId, timers: &mut TimerTable) -> bool {
+        let Some(delivery) = self.deliveries.get_mut(&image) else {
+            return false;
+        };
+        if delivery.sent_whole >= MAX_WHOLE {
+            return false;
+        }
+        if delivery.state == State::Waiting {
+            return true;
+        }
+        timers.stop(Timer::Resend(image));
+        timers.stop(Timer::Deadline(image));
+        if let State::Sent { .. } = delivery.state {
+            self.bytes_on_the_way -= delivery.assignment.payload.len();
+        }
+        delivery.state = State::Waiting;
+        self.waiting.push_back(image);
+        true
+    }
+
+    /// Notes how far an image has come. True when it has just started.
+    pub(super) fn progressed(
+        &mut self,
+        image: ImageId,
+        attempt: Attempt,
+        stage: Stage,
+        round_trip: Duration,
+        now: Instant,
+        timers: &mut TimerTable,
+    ) -> bool {
+        let Some(delivery) = self.deliveries.get_mut(&image) else {
+            return false;
+        };
+        if delivery.assignment.attempt != attempt || delivery.state == State::Waiting {
+            return false;
+        }
+        let (before, asked) = (delivery.state, delivery.asked);
+        let just_started = stage == Stage::Started && before != State::Started;
+        delivery.state = if stage == Stage::Started || before == State::Started {
+            State::Started
+        } else {
+            State::Received
+        };
+        if just_started {
+            timers.set(Timer::Deadline(image), now + delivery.assignment.deadline);
+        }
+        if let State::Sent { at } = before {
+            let bytes = delivery.assignment.payload.len();
+            self.arrived(bytes, at, round_trip, now);
+        }
+        timers.set(Timer::Resend(image), now + self.patience(asked));
+        just_started
+    }
+
+    /// Forgets an answered delivery; returns the time since it was assigned, if it was made here.
+    pub(super) fn answered(
+        &mut self,
+        image: ImageId,
+        attempt: Attempt,
+        now: Instant,
+        timers: &mut TimerTable,
+    ) -> Option<Duration> {
+        let delivery = self
+            .deliveries
+            .get(&image)
+            .filter(|delivery| delivery.assignment.attempt == attempt)?;
+        let since_assigned = now.saturating_duration_since(delivery.assigned);
+        // One that was asked after would teach patience its own impatience (Karn's rule, RFC 6298 section 3).
+        if delivery.asked == 0 {
+            self.turnaround.measure(since_assigned);
+        }
+        self.remove(image, timers);
+        Some(since_assigned)
+    }
+
+    /// Forgets a delivery that is not wanted. True when the worker should be told.
+    pub(super) fn cancel(
+        &mut self,
+        image: ImageId,
+        attempt: Attempt,
+        timers: &mut TimerTable,
+    ) -> bool {
+        if !self.holds(image, attempt) {
+            return true;
+        }
+        let never_sent = self
+            .deliveries
+            .get(&image)
+            .is_some_and(|delivery| delivery.sent_whole == 0);
+        self.remove(image, timers);
+        !never_sent
+    }
+
+    pub(super) fn remove(&mut self, image: ImageId, timers: &mut TimerTable) -> Option<Attempt> {
+        let delivery = self.deliveries.remove(&image)?;
+        timers.stop(Timer::Resend(image));
+        timers.stop(Timer::Deadline(image));
+        match delivery.state {
+            State::Waiting => self.waiting.retain(|waiting| *waiting != image),
+            State::Sent { .. } => self.bytes_on_the_way -= delivery.assignment.payload.len(),
+            State::Received | State::Started => {}
+        }
+        Some(delivery.assignment.attempt)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.deliveries.clear();
+        self.waiting.clear();
+        self.bytes_on_the_way = 0;
+    }
+
+    pub(super) fn holds(&self, image: ImageId, attempt: Attempt) -> bool {
+        self.deliveries
+            .get(&image)
+            .is_some_and(|delivery| delivery.assignment.attempt == attempt)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.deliveries.len()
+    }
+
+    /// Bytes of images that were sent and of which the worker has not said that it has them.
+    pub(super) fn bytes_on_the_way(&self) -> usize {
+        self.bytes_on_the_way
+    }
+
+    /// How long to wait before asking for the `asked + 1`st time.
+    fn patience(&self, asked: u32) -> Duration {
+        let turnaround = self.turnaround.bound().unwrap_or(FIRST_TURNAROUND);
+        let sending = Duration::from_secs_f64(self.bytes_on_the_way as f64 / self.bytes_per_second);
+        let patience = turnaround.saturating_add(sending).max(self.resend_floor);
+        patience
+            .saturating_mul(1 << asked.min(16))
+            .min(self.resend_ceiling)
+    }
+
+    /// The worker has the bytes of an image: learns the link's rate.
+    fn arrived(&mut self, bytes: usize, sent: Instant, round_trip: Duration, now: Instant) {
+        self.bytes_on_the_way -= bytes;
+        let since = self.last_received.map_or(sent, |last| last.max(sent));
+        self.last_received = Some(now);
+        let took = now
+            .saturating_duration_since(since)
+            .saturating_sub(round_trip)
+            .as_secs_f64();
+        if bytes >= RATE_SAMPLE_BYTES && took > 0.0 {
+            let rate = (bytes as f64 / took).max(1.0);
+            self.bytes_per_second += (rate - self.bytes_per_second) / 8.0;
+        }
+    }
+}
+
+fn frame(assignment: &Assignment, resend: bool) -> ManagerFrame {
+    ManagerFrame::Assign(Assign {
+        image: assignment.image,
+        attempt: assignment.attempt,
+        model: assignment.model,
+        deadline: assignment.deadline,
+        resend,
+        extensions: Extensions::default(),
+        payload: if resend {
+            Bytes::new()
+        } else {
+            assignment.payload.clone()
+        },
+    })
+}

@@ -1,0 +1,12 @@
+//! The two sessions against each other over a simulated bad link, and what is common to the crate's tests.
+
+use std::time::Instant;
+
+/// Some moment: all others in a test are reckoned from it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an Instant can be had from nothing but the clock"
+)]
+pub(crate) fn start() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,98 @@
+//! What a worker remembers of what it has answered: what the manager has not acknowledged, to say it again after a
+//! reconnect; and what it has, for a while, to answer a second assignment of the same image without recognising it again.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use crate::id::{Attempt, ImageId, ModelDigest};
+use crate::result::{Answer, Failure};
+
+/// How many acknowledged outcomes are remembered, the latest: about 300 kB. A second assignment comes within seconds of
+/// the first, and a worker does not answer a thousand images in these.
+const MAX_REMEMBERED: usize = 1_024;
+
+/// How many outcomes may wait for their acknowledgement. A worker that has so many takes nothing new until the manager
+/// says that some are safe.
+const MAX_UNACKNOWLEDGED: usize = 4_096;
+
+type Outcome = Result<Answer, Failure>;
+
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    unacknowledged: BTreeMap<(ImageId, Attempt), (ModelDigest, Outcome)>,
+    remembered: HashMap<(ImageId, ModelDigest), Outcome>,
+    oldest_first: VecDeque<(ImageId, ModelDigest)>,
+}
+
+impl Memory {
+    /// Keeps an outcome until it is acknowledged.
+    pub(super) fn keep(
+        &mut self,
+        image: ImageId,
+        attempt: Attempt,
+        model: ModelDigest,
+        outcome: Outcome,
+    ) {
+        self.unacknowledged
+            .insert((image, attempt), (model, outcome));
+    }
+
+    /// The outcome is safe. Unknown ones are passed over.
+    pub(super) fn acknowledge(&mut self, image: ImageId, attempt: Attempt) {
+        let Some((model, outcome)) = self.unacknowledged.remove(&(image, attempt)) else {
+            return;
+        };
+        if !outlives_its_delivery(&outcome) {
+            return;
+        }
+        if self.remembered.insert((image, model), outcome).is_none() {
+            self.oldest_first.push_back((image, model));
+        }
+        if self.oldest_first.len() > MAX_REMEMBERED
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.remembered.remove(&oldest);
+        }
+    }
+
+    /// What a delivery may be answered with: the outcome of the same, or one that holds for every delivery of the image.
+    pub(super) fn recall(
+        &self,
+        image: ImageId,
+        attempt: Attempt,
+        model: ModelDigest,
+    ) -> Option<Outcome> {
+        let deliveries = (image, Attempt(u32::MIN))..=(image, Attempt(u32::MAX));
+        let kept = self
+            .unacknowledged
+            .range(deliveries)
+            .find(|((_, of), (by, outcome))| {
+                *by == model && (*of == attempt || outlives_its_delivery(outcome))
+            });
+        kept.map(|(_, (_, outcome))| outcome)
+            .or_else(|| self.remembered.get(&(image, model)))
+            .cloned()
+    }
+
+    /// All that are not acknowledged, in the order of their images.
+    pub(super) fn unacknowledged(&self) -> impl Iterator<Item = (ImageId, Attempt, Outcome)> + '_ {
+        self.unacknowledged
+            .iter()
+            .map(|((image, attempt), (_, outcome))| (*image, *attempt, outcome.clone()))
+    }
+
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        !self.unacknowledged.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.unacknowledged.len() >= MAX_UNACKNOWLEDGED
+    }
+}
+
+/// Whether the same image and model would come to the same again. A crash might not: another attempt is another try.
+fn outlives_its_delivery(outcome: &Outcome) -> bool {
+    outcome
+        .as_ref()
+        .err()
+        .is_none_or(|failure| failure.code.is_final())
+}
