@@ -1,1 +1,5 @@
-//! The promises of dispatch.
+//! The promises of dispatch: one by one by hand, and all together in a simulated cluster.
+
+mod cluster;
+mod promises;
+mod simulated;

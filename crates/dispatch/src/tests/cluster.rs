@@ -13,13 +13,23 @@ pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a beginning to count from; nothing depends on which")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a beginning to count from; nothing depends on which"
+)]
 pub(super) fn beginning() -> Instant {
     Instant::now()
 }
 
 pub(super) fn work(image: u64, batch: u64) -> Work {
-    Work { image: ImageId(image), batch: BatchId(batch), bytes: 100_000, model: None, attempts: 0, blamed: Vec::new() }
+    Work {
+        image: ImageId(image),
+        batch: BatchId(batch),
+        bytes: 100_000,
+        model: None,
+        attempts: 0,
+        blamed: Vec::new(),
+    }
 }
 
 /// What a worker does with one image.
@@ -34,6 +44,9 @@ pub(super) enum Vice {
     Announce(FailureCode),
 }
 
+/// What the worker of that name does with that image.
+type Vices = Box<dyn FnMut(&str, ImageId) -> Vice>;
+
 /// How a simulated worker is.
 #[derive(Clone, Debug)]
 pub(super) struct Build {
@@ -45,7 +58,12 @@ pub(super) struct Build {
 
 impl Default for Build {
     fn default() -> Self {
-        Self { slots: 1, window: 64, service: ms(100), round_trip: Duration::ZERO }
+        Self {
+            slots: 1,
+            window: 64,
+            service: ms(100),
+            round_trip: Duration::ZERO,
+        }
     }
 }
 
@@ -85,7 +103,7 @@ pub(super) struct Cluster {
     pub(super) ended: BTreeMap<ImageId, (Ending, Duration)>,
     pub(super) blamed: BTreeSet<(ImageId, String)>,
     pub(super) full: BTreeSet<ImageId>,
-    vice: Box<dyn FnMut(&str, ImageId) -> Vice>,
+    vice: Vices,
     workers: BTreeMap<WorkerId, SimulatedWorker>,
     holder: BTreeMap<ImageId, (WorkerId, Attempt)>,
     agenda: BTreeMap<(Instant, u64), Happening>,
@@ -126,7 +144,12 @@ impl Cluster {
     pub(super) fn join(&mut self, name: &str, build: Build) -> WorkerId {
         let id = WorkerId(self.next_worker);
         self.next_worker += 1;
-        let capacity = Capacity { slots: build.slots, window: build.window, models: vec![], returning: false };
+        let capacity = Capacity {
+            slots: build.slots,
+            window: build.window,
+            models: vec![],
+            returning: false,
+        };
         let smoothed = build.round_trip;
         let worker = SimulatedWorker {
             build,
@@ -137,21 +160,36 @@ impl Cluster {
             busy: Duration::ZERO,
         };
         self.workers.insert(id, worker);
-        self.tell(Event::Joined { worker: id, capacity, name: name.to_owned() });
-        self.tell(Event::RoundTrip { worker: id, smoothed });
+        self.tell(Event::Joined {
+            worker: id,
+            capacity,
+            name: name.to_owned(),
+        });
+        self.tell(Event::RoundTrip {
+            worker: id,
+            smoothed,
+        });
         id
     }
 
     pub(super) fn leave(&mut self, id: WorkerId, departure: Departure) {
         if self.workers.remove(&id).is_some() {
-            self.tell(Event::Left { worker: id, departure });
+            self.tell(Event::Left {
+                worker: id,
+                departure,
+            });
         }
     }
 
     /// The process dies; it comes back under the same name, which shows that it had died.
     pub(super) fn crash(&mut self, id: WorkerId, back_after: Duration) {
-        let Some(worker) = self.workers.remove(&id) else { return };
-        self.tell(Event::Left { worker: id, departure: Departure::Disconnected });
+        let Some(worker) = self.workers.remove(&id) else {
+            return;
+        };
+        self.tell(Event::Left {
+            worker: id,
+            departure: Departure::Disconnected,
+        });
         self.plan(back_after, Happening::Tell(Event::Crashed { worker: id }));
         self.plan(back_after, Happening::Rejoin(worker.name, worker.build));
     }
@@ -178,6 +216,15 @@ impl Cluster {
         self.ended.len() >= images
     }
 
+    /// Runs until so many images have ended or the time is over.
+    pub(super) fn run_until_ended_within(&mut self, images: usize, limit: Duration) -> bool {
+        let end = self.now + limit;
+        self.run_while(|cluster| {
+            cluster.ended.len() < images && cluster.next().is_some_and(|at| at <= end)
+        });
+        self.ended.len() >= images
+    }
+
     pub(super) fn run_for(&mut self, duration: Duration) {
         let end = self.now + duration;
         self.run_while(|cluster| cluster.next().is_some_and(|at| at <= end));
@@ -200,7 +247,10 @@ impl Cluster {
 
     fn next(&self) -> Option<Instant> {
         let happening = self.agenda.first_key_value().map(|((at, _), _)| *at);
-        happening.into_iter().chain(self.dispatch.poll_timeout()).min()
+        happening
+            .into_iter()
+            .chain(self.dispatch.poll_timeout())
+            .min()
     }
 
     fn step(&mut self) -> bool {
@@ -219,7 +269,8 @@ impl Cluster {
 
     fn plan(&mut self, after: Duration, happening: Happening) {
         self.sequence += 1;
-        self.agenda.insert((self.now + after, self.sequence), happening);
+        self.agenda
+            .insert((self.now + after, self.sequence), happening);
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -241,8 +292,14 @@ impl Cluster {
             }
             Happening::Finish(id, image, attempt) => self.finish(id, image, attempt),
             Happening::Deadline(worker, image, attempt) => {
-                if self.workers.contains_key(&worker) && self.holder.get(&image) == Some(&(worker, attempt)) {
-                    self.tell(Event::Stalled { worker, image, attempt });
+                if self.workers.contains_key(&worker)
+                    && self.holder.get(&image) == Some(&(worker, attempt))
+                {
+                    self.tell(Event::Stalled {
+                        worker,
+                        image,
+                        attempt,
+                    });
                 }
             }
         }
@@ -255,7 +312,12 @@ impl Cluster {
             Event::Failed { image, code, .. } if code.is_final() => Some((*image, Ending::Damaged)),
             _ => None,
         };
-        if let Event::Failed { image, worker, attempt, .. } = &event
+        if let Event::Failed {
+            image,
+            worker,
+            attempt,
+            ..
+        } = &event
             && self.holder.get(image) == Some(&(*worker, *attempt))
         {
             self.holder.remove(image);
@@ -266,28 +328,49 @@ impl Cluster {
         }
         self.dispatch.handle(event, self.now);
         self.drain();
-        if let Some((image, _)) = self.ended.last_key_value() {
-            debug_assert!(self.dispatch.holder(*image).is_none());
-        }
     }
 
     fn begin(&mut self, id: WorkerId) {
         loop {
-            let worker = self.workers.get_mut(&id).expect("only a worker that is here begins");
+            let worker = self
+                .workers
+                .get_mut(&id)
+                .expect("only a worker that is here begins");
             if worker.running.len() as u32 + worker.hung >= worker.build.slots {
                 return;
             }
-            let Some((image, attempt)) = worker.queue.pop_front() else { return };
+            let Some((image, attempt)) = worker.queue.pop_front() else {
+                return;
+            };
             let half_way = worker.build.round_trip / 2;
             let service = worker.build.service;
             worker.running.insert((image, attempt), self.now);
             let name = worker.name.clone();
-            self.plan(half_way, Happening::Tell(Event::Started { worker: id, image, attempt }));
+            self.plan(
+                half_way,
+                Happening::Tell(Event::Started {
+                    worker: id,
+                    image,
+                    attempt,
+                }),
+            );
             match (self.vice)(&name, image) {
                 Vice::None => self.plan(service, Happening::Finish(id, image, attempt)),
                 Vice::Announce(code) => {
-                    self.workers.get_mut(&id).expect("still here").running.remove(&(image, attempt));
-                    self.plan(half_way, Happening::Tell(Event::Failed { worker: id, image, attempt, code }));
+                    self.workers
+                        .get_mut(&id)
+                        .expect("still here")
+                        .running
+                        .remove(&(image, attempt));
+                    self.plan(
+                        half_way,
+                        Happening::Tell(Event::Failed {
+                            worker: id,
+                            image,
+                            attempt,
+                            code,
+                        }),
+                    );
                 }
                 Vice::Hang => {
                     let worker = self.workers.get_mut(&id).expect("still here");
@@ -295,7 +378,11 @@ impl Cluster {
                     worker.hung += 1;
                 }
                 Vice::Crash => {
-                    self.tell(Event::Started { worker: id, image, attempt });
+                    self.tell(Event::Started {
+                        worker: id,
+                        image,
+                        attempt,
+                    });
                     return self.crash(id, ms(300));
                 }
             }
@@ -303,14 +390,24 @@ impl Cluster {
     }
 
     fn finish(&mut self, id: WorkerId, image: ImageId, attempt: Attempt) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         if worker.running.remove(&(image, attempt)).is_none() {
             return;
         }
         let service = worker.build.service;
         worker.busy += service;
         let half_way = worker.build.round_trip / 2;
-        self.plan(half_way, Happening::Tell(Event::Answered { worker: id, image, attempt, service }));
+        self.plan(
+            half_way,
+            Happening::Tell(Event::Answered {
+                worker: id,
+                image,
+                attempt,
+                service,
+            }),
+        );
         self.begin(id);
     }
 
@@ -322,26 +419,50 @@ impl Cluster {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Assign { worker, image, attempt, deadline } => {
-                assert!(!self.ended.contains_key(&image), "{image} had ended and was assigned");
+            Action::Assign {
+                worker,
+                image,
+                attempt,
+                deadline,
+            } => {
+                assert!(
+                    !self.ended.contains_key(&image),
+                    "{image} had ended and was assigned"
+                );
                 let before = self.holder.insert(image, (worker, attempt));
                 let gone = before.is_none_or(|(other, _)| !self.workers.contains_key(&other));
-                assert!(gone, "{image} was with {before:?} when it was assigned to {worker:?}");
+                assert!(
+                    gone,
+                    "{image} was with {before:?} when it was assigned to {worker:?}"
+                );
                 let build = &self.workers[&worker].build;
-                assert!(self.dispatch.in_flight(worker) <= build.window as usize, "the window was exceeded");
+                assert!(
+                    self.dispatch.in_flight(worker) <= build.window as usize,
+                    "the window was exceeded"
+                );
                 let half_way = build.round_trip / 2;
                 self.plan(half_way, Happening::Arrive(worker, image, attempt));
                 self.plan(deadline, Happening::Deadline(worker, image, attempt));
             }
-            Action::Cancel { worker, image, attempt } => {
+            Action::Cancel {
+                worker,
+                image,
+                attempt,
+            } => {
                 if self.holder.get(&image) == Some(&(worker, attempt)) {
                     self.holder.remove(&image);
                 }
-                let half_way = self.workers.get(&worker).map_or(Duration::ZERO, |worker| worker.build.round_trip / 2);
+                let half_way = self
+                    .workers
+                    .get(&worker)
+                    .map_or(Duration::ZERO, |worker| worker.build.round_trip / 2);
                 self.plan(half_way, Happening::TakeBack(worker, image, attempt));
             }
             Action::Blame { image, worker } => {
-                assert!(self.blamed.insert((image, worker)), "{image} was blamed twice for one worker");
+                assert!(
+                    self.blamed.insert((image, worker)),
+                    "{image} was blamed twice for one worker"
+                );
             }
             Action::GiveUp { image, workers } => {
                 let at = self.elapsed();
@@ -350,7 +471,11 @@ impl Cluster {
             }
             Action::Requeued { image } => {
                 self.holder.remove(&image);
-                assert_eq!(self.dispatch.holder(image), None, "{image} was requeued and is with somebody");
+                assert_eq!(
+                    self.dispatch.holder(image),
+                    None,
+                    "{image} was requeued and is with somebody"
+                );
             }
             Action::Full { image } => {
                 self.full.insert(image);
