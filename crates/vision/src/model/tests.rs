@@ -1,1 +1,233 @@
-//! Promises of [`super`].
+//! Promises of [`super`]. What needs no real network is made here; the rest reads `MANYEYES_MODELS`.
+
+use super::*;
+use crate::onnx::Shape;
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn write(folder: &tempfile::TempDir, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).expect("written");
+    path
+}
+
+fn fault(lookup: &Lookup) -> String {
+    Model::find(lookup)
+        .err()
+        .expect("nothing usable")
+        .to_string()
+}
+
+fn named(path: &Path) -> Lookup {
+    Lookup {
+        named: Some(path.to_str().expect("UTF-8").to_owned()),
+        ..Lookup::default()
+    }
+}
+
+fn interface(input: &[Option<u64>], output: &[Option<u64>]) -> Interface {
+    Interface {
+        input: "data".to_owned(),
+        input_shape: Shape(input.to_vec()),
+        output: "prob".to_owned(),
+        output_shape: Shape(output.to_vec()),
+    }
+}
+
+fn check_against_googlenet(interface: &Interface) -> Result<(), String> {
+    check(interface, &manifest()[0].input, &Labels::imagenet())
+}
+
+#[test]
+fn no_model_at_all_names_every_place_looked_in() {
+    let (first, second, cache) = (folder(), folder(), folder());
+    let folders = vec![first.path().to_owned(), second.path().to_owned()];
+    let message = fault(&Lookup {
+        named: None,
+        folders,
+        cache: Some(cache.path().to_owned()),
+    });
+    for folder in [&first, &second] {
+        for name in ["googlenet.onnx", "googlenet-12.onnx"] {
+            let place = folder.path().join(name);
+            assert!(
+                message.contains(&format!("{}: not there", place.display())),
+                "{message}"
+            );
+        }
+    }
+    assert!(
+        message.contains(&cache.path().join("googlenet-12.onnx").display().to_string()),
+        "{message}"
+    );
+    assert!(message.contains("manyeyes model pull"), "{message}");
+}
+
+#[test]
+fn a_file_in_the_cache_counts_only_with_its_published_digest() {
+    let cache = folder();
+    write(&cache, "googlenet-12.onnx", "half a download");
+    let message = fault(&Lookup {
+        cache: Some(cache.path().to_owned()),
+        ..Lookup::default()
+    });
+    assert!(
+        message.contains("damaged: not the published digest"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_path_that_is_not_there_is_an_error_that_names_it() {
+    let message = fault(&named(Path::new("/nowhere/net.onnx")));
+    assert!(
+        message.starts_with("cannot read the model /nowhere/net.onnx"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_model_is_an_error_that_names_it() {
+    let folder = folder();
+    let path = write(&folder, "googlenet.onnx", "this is not a model");
+    let message = fault(&named(&path));
+    assert!(
+        message.contains("googlenet.onnx is not usable as a model: not an ONNX model"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_network_whose_input_is_not_one_picture_is_refused_with_both_shapes() {
+    let output = [Some(1), Some(1000)];
+    let fits = |input: &[Option<u64>]| check_against_googlenet(&interface(input, &output));
+    assert_eq!(fits(&[None, Some(3), Some(224), Some(224)]), Ok(()));
+    let flat = fits(&[Some(1), Some(784)]).expect_err("rank 2");
+    assert_eq!(
+        flat,
+        "its input `data` is [1, 784], [1, 3, 224, 224] is needed"
+    );
+    assert!(
+        fits(&[Some(1), Some(1), Some(224), Some(224)]).is_err(),
+        "one channel"
+    );
+    assert!(
+        fits(&[Some(1), Some(3), Some(299), Some(299)]).is_err(),
+        "another size"
+    );
+    assert!(
+        fits(&[Some(8), Some(3), Some(224), Some(224)]).is_err(),
+        "a fixed batch of eight"
+    );
+}
+
+#[test]
+fn a_network_whose_output_is_not_one_number_a_label_is_refused() {
+    let input = [Some(1), Some(3), Some(224), Some(224)];
+    let fits = |output: &[Option<u64>]| check_against_googlenet(&interface(&input, output));
+    assert_eq!(fits(&[Some(1), Some(1000), Some(1), Some(1)]), Ok(()));
+    assert_eq!(
+        fits(&[]),
+        Ok(()),
+        "the file says nothing: the first run will tell"
+    );
+    let ten = fits(&[None, Some(10)]).expect_err("ten classes");
+    assert_eq!(ten, "its output `prob` is [?, 10], there are 1000 labels");
+}
+
+/// The folder of models, or the line that a script counts.
+fn models(test: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("MANYEYES_MODELS").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("NOT RUN without MANYEYES_MODELS: {test}");
+    }
+    folder
+}
+
+#[test]
+fn a_file_of_ones_own_is_used_by_its_name_and_called_unverified() {
+    let Some(folder) = models("a_file_of_ones_own_is_used_by_its_name_and_called_unverified")
+    else {
+        return;
+    };
+    let model = Model::find(&Lookup {
+        folders: vec![folder.clone()],
+        ..Lookup::default()
+    })
+    .expect("found");
+    assert_eq!((model.name.as_str(), model.verified), ("googlenet", false));
+    assert!(model.notice.expect("said").contains("unverified"));
+    let squeezenet = Lookup {
+        named: Some("squeezenet1.1".to_owned()),
+        folders: vec![folder],
+        cache: None,
+    };
+    let model = Model::find(&squeezenet).expect("found");
+    assert_eq!(model.input.resize, crate::manifest::Resize::ShorterSide);
+}
+
+#[test]
+fn a_network_of_an_unknown_name_needs_a_description_beside_it() {
+    let Some(models) = models("a_network_of_an_unknown_name_needs_a_description_beside_it") else {
+        return;
+    };
+    let folder = folder();
+    let path = write(
+        &folder,
+        "mine.onnx",
+        std::fs::read(models.join("squeezenet1.1.onnx")).expect("there"),
+    );
+    let message = fault(&named(&path));
+    assert!(
+        message.contains("how to feed") && message.contains("mine.toml"),
+        "{message}"
+    );
+
+    let description = "output = \"probabilities\"\nlabels = \"mine.txt\"\n[input]\nresize = \"shorter-side\"\n\
+                       size = 256\ncrop = 224\norder = \"rgb\"\nmean = [123, 117, 104]\n";
+    write(&folder, "mine.toml", description);
+    write(
+        &folder,
+        "mine.txt",
+        (0..1000)
+            .map(|class| format!("class {class}\n"))
+            .collect::<String>(),
+    );
+    let model = Model::find(&named(&path)).expect("described");
+    assert_eq!(
+        (model.name.as_str(), model.labels.name(7)),
+        ("mine", Some("class 7"))
+    );
+    assert!(!model.verified);
+
+    write(&folder, "mine.txt", "cat\ndog\n");
+    let message = fault(&named(&path));
+    assert!(message.contains("there are 2 labels"), "{message}");
+
+    write(&folder, "mine.toml", description.replace("rgb", "gbr"));
+    let message = fault(&named(&path));
+    assert!(
+        message.contains("mine.toml") && message.contains("gbr"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_catalogue_has_every_known_model_and_says_which_are_here() {
+    let Some(models) = models("the_catalogue_has_every_known_model_and_says_which_are_here") else {
+        return;
+    };
+    let rows = catalogue(&Lookup {
+        folders: vec![models],
+        ..Lookup::default()
+    });
+    assert_eq!(rows.len(), manifest().len());
+    let here: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.found.is_ok())
+        .map(|row| row.entry.name.as_str())
+        .collect();
+    assert_eq!(here, ["googlenet", "googlenet-int8", "squeezenet1.1"]);
+}

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use prost::Message;
 
 use super::wire::{
-    ATTRIBUTE_TENSOR, Attribute, FLOAT, Field, GRAPH, INITIALIZER, INPUT, NODE, Node, Tensor,
-    TensorHead, ValueInfo,
+    ATTRIBUTE_INTEGERS, ATTRIBUTE_TENSOR, Attribute, FLOAT, Field, GRAPH, INITIALIZER, INPUT, NODE,
+    Node, Tensor, TensorHead, ValueInfo,
 };
 use super::{OnnxError, damaged, graph, wire};
 
@@ -113,7 +113,10 @@ impl Lrn {
             constant(&band, &[channels, channels, 1, 1], self.band(channels)),
             constant(&bias, &[channels], std::iter::repeat_n(self.bias, channels)),
             node("Mul", &[input, input], &square),
-            node("Conv", &[&square, &band, &bias], &scale),
+            Node {
+                attributes: vec![ones("kernel_shape"), ones("strides"), ones("dilations")],
+                ..node("Conv", &[&square, &band, &bias], &scale)
+            },
             node("Sqrt", &[&scale], &root),
             node("Sqrt", &[&root], &fourth_root),
             node("Mul", &[&root, &fourth_root], &power),
@@ -144,6 +147,16 @@ fn node(operation: &str, inputs: &[&str], output: &str) -> Node {
         name: output.to_owned(),
         operation: operation.to_owned(),
         ..Node::default()
+    }
+}
+
+/// An attribute of one for height and width each. These are ONNX's defaults; rten wants them written.
+fn ones(name: &str) -> Attribute {
+    Attribute {
+        name: name.to_owned(),
+        integers: vec![1, 1],
+        kind: ATTRIBUTE_INTEGERS,
+        ..Attribute::default()
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) const FLOAT: i32 = 1;
 
 // AttributeProto.AttributeType.
 pub(super) const ATTRIBUTE_TENSOR: i32 = 4;
+pub(super) const ATTRIBUTE_INTEGERS: i32 = 7;
 
 /// One field of a message.
 pub(super) struct Field<'a> {
@@ -113,14 +114,16 @@ pub(super) struct Attribute {
     pub(super) integer: i64,
     #[prost(message, optional, tag = "5")]
     pub(super) tensor: Option<Tensor>,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    pub(super) integers: Vec<i64>,
     #[prost(int32, tag = "20")]
     pub(super) kind: i32,
 }
 
-/// TensorProto.
+/// TensorProto. Sizes are written one by one, as the proto2 of ONNX has it; rten reads no other form.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Tensor {
-    #[prost(int64, repeated, tag = "1")]
+    #[prost(int64, repeated, packed = "false", tag = "1")]
     pub(super) sizes: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub(super) element: i32,
