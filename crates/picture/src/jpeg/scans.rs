@@ -237,7 +237,7 @@ impl Walk {
                 blocks,
             ));
         }
-        each_unit(units, tables.restart_interval, bits, |bits| {
+        each_unit(units, tables.restart_interval, bits, |bits, _| {
             for (dc, ac, blocks) in &parts {
                 for _ in 0..*blocks {
                     sequential_block(dc, ac, bits)?;
@@ -251,7 +251,7 @@ impl Walk {
         let (units, blocks) = self.units(scan);
         if scan.high > 0 {
             let bits_in_a_unit = blocks.iter().sum::<u32>();
-            return each_unit(units, tables.restart_interval, bits, |bits| {
+            return each_unit(units, tables.restart_interval, bits, |bits, _| {
                 (0..bits_in_a_unit).try_for_each(|_| bits.skip(1))
             });
         }
@@ -259,7 +259,7 @@ impl Walk {
         for (component, blocks) in scan.components.iter().zip(blocks) {
             parts.push((table(&tables.dc, component.dc_table)?, blocks));
         }
-        each_unit(units, tables.restart_interval, bits, |bits| {
+        each_unit(units, tables.restart_interval, bits, |bits, _| {
             for (dc, blocks) in &parts {
                 for _ in 0..*blocks {
                     let size = bits.symbol(dc)?;
@@ -289,21 +289,22 @@ impl Walk {
             last: scan.last.into(),
             ended_blocks: 0,
         };
-        let mut left_of_interval = tables.restart_interval;
-        each_unit(units, tables.restart_interval, bits, |bits| {
-            let non_zero = blocks.next().expect("there is one entry for each block");
-            let result = if scan.high == 0 {
-                band.first_pass(ac, bits, non_zero)
-            } else {
-                band.refine(ac, bits, non_zero)
-            };
-            left_of_interval = left_of_interval.wrapping_sub(1);
-            if left_of_interval == 0 {
-                // A run of ended blocks does not go past a restart marker.
-                (band.ended_blocks, left_of_interval) = (0, tables.restart_interval);
-            }
-            result
-        })
+        each_unit(
+            units,
+            tables.restart_interval,
+            bits,
+            |bits, after_restart| {
+                let non_zero = blocks.next().expect("there is one entry for each block");
+                if after_restart {
+                    band.ended_blocks = 0;
+                }
+                if scan.high == 0 {
+                    band.first_pass(ac, bits, non_zero)
+                } else {
+                    band.refine(ac, bits, non_zero)
+                }
+            },
+        )
     }
 }
 
@@ -311,12 +312,13 @@ fn table(tables: &[Option<Huffman>; 4], number: usize) -> Result<&Huffman, Fault
     tables[number].as_ref().ok_or(Fault::NoTable)
 }
 
-/// Calls `unit` for every MCU of a scan, and steps over the restart markers between them.
+/// Calls `unit` for every MCU of a scan, and steps over the restart markers between them. The flag says that the MCU is the
+/// first behind a restart marker, or of all.
 fn each_unit(
     units: u32,
     restart_interval: u16,
     bits: &mut Bits,
-    mut unit: impl FnMut(&mut Bits) -> Result<(), Stop>,
+    mut unit: impl FnMut(&mut Bits, bool) -> Result<(), Stop>,
 ) -> Result<(), Fault> {
     let interval = if restart_interval == 0 {
         units
@@ -325,8 +327,8 @@ fn each_unit(
     };
     let mut left = units;
     while left > 0 {
-        for _ in 0..interval.min(left) {
-            unit(bits)?;
+        for nth in 0..interval.min(left) {
+            unit(bits, nth == 0)?;
         }
         left -= interval.min(left);
         if left > 0 {
