@@ -360,7 +360,7 @@ fn check(interface: &Interface, input: &Input, labels: &Labels) -> Result<(), St
     let numbers: Option<u64> = shape
         .0
         .get(1..)
-        .map_or(None, |sizes| sizes.iter().copied().product());
+        .and_then(|sizes| sizes.iter().copied().product());
     if !fits(numbers, labels.len() as u64) {
         return Err(format!(
             "its output `{}` is {shape}, there are {} labels",

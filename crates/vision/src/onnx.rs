@@ -134,4 +134,4 @@ fn damaged(error: prost::DecodeError) -> OnnxError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
