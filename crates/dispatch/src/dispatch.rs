@@ -176,8 +176,7 @@ impl Dispatch {
             return;
         }
         let lane = self.lanes.key(work.batch, work.model);
-        self.images
-            .insert(id, Image::new(lane, work.bytes, work.attempts));
+        self.images.insert(id, Image::new(lane, work.attempts));
         self.lanes.push(lane, Rank::New, id);
         for worker in work.blamed {
             self.hold_against(id, worker, now);
@@ -234,14 +233,14 @@ impl Dispatch {
         else {
             return;
         };
-        self.actions.push_back(Action::Cancel {
-            worker,
-            image,
-            attempt,
-        });
-        if stalled.started
-            && let Some(name) = self.roster.name(worker).map(str::to_owned)
-        {
+        // What a slot works at cannot be stopped. Not cancelled, it may still be answered: that shows the slot sound.
+        if !stalled.started {
+            self.actions.push_back(Action::Cancel {
+                worker,
+                image,
+                attempt,
+            });
+        } else if let Some(name) = self.roster.name(worker).map(str::to_owned) {
             self.blame(image, name, now);
         }
         self.requeue(image);
@@ -287,14 +286,11 @@ impl Dispatch {
         image.place = Place::With(to, attempt);
         self.assignments += 1;
         let turn = self.assignments;
-        let finish_s = self.roster.change(to, |worker, prior_s| {
-            let finish_s = worker.finish_s(prior_s, now);
+        let service_s = self.roster.change(to, |worker, prior_s| {
             worker.assign(id, attempt, turn, prior_s, now);
-            finish_s
+            worker.service_or(prior_s)
         });
-        let deadline = self
-            .settings
-            .deadline(finish_s.unwrap_or_default(), image.bytes);
+        let deadline = self.settings.deadline(service_s.unwrap_or_default());
         Action::Assign {
             worker: to,
             image: id,

@@ -96,7 +96,7 @@ pub enum Event {
         /// Why not, which decides what becomes of the image.
         code: FailureCode,
     },
-    /// The delivery's deadline passed while the worker is there.
+    /// A slot has worked on the delivery for longer than its deadline, while the worker is there.
     Stalled {
         /// The worker.
         worker: WorkerId,
@@ -142,7 +142,7 @@ pub enum Action {
         image: ImageId,
         /// The delivery, counted from 1 over the image's whole life.
         attempt: Attempt,
-        /// From now; the worker's queue is included.
+        /// How long a slot may work on it: from the delivery's `Started` on.
         deadline: Duration,
     },
     /// Take the image back from the worker.

@@ -12,7 +12,6 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) lane: LaneKey,
-    pub(crate) bytes: u64,
     pub(crate) attempts: u32,
     pub(crate) place: Place,
     /// Few have any.
@@ -40,10 +39,9 @@ struct Troubles {
 }
 
 impl Image {
-    pub(crate) fn new(lane: LaneKey, bytes: u64, attempts: u32) -> Self {
+    pub(crate) fn new(lane: LaneKey, attempts: u32) -> Self {
         Self {
             lane,
-            bytes,
             attempts,
             place: Place::Waiting(Rank::New),
             troubles: None,

@@ -16,11 +16,8 @@ pub struct Settings {
     pub service_prior: Duration,
     /// No deadline is shorter. Default 30 s: a machine that swaps or sleeps for a moment is not yet stuck.
     pub deadline_floor: Duration,
-    /// A deadline is at least this many times the expected turnaround. Default 10.
+    /// A deadline is at least this many times the worker's smoothed service time. Default 10.
     pub deadline_multiple: u32,
-    /// Bytes a second of the narrowest link that is not yet taken for a stall; an image's deadline is longer by the time
-    /// its file needs over it. Default 16 KiB/s.
-    pub narrowest_link: u64,
     /// The pause after an image's first announced failure; doubles with each further one. Default 100 ms.
     pub retry_pause: Duration,
     /// The longest such pause. Default 10 s.
@@ -40,7 +37,6 @@ impl Default for Settings {
             service_prior: Duration::from_millis(50),
             deadline_floor: Duration::from_secs(30),
             deadline_multiple: 10,
-            narrowest_link: 16 * 1024,
             retry_pause: Duration::from_millis(100),
             retry_pause_limit: Duration::from_secs(10),
             patience: Duration::from_secs(30),
@@ -50,13 +46,11 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The deadline of a delivery that is expected back in `finish_s` seconds.
-    pub(crate) fn deadline(&self, finish_s: f64, bytes: u64) -> Duration {
-        let expected = Duration::try_from_secs_f64(finish_s).unwrap_or(Duration::ZERO);
-        let on_the_link = Duration::from_secs(bytes / self.narrowest_link.max(1));
-        expected
+    /// The deadline of a delivery to a worker of this smoothed service time.
+    pub(crate) fn deadline(&self, service_s: f64) -> Duration {
+        let service = Duration::try_from_secs_f64(service_s).unwrap_or(Duration::ZERO);
+        service
             .saturating_mul(self.deadline_multiple)
             .max(self.deadline_floor)
-            + on_the_link
     }
 }

@@ -36,8 +36,8 @@ pub(crate) struct Measured {
     /// Smoothed difference between the turnaround and what round trip, queue and service explain: the bytes' way over a
     /// narrow link, mostly. May be negative; counts only where positive.
     unexplained_s: f64,
-    /// Deliveries that stalled in a slot and were never answered. Their slots are not counted on.
-    stuck: Vec<(ImageId, Attempt)>,
+    /// Images that stalled in a slot and were never answered. Their slots are not counted on.
+    stuck: Vec<ImageId>,
 }
 
 /// A worker that is connected.
@@ -124,9 +124,7 @@ impl Worker {
             let service_s = self.measured.service_s.unwrap_or(newest);
             self.measured.service_s = Some(service_s + NEWEST_WEIGHT * (newest - service_s));
         }
-        self.measured
-            .stuck
-            .retain(|stuck| *stuck != (image, attempt));
+        self.measured.stuck.retain(|stuck| *stuck != image);
         if let Some(delivery) = self.take_back(image, attempt) {
             let turnaround_s = now
                 .saturating_duration_since(delivery.assigned)
@@ -150,7 +148,7 @@ impl Worker {
     }
 
     /// Removes a delivery whose deadline has passed. If a slot had taken it, that slot is not counted on until the
-    /// delivery is answered after all. In any case the worker is expected to be slower from now on.
+    /// image is answered after all. In any case the worker is expected to be slower from now on.
     pub(crate) fn stall(
         &mut self,
         image: ImageId,
@@ -160,7 +158,7 @@ impl Worker {
         let delivery = self.take_back(image, attempt)?;
         self.measure_turnaround(&delivery, now);
         if delivery.started {
-            self.measured.stuck.push((image, attempt));
+            self.measured.stuck.push(image);
         }
         Some(delivery)
     }
@@ -288,7 +286,8 @@ impl Worker {
         })
     }
 
-    fn service_or(&self, prior_s: f64) -> f64 {
+    /// The smoothed service time, or what it is taken to be.
+    pub(crate) fn service_or(&self, prior_s: f64) -> f64 {
         self.measured
             .service_s
             .unwrap_or(prior_s)

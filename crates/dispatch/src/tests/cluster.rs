@@ -106,6 +106,7 @@ pub(super) struct Cluster {
     vice: Vices,
     workers: BTreeMap<WorkerId, SimulatedWorker>,
     holder: BTreeMap<ImageId, (WorkerId, Attempt)>,
+    deadlines: BTreeMap<(ImageId, Attempt), Duration>,
     agenda: BTreeMap<(Instant, u64), Happening>,
     sequence: u64,
     next_worker: u32,
@@ -124,6 +125,7 @@ impl Cluster {
             vice: Box::new(|_, _| Vice::None),
             workers: BTreeMap::new(),
             holder: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
             agenda: BTreeMap::new(),
             sequence: 0,
             next_worker: 1,
@@ -322,6 +324,15 @@ impl Cluster {
         {
             self.holder.remove(image);
         }
+        if let Event::Started {
+            worker,
+            image,
+            attempt,
+        } = event
+        {
+            let deadline = self.deadlines[&(image, attempt)];
+            self.plan(deadline, Happening::Deadline(worker, image, attempt));
+        }
         if let Some((image, ending)) = ending {
             let at = self.elapsed();
             self.ended.entry(image).or_insert((ending, at));
@@ -430,10 +441,9 @@ impl Cluster {
                     "{image} had ended and was assigned"
                 );
                 let before = self.holder.insert(image, (worker, attempt));
-                let gone = before.is_none_or(|(other, _)| !self.workers.contains_key(&other));
-                assert!(
-                    gone,
-                    "{image} was with {before:?} when it was assigned to {worker:?}"
+                assert_eq!(
+                    before, None,
+                    "{image} was with somebody when it was assigned"
                 );
                 let build = &self.workers[&worker].build;
                 assert!(
@@ -442,7 +452,7 @@ impl Cluster {
                 );
                 let half_way = build.round_trip / 2;
                 self.plan(half_way, Happening::Arrive(worker, image, attempt));
-                self.plan(deadline, Happening::Deadline(worker, image, attempt));
+                self.deadlines.insert((image, attempt), deadline);
             }
             Action::Cancel {
                 worker,
