@@ -21,7 +21,7 @@ test('every photo gets its expected label, and all are there after a reload', as
 
   await expect(cards(page, 'recognised')).toHaveCount(paths.length, { timeout: 90_000 })
   expect(await topClasses(page)).toEqual(expected)
-  await expect(page.locator('.summary .title')).toHaveText(`All ${paths.length} pictures done`)
+  await expect(page.locator('.summary .title')).toHaveText(`All ${paths.length} pictures recognised`)
 
   await page.reload()
   await expect(cards(page, 'recognised')).toHaveCount(paths.length)

@@ -60,9 +60,9 @@ export function shortLabel(label: Label): string {
 /** A probability as a percentage. What is not quite certain is never shown as 100 %. */
 export function percent(probability: number): string {
   const value = probability * 100
-  if (value > 99.9 && value < 99.9999) return '99.9 %'
+  if (value > 99.9 && value < 100) return '> 99.9 %'
   if (value > 0 && value < 0.1) return '< 0.1 %'
-  return `${value.toFixed(value >= 99.95 ? 0 : 1)} %`
+  return `${value === 100 ? 100 : value.toFixed(1)} %`
 }
 
 /** A time span, from milliseconds. */
@@ -99,6 +99,21 @@ export function counted(count: number, noun: string): string {
 /** Images of a batch that nothing more happens to. */
 export function settledCount(counts: Counts): number {
   return counts.recognised + counts.failed + counts.rejected + counts.cancelled
+}
+
+/** How far a batch is. `pending` files have not reached the manager yet. */
+export function progressWords(counts: Counts, pending: number): string {
+  const total = counts.total + pending
+  const settled = settledCount(counts)
+  if (settled < total) return `${settled.toLocaleString('en')} of ${counted(total, 'picture')} done`
+  if (counts.recognised === total) return total === 1 ? 'The picture is recognised' : `All ${counted(total, 'picture')} recognised`
+  return `${counts.recognised.toLocaleString('en')} of ${counted(total, 'picture')} recognised`
+}
+
+/** What a page without pictures says of the manager. */
+export function readyWords(workers: readonly Worker[]): string {
+  const present = workers.filter(isPresent).length
+  return present === 0 ? 'No worker is connected yet. Pictures wait until one is.' : `${counted(present, 'worker')} ready`
 }
 
 /** The counts of a batch that are worth a word: those above none, in the order of an image's life. */

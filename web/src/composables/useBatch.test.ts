@@ -1,0 +1,176 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { RequestError } from '../api'
+import type { BatchPage, Event, Image } from '../protocol'
+import { anImage, aStatus, aWorker, settle, someCounts } from '../testing'
+import { NEWS_KEPT, REREAD, useBatch } from './useBatch'
+import { RECONNECT, type Socket } from './useEvents'
+
+interface FakeSocket extends Socket {
+  url: string
+  say(event: Event): void
+}
+
+function setUp() {
+  const sockets: FakeSocket[] = []
+  const api = { page: vi.fn<(batch: string, after: string | null, limit: number) => Promise<BatchPage>>(), eventsUrl: (batch: string, from: number) => `${batch}?from=${from}` }
+  const openSocket = (url: string) => {
+    const socket: FakeSocket = {
+      url,
+      onopen: null,
+      onmessage: null,
+      onclose: null,
+      close() {},
+      say(event) {
+        this.onmessage?.({ data: JSON.stringify(event) })
+      },
+    }
+    sockets.push(socket)
+    return socket
+  }
+  const batch = useBatch(api, openSocket, () => 1)
+  batch.open('b')
+  return { api, batch, sockets, last: () => sockets.at(-1) as FakeSocket }
+}
+
+function snapshot(seq: number, images: Image[], own: Partial<Event & { type: 'snapshot' }> = {}): Event {
+  return { type: 'snapshot', seq, batch: 'b', images, more: false, deleted: [], complete: true, status: aStatus(), ...own }
+}
+
+function change(image: Image): Event {
+  return { type: 'change', seq: image.seq, image, deleted: null }
+}
+
+function page(images: Image[], more = false): BatchPage {
+  return { id: 'b', seq: 0, counts: someCounts(), images, more, throughput: aStatus().throughput }
+}
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+describe('a batch', () => {
+  it('is what the snapshot and the changes after it say, in upload order', () => {
+    const { batch, last } = setUp()
+    last().say(snapshot(5, [anImage({ id: '2', seq: 5 })]))
+    expect(batch.phase.value).toBe('ready')
+    last().say(change(anImage({ id: '1', seq: 6 })))
+    last().say(change(anImage({ id: '2', seq: 7, state: 'recognised' })))
+    expect(batch.order.value).toEqual(['1', '2'])
+    expect(batch.images.get('2')?.state).toBe('recognised')
+  })
+
+  it('resumes after the last change that it has heard of', () => {
+    const { last, sockets } = setUp()
+    last().say(snapshot(5, []))
+    last().say(change(anImage({ seq: 9 })))
+    last().onclose?.()
+    vi.advanceTimersByTime(RECONNECT.firstMs)
+    expect(sockets.map(({ url }) => url)).toEqual(['b?from=0', 'b?from=9'])
+  })
+
+  it('does not take the answer to an upload for all that happened before it', () => {
+    const { batch, last, sockets } = setUp()
+    last().say(snapshot(5, []))
+    batch.takeIn([anImage({ seq: 50 })])
+    last().onclose?.()
+    vi.advanceTimersByTime(RECONNECT.firstMs)
+    expect(sockets.at(-1)?.url).toBe('b?from=5')
+  })
+
+  it('drops images that were deleted, and those that a whole snapshot no longer has', () => {
+    const { batch, last } = setUp()
+    last().say(snapshot(5, [anImage({ id: '1' }), anImage({ id: '2' }), anImage({ id: '3' })]))
+    last().say({ type: 'change', seq: 6, image: null, deleted: '1' })
+    expect(batch.order.value).toEqual(['2', '3'])
+    last().say(snapshot(9, [anImage({ id: '3' })]))
+    expect(batch.order.value).toEqual(['3'])
+  })
+})
+
+describe('a batch larger than a snapshot', () => {
+  it('is read by pages to its end', async () => {
+    const { api, batch, last } = setUp()
+    api.page.mockResolvedValueOnce(page([anImage({ id: '1' }), anImage({ id: '2' })], true))
+    api.page.mockResolvedValueOnce(page([anImage({ id: '3' })]))
+    last().say(snapshot(5, [anImage({ id: '1' })], { more: true }))
+    expect(batch.phase.value).toBe('loading')
+    await settle()
+    expect(api.page.mock.calls.map(([, after]) => after)).toEqual([null, '2'])
+    expect(batch.order.value).toEqual(['1', '2', '3'])
+    expect(batch.phase.value).toBe('ready')
+  })
+
+  it('is resumed from before the snapshot while its pages are missing', async () => {
+    const { api, last, sockets } = setUp()
+    api.page.mockReturnValue(new Promise(() => {}))
+    last().say(snapshot(5, [anImage()], { more: true }))
+    last().say(change(anImage({ id: '7', seq: 8 })))
+    last().onclose?.()
+    vi.advanceTimersByTime(RECONNECT.firstMs)
+    expect(sockets.at(-1)?.url).toBe('b?from=0')
+  })
+
+  it('asks again for a page that could not be read', async () => {
+    const { api, batch, last } = setUp()
+    api.page.mockRejectedValueOnce(new RequestError(0, 'unreachable', 'away'))
+    api.page.mockResolvedValueOnce(page([anImage({ id: '3' })]))
+    last().say(snapshot(5, [], { more: true }))
+    await vi.advanceTimersByTimeAsync(REREAD.firstMs)
+    expect(batch.order.value).toEqual(['3'])
+  })
+
+  it('keeps changes that arrive while it is read', async () => {
+    const { api, batch, last } = setUp()
+    let answer: (page: BatchPage) => void = () => {}
+    api.page.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)))
+    last().say(snapshot(5, [], { more: true }))
+    last().say(change(anImage({ id: '1', seq: 6, state: 'recognised' })))
+    last().say(change(anImage({ id: '9', seq: 7 })))
+    answer(page([anImage({ id: '1', seq: 4, state: 'waiting' })]))
+    await settle()
+    expect(batch.images.get('1')?.state).toBe('recognised')
+    expect(batch.order.value).toEqual(['1', '9'])
+  })
+})
+
+describe('a batch that cannot be shown', () => {
+  it('ends when the manager says that it is gone', () => {
+    const { batch, last, sockets } = setUp()
+    last().say({ type: 'gone' })
+    expect(batch.phase.value).toBe('ended')
+    expect(batch.ending.value).not.toBeNull()
+    vi.runAllTimers()
+    expect(sockets).toHaveLength(1)
+  })
+
+  it('ends with the manager\'s sentence when it never existed', async () => {
+    const { api, batch, last } = setUp()
+    api.page.mockRejectedValueOnce(new RequestError(404, 'unknown_batch', 'There is no such batch.'))
+    last().onclose?.()
+    await settle()
+    expect(batch.ending.value).toBe('There is no such batch.')
+  })
+
+  it('does not end because the manager is away', async () => {
+    const { api, batch, last, sockets } = setUp()
+    api.page.mockRejectedValueOnce(new RequestError(0, 'unreachable', 'away'))
+    last().onclose?.()
+    await settle()
+    vi.advanceTimersByTime(RECONNECT.firstMs)
+    expect(batch.phase.value).toBe('loading')
+    expect(sockets).toHaveLength(2)
+  })
+})
+
+it('what happens to workers is told, the newest few', () => {
+  const { batch, last } = setUp()
+  const there = aStatus({ workers: [aWorker()] })
+  const gone = aStatus({ workers: [aWorker({ state: 'gone' })] })
+  last().say(snapshot(1, [], { status: there }))
+  expect(batch.news.value).toEqual([])
+  for (let turn = 0; turn < NEWS_KEPT; turn += 1) {
+    last().say({ type: 'status', ...gone })
+    last().say({ type: 'status', ...there })
+  }
+  expect(batch.news.value).toHaveLength(NEWS_KEPT)
+  expect(batch.news.value.at(-1)).toBe('worker-1 is back.')
+})

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { noticesOf, type Situation } from './notices'
+
+const calm: Situation = { unreachable: false, pending: 0, stuck: null, model: null, news: [], leftOut: 0 }
+
+it('nothing is said when nothing stands in the way', () => {
+  expect(noticesOf(calm)).toEqual([])
+})
+
+it('while the manager is away, its last word on workers is not repeated', () => {
+  const notices = noticesOf({ ...calm, unreachable: true, stuck: 'No worker is connected.' })
+  expect(notices.map(({ key }) => key)).toEqual(['unreachable'])
+})
+
+it('who still has files to send is asked to keep the page open', () => {
+  expect(noticesOf({ ...calm, unreachable: true, pending: 1 })[0]?.words).toContain('Keep it open')
+  expect(noticesOf({ ...calm, unreachable: true, pending: 0 })[0]?.words).not.toContain('Keep it open')
+})
+
+it('the sentences of the manager and of its model are shown as they are', () => {
+  const model = { name: 'small', digest: null, verified: true, notice: 'The small model answers.' }
+  const notices = noticesOf({ ...calm, stuck: 'No worker is connected.', model })
+  expect(notices.map(({ words }) => words)).toEqual(['No worker is connected.', 'The small model answers.'])
+})

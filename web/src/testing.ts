@@ -1,0 +1,79 @@
+/** Images, workers and answers for tests: whole, with only what a test speaks of said by the test. */
+
+import type { Counts, Image, Status, Worker } from './protocol'
+
+/** An image that waits. */
+export function anImage(own: Partial<Image> = {}): Image {
+  return {
+    id: '1',
+    name: 'cat.jpg',
+    state: 'waiting',
+    labels: [],
+    worker: null,
+    attempts: 0,
+    error: null,
+    timing_ms: {
+      upload: null,
+      waiting: null,
+      sending: null,
+      receive: null,
+      worker_queue: null,
+      decoding: null,
+      inference: null,
+      returning: null,
+      total: null,
+    },
+    bytes: 1000,
+    sha256: null,
+    media_type: 'image/jpeg',
+    width: 10,
+    height: 10,
+    seq: 1,
+    ...own,
+  }
+}
+
+/** A worker that is connected and has nothing to do. */
+export function aWorker(own: Partial<Worker> = {}): Worker {
+  return {
+    id: 'worker-1',
+    name: 'worker-1',
+    state: 'idle',
+    slots: 1,
+    in_flight: 0,
+    images: 0,
+    images_per_s: 0,
+    rtt_ms: null,
+    service_ms: null,
+    payload_bytes: 0,
+    socket_bytes_sent: 0,
+    socket_bytes_received: 0,
+    retransmissions: 0,
+    address: '127.0.0.1:40001',
+    model: 'GoogLeNet',
+    ...own,
+  }
+}
+
+/** Counts that sum up. */
+export function someCounts(own: Partial<Omit<Counts, 'total'>> = {}): Counts {
+  const counts = { waiting: 0, assigned: 0, recognised: 0, failed: 0, rejected: 0, cancelled: 0, ...own }
+  return { ...counts, total: Object.values(counts).reduce((sum, count) => sum + count, 0) }
+}
+
+/** A status in which nothing happens. */
+export function aStatus(own: Partial<Status> = {}): Status {
+  return {
+    counts: someCounts(),
+    throughput: { images_per_s: 0, file_bits_per_s: 0, elapsed_s: 0 },
+    workers: [],
+    model: { name: 'GoogLeNet', digest: null, verified: true, notice: null },
+    notice: null,
+    ...own,
+  }
+}
+
+/** Lets all promises that can settle do so. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve()
+}
