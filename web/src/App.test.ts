@@ -1,0 +1,128 @@
+import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import type { Api } from './api'
+import { RequestError } from './api'
+import App from './App.vue'
+import type { Event, Image } from './protocol'
+import { anImage, aStatus, aWorker, someCounts } from './testing'
+
+enableAutoUnmount(afterEach)
+
+/** The manager as the page sees it: a test says what its one socket tells and how uploads go. */
+class FakeSocket {
+  static last: FakeSocket | null = null
+  onopen: (() => void) | null = null
+  onmessage: ((message: { data: string }) => void) | null = null
+  onclose: (() => void) | null = null
+  constructor(readonly url: string) {
+    FakeSocket.last = this
+  }
+  close() {}
+  async say(event: Event) {
+    this.onmessage?.({ data: JSON.stringify(event) })
+    await flushPromises()
+  }
+}
+
+function anApi(own: Partial<Api> = {}): Api {
+  return {
+    createBatch: vi.fn(async () => 'new'),
+    page: async () => ({ id: 'new', seq: 0, counts: someCounts(), images: [], more: false, throughput: aStatus().throughput }),
+    upload: () => ({ images: new Promise<Image[]>(() => {}), abort() {} }),
+    retry: async () => {},
+    workers: async () => ({ workers: [aWorker()] }),
+    model: async () => aStatus().model,
+    thumbnailUrl: (_batch, image) => `/thumb/${image}`,
+    eventsUrl: (batch, from) => `ws://page/${batch}?from=${from}`,
+    ...own,
+  }
+}
+
+function snapshot(images: Image[], status = aStatus()): Event {
+  return { type: 'snapshot', seq: 9, batch: 'b', images, more: false, deleted: [], complete: true, status }
+}
+
+async function open(api: Api) {
+  const page = mount(App, { props: { api } })
+  await flushPromises()
+  return page
+}
+
+async function paste(...files: File[]) {
+  window.dispatchEvent(Object.assign(new window.Event('paste'), { clipboardData: { files } }))
+  await flushPromises()
+}
+
+const cat = new File(['x'], 'cat.jpg')
+
+beforeEach(() => {
+  FakeSocket.last = null
+  location.hash = ''
+  vi.stubGlobal('WebSocket', FakeSocket)
+  vi.spyOn(URL, 'createObjectURL').mockReturnValue('blob:1')
+  vi.spyOn(URL, 'revokeObjectURL').mockReturnValue()
+})
+
+it('looking at the page makes no batch; it says who is ready', async () => {
+  const api = anApi()
+  const page = await open(api)
+  expect(api.createBatch).not.toHaveBeenCalled()
+  expect(page.text()).toContain('1 worker ready')
+  expect(page.text()).toContain('Recognised with GoogLeNet')
+})
+
+it('the first pictures make one batch, which the address then names', async () => {
+  const api = anApi()
+  const page = await open(api)
+  await paste(cat, new File(['x'], 'dog.jpg'))
+  expect(api.createBatch).toHaveBeenCalledOnce()
+  expect(location.hash).toBe('#new')
+  expect(FakeSocket.last?.url).toBe('ws://page/new?from=0')
+  expect(page.findAll('.card')).toHaveLength(2)
+})
+
+it('a file that has arrived has one card, whether its upload or its change is heard of first', async () => {
+  const image = anImage({ id: '7', seq: 10 })
+  const page = await open(anApi({ upload: () => ({ images: Promise.resolve([image]), abort() {} }) }))
+  await paste(cat)
+  await FakeSocket.last?.say(snapshot([]))
+  await FakeSocket.last?.say({ type: 'change', seq: 10, image, deleted: null })
+  expect(page.findAll('.card')).toHaveLength(1)
+  expect(page.find('.card').attributes('data-image')).toBe('7')
+  expect(page.find('.card img').attributes('src')).toBe('blob:1')
+})
+
+it('an address that names a batch shows it', async () => {
+  location.hash = '#old'
+  const page = await open(anApi())
+  expect(page.text()).toContain('Loading the batch')
+  await FakeSocket.last?.say(snapshot([anImage({ name: 'cat.jpg' })]))
+  expect(page.find('.card h2').text()).toBe('cat.jpg')
+})
+
+it('a batch that does not exist is a message and not an empty page', async () => {
+  location.hash = '#never'
+  const page = await open(
+    anApi({ page: () => Promise.reject(new RequestError(404, 'unknown_batch', 'There is no such batch.')) }),
+  )
+  FakeSocket.last?.onclose?.()
+  await flushPromises()
+  expect(page.find('.ended').text()).toContain('There is no such batch.')
+})
+
+it('a lost connection is said, and what is shown stays', async () => {
+  location.hash = '#old'
+  const page = await open(anApi())
+  await FakeSocket.last?.say(snapshot([anImage()]))
+  FakeSocket.last?.onclose?.()
+  await flushPromises()
+  expect(page.find('[role=status]').text()).toContain('Connection to the manager lost')
+  expect(page.findAll('.card')).toHaveLength(1)
+})
+
+it('images that wait for a worker are explained', async () => {
+  location.hash = '#old'
+  const page = await open(anApi())
+  await FakeSocket.last?.say(snapshot([anImage()], aStatus({ notice: 'No worker is connected.' })))
+  expect(page.find('[data-notice=stuck]').text()).toBe('No worker is connected.')
+})

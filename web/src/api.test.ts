@@ -1,0 +1,139 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { connectApi, RequestError } from './api'
+import { anImage } from './testing'
+
+const fetching = vi.fn<typeof fetch>()
+beforeEach(() => {
+  fetching.mockReset()
+  vi.stubGlobal('fetch', fetching)
+})
+
+describe('a request', () => {
+  it('carries the token when there is one', async () => {
+    fetching.mockImplementation(async () => Response.json({ id: 'abc' }, { status: 201 }))
+    expect(await connectApi('secret').createBatch()).toBe('abc')
+    expect(fetching.mock.calls[0]?.[1]?.headers).toEqual({ Authorization: 'Bearer secret' })
+    await connectApi(null).createBatch()
+    expect(fetching.mock.calls[1]?.[1]?.headers).toEqual({})
+  })
+
+  it('asks for the page after an image', async () => {
+    fetching.mockResolvedValue(Response.json({}))
+    await connectApi(null).page('a/b', '17', 1000)
+    expect(fetching.mock.calls[0]?.[0]).toBe('/api/v1/batches/a%2Fb?limit=1000&after=17')
+  })
+
+  it('fails with the manager\'s own sentence, and with how long to wait', async () => {
+    const body = { error: { code: 'busy', message: 'Too many uploads at once.' } }
+    fetching.mockResolvedValue(Response.json(body, { status: 429, headers: { 'Retry-After': '2' } }))
+    const error = await failureOf(connectApi(null).createBatch())
+    expect(error).toMatchObject({ status: 429, code: 'busy', message: 'Too many uploads at once.', retryAfterMs: 2000 })
+  })
+
+  it('fails in words also when a proxy answers with a page', async () => {
+    fetching.mockResolvedValue(new Response('<h1>Bad Gateway</h1>', { status: 502 }))
+    expect((await failureOf(connectApi(null).workers())).message).toBe('The manager answered with status 502.')
+  })
+
+  it('fails as unreachable when there is no answer', async () => {
+    fetching.mockRejectedValue(new TypeError('Failed to fetch'))
+    expect(await failureOf(connectApi(null).model())).toMatchObject({ status: 0, code: 'unreachable' })
+  })
+})
+
+describe('an upload', () => {
+  it('sends the file itself, with its name and its key, and tells how far it is', async () => {
+    const requests = stubXhr()
+    const file = new File(['x'], 'a & b.jpg')
+    const progress: number[] = []
+    const upload = connectApi('secret').upload('b', file, 'key-1', (share) => progress.push(share))
+    const request = requests[0] as FakeXhr
+    expect(request.url).toBe('/api/v1/batches/b/images?name=a+%26+b.jpg')
+    expect(request.headers).toEqual({
+      Authorization: 'Bearer secret',
+      'Idempotency-Key': 'key-1',
+      'Content-Type': 'application/octet-stream',
+    })
+    expect(request.body).toBe(file)
+    request.upload.onprogress?.({ loaded: 1, total: 4 })
+    expect(progress).toEqual([0.25])
+    request.answer(202, { images: [anImage()] })
+    expect(await upload.images).toEqual([anImage()])
+  })
+
+  it('fails with the reason of a refusal, of silence, and of being stopped', async () => {
+    const requests = stubXhr()
+    const send = () => connectApi(null).upload('b', new File([], 'a'), 'k', () => {})
+    const refused = send()
+    requests[0]?.answer(413, { error: { code: 'too_large', message: 'Too large.' } })
+    expect(await failureOf(refused.images)).toMatchObject({ status: 413, code: 'too_large' })
+    const lost = send()
+    requests[1]?.onerror?.()
+    expect(await failureOf(lost.images)).toMatchObject({ code: 'unreachable' })
+    const stopped = send()
+    stopped.abort()
+    expect(await failureOf(stopped.images)).toMatchObject({ code: 'aborted' })
+  })
+})
+
+it('events come over a WebSocket of the page\'s own origin', () => {
+  const url = new URL(connectApi(null).eventsUrl('b', 7))
+  expect(url.protocol).toBe('ws:')
+  expect(url.host).toBe(location.host)
+  expect(url.pathname + url.search).toBe('/api/v1/batches/b/events?from=7')
+})
+
+async function failureOf(promise: Promise<unknown>): Promise<RequestError> {
+  const error = await promise.then(
+    () => null,
+    (cause: unknown) => cause,
+  )
+  expect(error).toBeInstanceOf(RequestError)
+  return error as RequestError
+}
+
+class FakeXhr {
+  upload: { onprogress: ((event: { loaded: number; total: number }) => void) | null } = { onprogress: null }
+  onload: (() => void) | null = null
+  onerror: (() => void) | null = null
+  onabort: (() => void) | null = null
+  status = 0
+  responseText = ''
+  url = ''
+  headers: Record<string, string> = {}
+  body: unknown = null
+  open(_method: string, url: string) {
+    this.url = url
+  }
+  setRequestHeader(name: string, value: string) {
+    this.headers[name] = value
+  }
+  getResponseHeader() {
+    return null
+  }
+  send(body: unknown) {
+    this.body = body
+  }
+  abort() {
+    this.onabort?.()
+  }
+  answer(status: number, body: unknown) {
+    this.status = status
+    this.responseText = JSON.stringify(body)
+    this.onload?.()
+  }
+}
+
+function stubXhr(): FakeXhr[] {
+  const requests: FakeXhr[] = []
+  vi.stubGlobal(
+    'XMLHttpRequest',
+    class extends FakeXhr {
+      constructor() {
+        super()
+        requests.push(this)
+      }
+    },
+  )
+  return requests
+}

@@ -1,0 +1,29 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { aStatus, aWorker } from '../testing'
+import { ASK_EVERY_MS, useManager } from './useManager'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+it('workers that join, and a manager that goes away, are seen at the next asking', async () => {
+  const workers = vi.fn(async () => ({ workers: [aWorker()] }))
+  const manager = useManager({ workers, model: async () => aStatus().model })
+  manager.start()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(manager.workers.value).toHaveLength(1)
+  workers.mockRejectedValueOnce(new Error('The manager cannot be reached.'))
+  await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
+  expect(manager.problem.value).toBe('The manager cannot be reached.')
+  await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
+  expect(manager.problem.value).toBeNull()
+})
+
+it('nothing is asked after the end', async () => {
+  const workers = vi.fn(async () => ({ workers: [] }))
+  const manager = useManager({ workers, model: async () => aStatus().model })
+  manager.start()
+  await vi.advanceTimersByTimeAsync(0)
+  manager.stop()
+  await vi.advanceTimersByTimeAsync(ASK_EVERY_MS * 3)
+  expect(workers).toHaveBeenCalledOnce()
+})
