@@ -1,0 +1,389 @@
+//! The books' SQLite file: its schema, its settings, and how rows of it become types.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use manyeyes_protocol::id::{BatchId, BooksId, ImageId};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+
+use super::line::{Ceilings, Line};
+use super::pack::{PackFacts, Span};
+use super::row::{BatchFacts, ImageRow};
+use super::{StoreError, folder};
+use crate::api::{Counts, ImageState, Problem};
+
+/// The schema that this program writes, in `PRAGMA user_version`. A change of [`SCHEMA`] raises it and brings the step
+/// from the one before.
+pub(super) const SCHEMA_NUMBER: i64 = 1;
+
+/// Times are microseconds since 1970. `pack` says where an image's bytes are: null for none, 0 for a file of its own,
+/// else the pack's number, `place` being the offset in it. `state` is as in [`state_number`].
+const SCHEMA: &str = "
+CREATE TABLE books (
+    id BLOB NOT NULL,
+    seq_ceiling INTEGER NOT NULL,
+    image_ceiling INTEGER NOT NULL
+);
+CREATE TABLE batches (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    seq INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    first_upload INTEGER,
+    last_answer INTEGER,
+    total INTEGER NOT NULL DEFAULT 0,
+    waiting INTEGER NOT NULL DEFAULT 0,
+    recognised INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    rejected INTEGER NOT NULL DEFAULT 0,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    answered_images INTEGER NOT NULL DEFAULT 0,
+    answered_bytes INTEGER NOT NULL DEFAULT 0,
+    kept_bytes INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX batches_finished ON batches (changed) WHERE waiting = 0;
+CREATE TABLE images (
+    id INTEGER PRIMARY KEY,
+    batch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 BLOB,
+    media_type TEXT,
+    width INTEGER,
+    height INTEGER,
+    began INTEGER NOT NULL,
+    pack INTEGER,
+    place INTEGER,
+    labels TEXT,
+    worker TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error_code TEXT,
+    error_message TEXT,
+    timing TEXT
+);
+CREATE INDEX images_of_batch ON images (batch);
+CREATE INDEX images_changed ON images (batch, seq);
+CREATE INDEX images_known ON images (batch, sha256) WHERE pack IS NOT NULL;
+CREATE INDEX images_unfinished ON images (batch) WHERE state = 0;
+CREATE TABLE blames (
+    image INTEGER NOT NULL,
+    worker TEXT NOT NULL,
+    PRIMARY KEY (image, worker)
+) WITHOUT ROWID;
+CREATE TABLE idempotency (
+    batch INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    first_image INTEGER NOT NULL,
+    images INTEGER NOT NULL,
+    PRIMARY KEY (batch, key)
+) WITHOUT ROWID;
+CREATE TABLE deleted (
+    batch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    image INTEGER NOT NULL,
+    PRIMARY KEY (batch, seq)
+) WITHOUT ROWID;
+CREATE TABLE condemned (number INTEGER PRIMARY KEY);
+CREATE TABLE packs (
+    number INTEGER PRIMARY KEY,
+    end INTEGER NOT NULL,
+    live INTEGER NOT NULL
+);
+";
+
+/// The columns that [`image_row`] reads, and their order.
+pub(super) const IMAGE_COLUMNS: &str = "id, batch, seq, name, state, bytes, sha256, media_type, width, height, began, \
+                                        labels, worker, attempts, error_code, error_message, timing, pack, place";
+
+/// The log is written back into the file when it has this many pages of 4 KiB: rarely enough that it costs little, and
+/// soon enough that the log stays at 16 MiB.
+const CHECKPOINT_PAGES: i64 = 4096;
+/// The writer's cache, so that the indexes' inner pages stay in memory.
+const WRITER_CACHE_KIB: i64 = 8192;
+/// Statements kept ready; more than there are.
+const STATEMENTS: usize = 64;
+/// Readers and a checkpoint may meet for moments.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the books know at the start.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) id: BooksId,
+    /// The first numbers of this run; its blocks are reserved.
+    pub(super) start: Ceilings,
+    pub(super) packs: BTreeMap<u32, PackFacts>,
+    pub(super) kept_bytes: u64,
+}
+
+/// Opens the books for the one writer; makes them if there are none.
+pub(super) fn open(file: &Path, limit_bytes: u64) -> Result<Opened, StoreError> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+    if found > SCHEMA_NUMBER {
+        return Err(StoreError::NewerSchema {
+            found,
+            known: SCHEMA_NUMBER,
+        });
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    connection.pragma_update(None, "max_page_count", signed(limit_bytes) / page_bytes)?;
+    if found == 0 {
+        make(&connection)?;
+    }
+    if let Some(above) = file.parent() {
+        folder::sync_folder(above)?;
+    }
+    let (id, start) = connection.query_row(
+        "SELECT id, seq_ceiling, image_ceiling FROM books",
+        [],
+        |row| {
+            Ok((
+                row.get::<_, [u8; 16]>(0)?,
+                Ceilings {
+                    seq: unsigned(row, 1)?,
+                    image: unsigned(row, 2)?,
+                },
+            ))
+        },
+    )?;
+    write_ceilings(&connection, Line::first_ceilings(start))?;
+    let packs = connection
+        .prepare("SELECT number, end, live FROM packs")?
+        .query_map([], |row| {
+            Ok((
+                row.get(0)?,
+                PackFacts {
+                    end: unsigned(row, 1)?,
+                    live: unsigned(row, 2)?,
+                },
+            ))
+        })?
+        .collect::<Result<_, _>>()?;
+    let kept_bytes = connection.query_row(
+        "SELECT coalesce(sum(kept_bytes), 0) FROM batches",
+        [],
+        |row| unsigned(row, 0),
+    )?;
+    Ok(Opened {
+        connection,
+        id: BooksId(id),
+        start,
+        packs,
+        kept_bytes,
+    })
+}
+
+/// Opens the books for reading.
+pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn make(connection: &Connection) -> Result<(), StoreError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)
+        .map_err(|error| StoreError::Disk(format!("draw random bytes: {error}")))?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.execute_batch(SCHEMA)?;
+    connection.execute(
+        "INSERT INTO books (id, seq_ceiling, image_ceiling) VALUES (?1, 1, 1)",
+        params![id],
+    )?;
+    connection.pragma_update(None, "user_version", SCHEMA_NUMBER)?;
+    connection.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+/// Numbers below these may be given.
+pub(super) fn write_ceilings(
+    connection: &Connection,
+    ceilings: Ceilings,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE books SET seq_ceiling = ?1, image_ceiling = ?2")?
+        .execute(params![signed(ceilings.seq), signed(ceilings.image)])?;
+    Ok(())
+}
+
+/// The image of that number, and where its bytes are.
+pub(super) fn find_image(
+    connection: &Connection,
+    image: ImageId,
+) -> Result<Option<(ImageRow, Place)>, StoreError> {
+    let sql = format!("SELECT {IMAGE_COLUMNS} FROM images WHERE id = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement
+        .query_row([signed(image.0)], |row| Ok((image_row(row)?, place(row)?)))
+        .optional()?)
+}
+
+/// Where an image's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Rejected.
+    Nowhere,
+    Pack(Span),
+    /// A file of its own, named by the image's number.
+    Own,
+}
+
+impl Place {
+    /// The columns `pack` and `place`.
+    pub(super) fn columns(self) -> (Option<u32>, Option<i64>) {
+        match self {
+            Self::Nowhere => (None, None),
+            Self::Own => (Some(0), None),
+            Self::Pack(span) => (Some(span.pack), Some(signed(span.offset))),
+        }
+    }
+
+    pub(super) fn from_columns(pack: Option<u32>, offset: Option<i64>, bytes: u64) -> Self {
+        match pack {
+            None => Self::Nowhere,
+            Some(0) => Self::Own,
+            Some(pack) => Self::Pack(Span {
+                pack,
+                offset: offset.map_or(0, i64::cast_unsigned),
+                bytes,
+            }),
+        }
+    }
+}
+
+/// An image of a row with [`IMAGE_COLUMNS`].
+pub(super) fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
+    let code: Option<String> = row.get(14)?;
+    let message: Option<String> = row.get(15)?;
+    Ok(ImageRow {
+        id: ImageId(unsigned(row, 0)?),
+        batch: BatchId(unsigned(row, 1)?),
+        seq: unsigned(row, 2)?,
+        name: row.get(3)?,
+        state: state(row.get(4)?)?,
+        bytes: unsigned(row, 5)?,
+        sha256: row.get(6)?,
+        media_type: row.get(7)?,
+        width: row.get(8)?,
+        height: row.get(9)?,
+        began: time(row.get(10)?),
+        labels: json(row, 11)?,
+        worker: row.get(12)?,
+        attempts: row.get(13)?,
+        problem: code.map(|code| Problem {
+            code,
+            message: message.unwrap_or_default(),
+        }),
+        timing: json(row, 16)?,
+    })
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place::from_columns(
+        row.get(17)?,
+        row.get(18)?,
+        unsigned(row, 5)?,
+    ))
+}
+
+/// A batch as a whole.
+pub(super) fn find_facts(
+    connection: &Connection,
+    batch: BatchId,
+) -> Result<Option<BatchFacts>, StoreError> {
+    let sql = "SELECT seq, created, first_upload, last_answer, total, waiting, recognised, failed, rejected, \
+               cancelled, answered_images, answered_bytes, kept_bytes FROM batches WHERE number = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let facts = statement.query_row([signed(batch.0)], |row| {
+        Ok(BatchFacts {
+            seq: unsigned(row, 0)?,
+            created: time(row.get(1)?),
+            first_upload: row.get::<_, Option<i64>>(2)?.map(time),
+            last_answer: row.get::<_, Option<i64>>(3)?.map(time),
+            counts: Counts {
+                total: row.get(4)?,
+                waiting: row.get(5)?,
+                assigned: 0,
+                recognised: row.get(6)?,
+                failed: row.get(7)?,
+                rejected: row.get(8)?,
+                cancelled: row.get(9)?,
+            },
+            answered_images: unsigned(row, 10)?,
+            answered_bytes: unsigned(row, 11)?,
+            kept_bytes: unsigned(row, 12)?,
+        })
+    });
+    Ok(facts.optional()?)
+}
+
+/// The number of a state in the books. Frozen.
+pub(super) fn state_number(state: ImageState) -> i64 {
+    match state {
+        // Who has an image is not written down.
+        ImageState::Waiting | ImageState::Assigned => 0,
+        ImageState::Recognised => 2,
+        ImageState::Failed => 3,
+        ImageState::Rejected => 4,
+        ImageState::Cancelled => 5,
+    }
+}
+
+fn state(number: i64) -> rusqlite::Result<ImageState> {
+    match number {
+        0 => Ok(ImageState::Waiting),
+        2 => Ok(ImageState::Recognised),
+        3 => Ok(ImageState::Failed),
+        4 => Ok(ImageState::Rejected),
+        5 => Ok(ImageState::Cancelled),
+        _ => Err(rusqlite::Error::IntegralValueOutOfRange(4, number)),
+    }
+}
+
+/// SQLite's integers have a sign; ours have none and never reach half of their range.
+pub(super) fn signed(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+/// Microseconds since 1970; times before are 1970.
+pub(super) fn micros(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn time(micros: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(micros.max(0).cast_unsigned())
+}
+
+/// Null is the default.
+fn json<T: serde::de::DeserializeOwned + Default>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    text.map_or_else(
+        || Ok(T::default()),
+        |text| {
+            serde_json::from_str(text).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+            })
+        },
+    )
+}

@@ -1,0 +1,559 @@
+//! One transaction of the writer: the changes of a group, applied to the books. What must happen outside the books once
+//! the group is committed (bytes to free, images that went) is gathered beside it.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use manyeyes_protocol::id::{BatchId, ImageId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::books::{self, IMAGE_COLUMNS, Place, micros, signed, state_number, unsigned};
+use super::line::{Change, Keep, Reply};
+use super::pack::{PackFacts, Packs, Span};
+use super::row::{BatchKey, Ending, ImageRow, Recorded};
+use super::{StoreError, StoreSettings};
+use crate::api::{ImageState, Timing};
+
+/// Images removed in one group after their batch was deleted: a few milliseconds, so that nobody else waits for long.
+const SWEEP_IMAGES: i64 = 1000;
+
+/// The changes of a group while its transaction is open.
+pub(super) struct Group<'a> {
+    books: &'a Connection,
+    settings: &'a StoreSettings,
+    now: SystemTime,
+    /// Bytes kept when the group began, those of uploads not yet written included.
+    kept_bytes: u64,
+    /// Batches touched; None for one that is not there.
+    batches: HashMap<BatchId, Option<BatchChange>>,
+    /// By how much the number of images in each pack changes.
+    live: HashMap<u32, i64>,
+    after: AfterCommit,
+}
+
+/// What is left to do when the group is in the books.
+#[derive(Default)]
+pub(super) struct AfterCommit {
+    pub(super) packs: Vec<(u32, PackFacts)>,
+    pub(super) freed: Vec<Span>,
+    pub(super) large: Vec<ImageId>,
+    /// Bytes of files that are kept no more.
+    pub(super) freed_bytes: u64,
+    /// Batches were deleted whose images are still to be removed.
+    pub(super) condemned: bool,
+}
+
+/// What a group adds to a batch.
+struct BatchChange {
+    /// Images in the books before.
+    total: i64,
+    seq: u64,
+    first_upload: Option<SystemTime>,
+    last_answer: Option<SystemTime>,
+    /// In the order waiting, recognised, failed, rejected, cancelled.
+    by_state: [i64; 5],
+    answered_images: i64,
+    answered_bytes: i64,
+    kept_bytes: i64,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(
+        books: &'a Connection,
+        settings: &'a StoreSettings,
+        now: SystemTime,
+        kept_bytes: u64,
+    ) -> Self {
+        let (batches, live, after) = (HashMap::new(), HashMap::new(), AfterCommit::default());
+        Self {
+            books,
+            settings,
+            now,
+            kept_bytes,
+            batches,
+            live,
+            after,
+        }
+    }
+
+    /// Applies a change. `places` are those of a keep's images. An error that is the asker's own leaves the
+    /// transaction as it was.
+    pub(super) fn apply(
+        &mut self,
+        seq: u64,
+        change: &Change,
+        places: &[Place],
+    ) -> Result<Reply, StoreError> {
+        match change {
+            Change::CreateBatch { id } => self.create_batch(seq, id),
+            Change::Keep(keep) => self.keep(keep, places),
+            Change::Finish { image, ending } => self.finish(seq, *image, ending),
+            Change::Blame {
+                image,
+                worker,
+                attempts,
+            } => self.blame(*image, worker, *attempts),
+            Change::Reopen { image } => self.reopen(seq, *image),
+            Change::DeleteImage { image } => self.delete_image(seq, *image),
+            Change::DeleteBatch { batch } => self.delete_batch(*batch).map(Reply::Unfinished),
+            Change::Expire { room } => self.expire(*room),
+        }
+    }
+
+    /// Removes some of the images of deleted batches.
+    pub(super) fn sweep(&mut self) -> Result<(), StoreError> {
+        let next = self
+            .books
+            .prepare_cached("SELECT number FROM condemned LIMIT 1")?;
+        let Some(batch) = { next }
+            .query_row([], |row| row.get::<_, i64>(0))
+            .optional()?
+        else {
+            return Ok(());
+        };
+        self.after.condemned = true;
+        let sql = "SELECT id, pack, place, bytes FROM images WHERE batch = ?1 ORDER BY id LIMIT ?2";
+        let found = self
+            .books
+            .prepare_cached(sql)?
+            .query_map([batch, SWEEP_IMAGES], |row| {
+                let bytes = unsigned(row, 3)?;
+                Ok((
+                    ImageId(unsigned(row, 0)?),
+                    Place::from_columns(row.get(1)?, row.get(2)?, bytes),
+                ))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some((last, _)) = found.last() else {
+            for sql in [
+                "DELETE FROM deleted WHERE batch = ?1",
+                "DELETE FROM idempotency WHERE batch = ?1",
+                "DELETE FROM condemned WHERE number = ?1",
+            ] {
+                self.books.prepare_cached(sql)?.execute([batch])?;
+            }
+            return Ok(());
+        };
+        for sql in [
+            "DELETE FROM blames WHERE image IN (SELECT id FROM images WHERE batch = ?1 AND id <= ?2)",
+            "DELETE FROM images WHERE batch = ?1 AND id <= ?2",
+        ] {
+            self.books
+                .prepare_cached(sql)?
+                .execute([batch, signed(last.0)])?;
+        }
+        found
+            .iter()
+            .for_each(|(image, place)| self.release(*image, *place));
+        Ok(())
+    }
+
+    /// The last statements before the commit.
+    pub(super) fn close(mut self, packs: &Packs) -> Result<AfterCommit, StoreError> {
+        self.flush()?;
+        let mut changed: HashMap<u32, PackFacts> = packs
+            .ends()
+            .map(|(number, end)| {
+                (
+                    number,
+                    PackFacts {
+                        end,
+                        ..packs.facts(number)
+                    },
+                )
+            })
+            .collect();
+        for (number, by) in self.live.drain() {
+            let facts = changed.entry(number).or_insert_with(|| packs.facts(number));
+            facts.live = facts.live.saturating_add_signed(by);
+        }
+        let sql = "INSERT INTO packs (number, end, live) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (number) DO UPDATE SET end = ?2, live = ?3";
+        for (number, facts) in changed {
+            self.books.prepare_cached(sql)?.execute(params![
+                number,
+                signed(facts.end),
+                signed(facts.live)
+            ])?;
+            self.after.packs.push((number, facts));
+        }
+        Ok(self.after)
+    }
+
+    fn create_batch(&mut self, seq: u64, id: &str) -> Result<Reply, StoreError> {
+        let now = micros(self.now);
+        self.books
+            .prepare_cached(
+                "INSERT INTO batches (id, seq, created, changed) VALUES (?1, ?2, ?3, ?3)",
+            )?
+            .execute(params![id, signed(seq), now])?;
+        let number = BatchId(self.books.last_insert_rowid().cast_unsigned());
+        Ok(Reply::Batch(BatchKey {
+            number,
+            id: id.to_owned(),
+        }))
+    }
+
+    fn keep(&mut self, keep: &Keep, places: &[Place]) -> Result<Reply, StoreError> {
+        let limit = self.settings.images_per_batch;
+        let batch = self.batch(keep.batch)?.ok_or(StoreError::NoSuchBatch)?;
+        let adding = i64::try_from(keep.images.len()).unwrap_or(i64::MAX);
+        let there = batch.total + batch.by_state.iter().sum::<i64>();
+        if there.saturating_add(adding) > i64::from(limit) {
+            return Err(StoreError::BatchFull { limit });
+        }
+        let sql = format!(
+            "INSERT INTO images ({IMAGE_COLUMNS}) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, 0, ?12, ?13, NULL, ?14, ?15)"
+        );
+        let mut insert = self.books.prepare_cached(&sql)?;
+        for (image, place) in keep.images.iter().zip(places) {
+            let row = &image.row;
+            let (pack, offset) = place.columns();
+            insert.execute(params![
+                signed(row.id.0),
+                signed(row.batch.0),
+                signed(row.seq),
+                row.name,
+                state_number(row.state),
+                signed(row.bytes),
+                row.sha256,
+                row.media_type,
+                row.width,
+                row.height,
+                micros(row.began),
+                row.problem.as_ref().map(|problem| &problem.code),
+                row.problem.as_ref().map(|problem| &problem.message),
+                pack,
+                offset,
+            ])?;
+            if let Place::Pack(span) = place {
+                *self.live.entry(span.pack).or_default() += 1;
+            }
+            let kept = if *place == Place::Nowhere {
+                0
+            } else {
+                row.bytes
+            };
+            if let Some(batch) = self.batch(keep.batch)? {
+                batch.seq = batch.seq.max(row.seq);
+                batch.first_upload = Some(
+                    batch
+                        .first_upload
+                        .map_or(row.began, |first| first.min(row.began)),
+                );
+                batch.kept_bytes += signed(kept);
+                *batch.count(row.state) += 1;
+            }
+        }
+        if let (Some(key), Some(first)) = (&keep.key, keep.images.first()) {
+            self.books
+                .prepare_cached("INSERT INTO idempotency (batch, key, first_image, images) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![signed(keep.batch.0), key, signed(first.row.id.0), adding])?;
+        }
+        Ok(Reply::Done)
+    }
+
+    fn finish(&mut self, seq: u64, image: ImageId, ending: &Ending) -> Result<Reply, StoreError> {
+        let Some((mut row, _)) = self.find(image)? else {
+            return Ok(Reply::Recorded(Recorded::Gone));
+        };
+        if row.state != ImageState::Waiting {
+            return Ok(Reply::Recorded(Recorded::No(Box::new(row))));
+        }
+        row.seq = seq;
+        match ending.clone() {
+            Ending::Recognised {
+                labels,
+                worker,
+                attempts,
+                timing,
+            } => {
+                row.state = ImageState::Recognised;
+                row.labels = labels;
+                row.worker = Some(worker);
+                (row.attempts, row.timing) = (attempts, timing);
+            }
+            Ending::Failed {
+                problem,
+                worker,
+                attempts,
+                timing,
+            } => {
+                row.state = ImageState::Failed;
+                row.problem = Some(problem);
+                row.worker = worker;
+                (row.attempts, row.timing) = (attempts, timing);
+            }
+            Ending::Cancelled { attempts } => {
+                row.state = ImageState::Cancelled;
+                row.attempts = attempts;
+            }
+        }
+        self.update(&row, ImageState::Waiting)?;
+        Ok(Reply::Recorded(Recorded::Yes(Box::new(row))))
+    }
+
+    fn blame(&mut self, image: ImageId, worker: &str, attempts: u32) -> Result<Reply, StoreError> {
+        let known = self
+            .books
+            .prepare_cached("UPDATE images SET attempts = max(attempts, ?2) WHERE id = ?1")?
+            .execute(params![signed(image.0), attempts])?;
+        if known > 0 {
+            self.books
+                .prepare_cached("INSERT OR IGNORE INTO blames (image, worker) VALUES (?1, ?2)")?
+                .execute(params![signed(image.0), worker])?;
+        }
+        Ok(Reply::Done)
+    }
+
+    fn reopen(&mut self, seq: u64, image: ImageId) -> Result<Reply, StoreError> {
+        let Some((mut row, place)) = self.find(image)? else {
+            return Ok(Reply::Recorded(Recorded::Gone));
+        };
+        let ended = row.state;
+        if !matches!(ended, ImageState::Failed | ImageState::Cancelled) || place == Place::Nowhere {
+            return Ok(Reply::Recorded(Recorded::No(Box::new(row))));
+        }
+        row.seq = seq;
+        row.state = ImageState::Waiting;
+        (row.worker, row.problem, row.timing) = (None, None, Timing::default());
+        self.update(&row, ended)?;
+        self.books
+            .prepare_cached("DELETE FROM blames WHERE image = ?1")?
+            .execute([signed(image.0)])?;
+        Ok(Reply::Recorded(Recorded::Yes(Box::new(row))))
+    }
+
+    fn delete_image(&mut self, seq: u64, image: ImageId) -> Result<Reply, StoreError> {
+        let Some((row, place)) = self.find(image)? else {
+            return Ok(Reply::Deleted(None));
+        };
+        let number = signed(image.0);
+        self.books
+            .prepare_cached("DELETE FROM images WHERE id = ?1")?
+            .execute([number])?;
+        self.books
+            .prepare_cached("DELETE FROM blames WHERE image = ?1")?
+            .execute([number])?;
+        self.books
+            .prepare_cached("INSERT INTO deleted (batch, seq, image) VALUES (?1, ?2, ?3)")?
+            .execute([signed(row.batch.0), signed(seq), number])?;
+        if let Some(batch) = self.batch(row.batch)? {
+            batch.seq = batch.seq.max(seq);
+            *batch.count(row.state) -= 1;
+            if place != Place::Nowhere {
+                batch.kept_bytes -= signed(row.bytes);
+            }
+        }
+        if place != Place::Nowhere {
+            self.after.freed_bytes += row.bytes;
+        }
+        self.release(image, place);
+        Ok(Reply::Deleted(Some(Box::new(row))))
+    }
+
+    fn delete_batch(&mut self, batch: BatchId) -> Result<Vec<ImageId>, StoreError> {
+        self.flush()?;
+        let Some(facts) = books::find_facts(self.books, batch)? else {
+            return Err(StoreError::NoSuchBatch);
+        };
+        let unfinished = self
+            .books
+            .prepare_cached("SELECT id FROM images WHERE batch = ?1 AND state = 0 ORDER BY id")?
+            .query_map([signed(batch.0)], |row| unsigned(row, 0).map(ImageId))?
+            .collect::<Result<_, _>>()?;
+        self.books
+            .prepare_cached("DELETE FROM batches WHERE number = ?1")?
+            .execute([signed(batch.0)])?;
+        self.books
+            .prepare_cached("INSERT INTO condemned (number) VALUES (?1)")?
+            .execute([signed(batch.0)])?;
+        self.batches.insert(batch, None);
+        self.after.freed_bytes += facts.kept_bytes;
+        self.after.condemned = true;
+        Ok(unfinished)
+    }
+
+    fn expire(&mut self, room: Option<u64>) -> Result<Reply, StoreError> {
+        self.flush()?;
+        let oldest = self
+            .now
+            .checked_sub(self.settings.max_age)
+            .map_or(0, micros);
+        // By age all that are too old; for room those that free some, the longest unchanged first.
+        let (sql, before) = match room {
+            None => ("waiting = 0 AND changed <= ?1", oldest),
+            Some(_) => ("waiting = 0 AND changed <= ?1 AND kept_bytes > 0", i64::MAX),
+        };
+        let sql =
+            format!("SELECT number, id, kept_bytes FROM batches WHERE {sql} ORDER BY changed");
+        let finished = self
+            .books
+            .prepare_cached(&sql)?
+            .query_map([before], |row| {
+                Ok((
+                    BatchKey {
+                        number: BatchId(unsigned(row, 0)?),
+                        id: row.get(1)?,
+                    },
+                    unsigned(row, 2)?,
+                ))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut missing = u64::MAX;
+        if let Some(room) = room {
+            let limit_bytes = self.settings.limit_bytes;
+            let kept_bytes = self.kept_bytes.saturating_sub(self.after.freed_bytes);
+            missing = kept_bytes.saturating_add(room).saturating_sub(limit_bytes);
+            if finished.iter().map(|(_, bytes)| bytes).sum::<u64>() < missing {
+                return Err(StoreError::Full {
+                    kept_bytes,
+                    limit_bytes,
+                });
+            }
+        }
+        let mut expired = Vec::new();
+        for (key, bytes) in finished {
+            if missing == 0 {
+                break;
+            }
+            missing = missing.saturating_sub(bytes);
+            self.delete_batch(key.number)?;
+            expired.push(key);
+        }
+        Ok(Reply::Expired(expired))
+    }
+
+    /// The image, unless it or its batch is gone.
+    fn find(&mut self, image: ImageId) -> Result<Option<(ImageRow, Place)>, StoreError> {
+        let Some(found) = books::find_image(self.books, image)? else {
+            return Ok(None);
+        };
+        let there = self.batch(found.0.batch)?.is_some();
+        Ok(there.then_some(found))
+    }
+
+    /// Writes a row back whose state was `before`.
+    fn update(&mut self, row: &ImageRow, before: ImageState) -> Result<(), StoreError> {
+        let json =
+            |error: serde_json::Error| StoreError::Disk(format!("write an answer down: {error}"));
+        let labels = (!row.labels.is_empty())
+            .then(|| serde_json::to_string(&row.labels))
+            .transpose()
+            .map_err(json)?;
+        let timing = (row.timing != Timing::default())
+            .then(|| serde_json::to_string(&row.timing))
+            .transpose();
+        let sql = "UPDATE images SET seq = ?2, state = ?3, labels = ?4, worker = ?5, attempts = ?6, \
+                   error_code = ?7, error_message = ?8, timing = ?9 WHERE id = ?1";
+        self.books.prepare_cached(sql)?.execute(params![
+            signed(row.id.0),
+            signed(row.seq),
+            state_number(row.state),
+            labels,
+            row.worker,
+            row.attempts,
+            row.problem.as_ref().map(|problem| &problem.code),
+            row.problem.as_ref().map(|problem| &problem.message),
+            timing.map_err(json)?,
+        ])?;
+        let now = self.now;
+        if let Some(batch) = self.batch(row.batch)? {
+            batch.seq = batch.seq.max(row.seq);
+            *batch.count(before) -= 1;
+            *batch.count(row.state) += 1;
+            if row.state == ImageState::Recognised {
+                batch.last_answer = Some(now);
+                batch.answered_images += 1;
+                batch.answered_bytes += signed(row.bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of an image are not needed once the group is in the books.
+    fn release(&mut self, image: ImageId, place: Place) {
+        match place {
+            Place::Nowhere => {}
+            Place::Own => self.after.large.push(image),
+            Place::Pack(span) => {
+                *self.live.entry(span.pack).or_default() -= 1;
+                self.after.freed.push(span);
+            }
+        }
+    }
+
+    fn batch(&mut self, batch: BatchId) -> Result<Option<&mut BatchChange>, StoreError> {
+        let books = self.books;
+        let entry = match self.batches.entry(batch) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let facts = books::find_facts(books, batch)?;
+                entry.insert(facts.map(|facts| BatchChange::new(facts.counts.total.into())))
+            }
+        };
+        Ok(entry.as_mut())
+    }
+
+    /// Writes what the group adds to its batches.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let sql = "UPDATE batches SET seq = max(seq, ?2), changed = ?3, \
+                   first_upload = min(coalesce(first_upload, ?4), coalesce(?4, first_upload)), \
+                   last_answer = max(coalesce(last_answer, ?5), coalesce(?5, last_answer)), \
+                   total = total + ?6, waiting = waiting + ?7, recognised = recognised + ?8, failed = failed + ?9, \
+                   rejected = rejected + ?10, cancelled = cancelled + ?11, answered_images = answered_images + ?12, \
+                   answered_bytes = answered_bytes + ?13, kept_bytes = kept_bytes + ?14 WHERE number = ?1";
+        let mut update = self.books.prepare_cached(sql)?;
+        for (number, change) in self.batches.drain() {
+            // A change was made if it has a number; others were only looked at.
+            let Some(change) = change.filter(|change| change.seq > 0) else {
+                continue;
+            };
+            let [waiting, recognised, failed, rejected, cancelled] = change.by_state;
+            update.execute(params![
+                signed(number.0),
+                signed(change.seq),
+                micros(self.now),
+                change.first_upload.map(micros),
+                change.last_answer.map(micros),
+                change.by_state.iter().sum::<i64>(),
+                waiting,
+                recognised,
+                failed,
+                rejected,
+                cancelled,
+                change.answered_images,
+                change.answered_bytes,
+                change.kept_bytes,
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+impl BatchChange {
+    fn new(total: i64) -> Self {
+        Self {
+            total,
+            seq: 0,
+            first_upload: None,
+            last_answer: None,
+            by_state: [0; 5],
+            answered_images: 0,
+            answered_bytes: 0,
+            kept_bytes: 0,
+        }
+    }
+
+    fn count(&mut self, state: ImageState) -> &mut i64 {
+        let [waiting, recognised, failed, rejected, cancelled] = &mut self.by_state;
+        match state {
+            ImageState::Waiting | ImageState::Assigned => waiting,
+            ImageState::Recognised => recognised,
+            ImageState::Failed => failed,
+            ImageState::Rejected => rejected,
+            ImageState::Cancelled => cancelled,
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The line before the writer, and the numbers that are given at its end. One lock for both, so that the order of
+//! sequence numbers is the order in which changes are written.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::row::{BatchKey, Ending, ImageRow, Recorded};
+use super::spool::Spooled;
+use super::{QUEUE_LIMIT, StoreError};
+use manyeyes_protocol::id::{BatchId, ImageId};
+
+/// Sequence numbers reserved at a time. An unclean end skips what is left of them; a browser's numbers (2^53) last for
+/// 33 million unclean ends.
+const SEQ_BLOCK: u64 = 1 << 28;
+/// Image numbers reserved at a time: seconds of the fastest uploads, so a raise at half of it always comes in time.
+const IMAGE_BLOCK: u64 = 1 << 16;
+/// Sequence numbers left for a run that is ending.
+const SEQ_MARGIN: u64 = 1 << 16;
+/// Requests in one group: bounds how long the first of them waits for the last.
+const GROUP_REQUESTS: usize = 4096;
+/// Bytes of image files in one group, for the same reason.
+const GROUP_BYTES: u64 = 32 << 20;
+
+/// A change that waits for the writer.
+pub(super) struct Request {
+    pub(super) seq: u64,
+    pub(super) change: Change,
+    pub(super) answer: oneshot::Sender<Result<Reply, StoreError>>,
+}
+
+pub(super) enum Change {
+    CreateBatch {
+        id: String,
+    },
+    Keep(Keep),
+    Finish {
+        image: ImageId,
+        ending: Ending,
+    },
+    Blame {
+        image: ImageId,
+        worker: String,
+        attempts: u32,
+    },
+    Reopen {
+        image: ImageId,
+    },
+    DeleteImage {
+        image: ImageId,
+    },
+    DeleteBatch {
+        batch: BatchId,
+    },
+    /// Finished batches that are too old, or as many as make room for so many bytes.
+    Expire {
+        room: Option<u64>,
+    },
+}
+
+pub(super) struct Keep {
+    pub(super) batch: BatchId,
+    pub(super) key: Option<String>,
+    pub(super) images: Vec<KeptImage>,
+}
+
+pub(super) struct KeptImage {
+    pub(super) row: ImageRow,
+    pub(super) body: Option<Spooled>,
+}
+
+/// What the writer answers once it is durable.
+pub(super) enum Reply {
+    Done,
+    Batch(BatchKey),
+    Recorded(Recorded),
+    Deleted(Option<Box<ImageRow>>),
+    Unfinished(Vec<ImageId>),
+    Expired(Vec<BatchKey>),
+}
+
+impl Keep {
+    /// Bytes of image files.
+    pub(super) fn bytes(&self) -> u64 {
+        self.images
+            .iter()
+            .filter_map(|image| image.body.as_ref())
+            .map(Spooled::bytes)
+            .sum()
+    }
+}
+
+/// The line and its two ends.
+pub(super) struct Line {
+    state: Mutex<State>,
+    /// The writer waits here for something to do.
+    filled: Condvar,
+    /// Whoever has used all numbers up waits here.
+    raised: Condvar,
+}
+
+/// The line, locked.
+pub(super) struct State {
+    requests: VecDeque<Request>,
+    closed: bool,
+    /// More numbers are to be reserved although nothing else waits.
+    thirsty: bool,
+    seq: Counter,
+    image: Counter,
+}
+
+/// The next numbers, as the books are to have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ceilings {
+    pub(super) seq: u64,
+    pub(super) image: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Counter {
+    next: u64,
+    /// The first number that is not reserved in the books.
+    ceiling: u64,
+    block: u64,
+}
+
+/// What the writer is to do next.
+pub(super) struct Group {
+    pub(super) requests: Vec<Request>,
+    /// To be written with the group.
+    pub(super) raise: Option<Ceilings>,
+    /// Nothing follows.
+    pub(super) last: bool,
+}
+
+impl Line {
+    /// `start` are the first numbers that are free; the books must have [`Line::first_ceilings`] of it already.
+    pub(super) fn new(start: Ceilings) -> Self {
+        let ceilings = Self::first_ceilings(start);
+        let state = State {
+            requests: VecDeque::new(),
+            closed: false,
+            thirsty: false,
+            seq: Counter {
+                next: start.seq,
+                ceiling: ceilings.seq,
+                block: SEQ_BLOCK,
+            },
+            image: Counter {
+                next: start.image,
+                ceiling: ceilings.image,
+                block: IMAGE_BLOCK,
+            },
+        };
+        Self {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            raised: Condvar::new(),
+        }
+    }
+
+    pub(super) fn first_ceilings(start: Ceilings) -> Ceilings {
+        Ceilings {
+            seq: start.seq + SEQ_BLOCK,
+            image: start.image + IMAGE_BLOCK,
+        }
+    }
+
+    pub(super) fn next_seq(&self) -> u64 {
+        let mut state = self.lock();
+        loop {
+            if let Some(seq) = state.seq.take(1) {
+                if state.seq.is_low() {
+                    state.thirsty = true;
+                    self.filled.notify_one();
+                }
+                return seq;
+            }
+            // A hundred million numbers were used while the disk took nothing: waiting is all that is left.
+            state.thirsty = true;
+            self.filled.notify_one();
+            if state.closed {
+                return state.seq.ceiling;
+            }
+            state = self
+                .raised
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Puts a change in line. `make` gets its number and that of the first of `images` images, under the lock.
+    pub(super) fn push<T>(
+        &self,
+        images: u64,
+        make: impl FnOnce(u64, ImageId) -> (Change, T),
+    ) -> Result<(u64, oneshot::Receiver<Result<Reply, StoreError>>, T), StoreError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(StoreError::Closed);
+        }
+        if state.requests.len() >= QUEUE_LIMIT {
+            return Err(StoreError::Busy);
+        }
+        // Numbers run out only when no commit has raised them for a whole block: the disk takes nothing.
+        let image = if images == 0 {
+            0
+        } else {
+            state.image.take(images).ok_or(StoreError::Busy)?
+        };
+        let seq = state.seq.take(images.max(1)).ok_or(StoreError::Busy)?;
+        let (answer, answered) = oneshot::channel();
+        let (change, made) = make(seq, ImageId(image));
+        state.requests.push_back(Request {
+            seq,
+            change,
+            answer,
+        });
+        drop(state);
+        self.filled.notify_one();
+        Ok((seq, answered, made))
+    }
+
+    /// The next group. Without `wait` it may be empty.
+    pub(super) fn take(&self, wait: bool) -> Group {
+        let mut state = self.lock();
+        while wait && state.requests.is_empty() && !state.closed && !state.thirsty {
+            state = self
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut requests = Vec::with_capacity(state.requests.len().min(GROUP_REQUESTS));
+        let mut bytes = 0;
+        while requests.len() < GROUP_REQUESTS && bytes < GROUP_BYTES {
+            let Some(request) = state.requests.pop_front() else {
+                break;
+            };
+            if let Change::Keep(keep) = &request.change {
+                bytes += keep.bytes();
+            }
+            requests.push(request);
+        }
+        state.thirsty = false;
+        let raise = (state.seq.is_low() || state.image.is_low()).then(|| Ceilings {
+            seq: state.seq.raised(),
+            image: state.image.raised(),
+        });
+        let last = state.closed && state.requests.is_empty();
+        Group {
+            requests,
+            raise,
+            last,
+        }
+    }
+
+    /// The books have these ceilings.
+    pub(super) fn raise(&self, ceilings: Ceilings) {
+        let mut state = self.lock();
+        state.seq.ceiling = ceilings.seq;
+        state.image.ceiling = ceilings.image;
+        drop(state);
+        self.raised.notify_all();
+    }
+
+    /// Nothing is taken any more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+        self.raised.notify_all();
+    }
+
+    /// Closes the line and drops what waits in it, which its askers notice.
+    pub(super) fn abandon(&self) {
+        self.close();
+        self.lock().requests.clear();
+    }
+
+    /// The first numbers that the next run may give. After [`Line::close`] no image is numbered any more, but changes
+    /// that are not written down may still be, while everything around the store ends.
+    pub(super) fn unused(&self) -> Ceilings {
+        let mut state = self.lock();
+        let unused = Ceilings {
+            seq: state.seq.next + SEQ_MARGIN,
+            image: state.image.next,
+        };
+        state.seq.ceiling = unused.seq;
+        state.image.ceiling = unused.image;
+        unused
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counter {
+    /// The first of `count` numbers, or none when so many are not reserved.
+    fn take(&mut self, count: u64) -> Option<u64> {
+        let first = self.next;
+        let next = first
+            .checked_add(count)
+            .filter(|next| *next <= self.ceiling)?;
+        self.next = next;
+        Some(first)
+    }
+
+    fn is_low(&self) -> bool {
+        self.ceiling - self.next < self.block / 2
+    }
+
+    fn raised(&self) -> u64 {
+        self.next + self.block
+    }
+}

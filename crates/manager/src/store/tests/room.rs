@@ -1,0 +1,193 @@
+//! Limits: of the folder, of a batch, of age, of memory.
+
+use std::fs;
+
+use super::*;
+
+#[tokio::test]
+async fn only_finished_batches_expire_by_age() {
+    let house = House::with(|settings| settings.max_age = Duration::from_secs(100));
+    let finished = house.store.create_batch().await.unwrap();
+    let unfinished = house.store.create_batch().await.unwrap();
+    let image = house.kept(finished.number, b"done").await.id;
+    house.kept(unfinished.number, b"waiting").await;
+    house
+        .store
+        .finish(image, recognised("tabby"))
+        .await
+        .unwrap();
+    house.pass(Duration::from_secs(99));
+    assert_eq!(house.store.expire().await.unwrap(), []);
+    house.pass(Duration::from_secs(1));
+    assert_eq!(house.store.expire().await.unwrap(), [finished.clone()]);
+    assert_eq!(house.store.batch(&finished.id).unwrap(), None);
+    assert_eq!(house.store.batch(&unfinished.id).unwrap(), Some(unfinished));
+}
+
+#[tokio::test]
+async fn a_full_store_makes_room_by_the_finished_batch_that_is_longest_unchanged() {
+    let house = House::with(|settings| settings.limit_bytes = 250_000);
+    let mut batches = Vec::new();
+    for n in 0..2 {
+        let key = house.store.create_batch().await.unwrap();
+        let image = house.kept(key.number, &noise(n, 100_000)).await.id;
+        house
+            .store
+            .finish(image, recognised("tabby"))
+            .await
+            .unwrap();
+        house.pass(Duration::from_secs(1));
+        batches.push(key);
+    }
+    assert_eq!(house.store.make_room(50_000).await.unwrap(), []);
+    assert_eq!(
+        house.store.make_room(50_001).await.unwrap(),
+        [batches[0].clone()]
+    );
+    assert_eq!(house.store.kept_bytes(), 100_000);
+    assert_eq!(
+        house.store.batch(&batches[1].id).unwrap(),
+        Some(batches[1].clone())
+    );
+}
+
+#[tokio::test]
+async fn a_store_full_of_unfinished_images_refuses_and_loses_none() {
+    let house = House::with(|settings| settings.limit_bytes = 150_000);
+    let finished = house.batch().await;
+    let small = house.kept(finished, &noise(0, 10_000)).await.id;
+    house
+        .store
+        .finish(small, recognised("tabby"))
+        .await
+        .unwrap();
+    let batch = house.batch().await;
+    let image = house.kept(batch, &noise(1, 100_000)).await.id;
+    let full = StoreError::Full {
+        kept_bytes: 110_000,
+        limit_bytes: 150_000,
+    };
+    assert_eq!(house.store.make_room(50_001).await, Err(full.clone()));
+    assert_eq!(
+        keep(&house.store, batch, &noise(2, 50_001))
+            .await
+            .unwrap_err(),
+        full
+    );
+    assert_eq!(
+        house.store.payload(small).unwrap().len(),
+        10_000,
+        "nothing expires in vain"
+    );
+    house
+        .store
+        .finish(image, recognised("tabby"))
+        .await
+        .unwrap();
+    assert_eq!(house.store.make_room(150_000).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_takes_its_limit_of_images_and_no_more() {
+    let house = House::with(|settings| settings.images_per_batch = 3);
+    let batch = house.batch().await;
+    house.kept(batch, b"one").await;
+    let three = vec![
+        rejected("a"),
+        image(&house.store, b"lost").await,
+        rejected("c"),
+    ];
+    let keeping = house.store.keep(batch, three, None).unwrap();
+    assert_eq!(
+        keeping.durable.await,
+        Err(StoreError::BatchFull { limit: 3 })
+    );
+    assert_eq!(
+        house.store.payload(keeping.images[1].id),
+        Err(StoreError::NoSuchImage)
+    );
+    house
+        .store
+        .keep(batch, vec![rejected("a"), rejected("b")], None)
+        .unwrap()
+        .durable
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            house.store.facts(batch).unwrap().counts.total,
+            house.store.kept_bytes()
+        ),
+        (3, 3)
+    );
+}
+
+#[tokio::test]
+async fn uploads_beyond_the_memory_for_them_go_to_files() {
+    let house = House::with(|settings| settings.memory_bytes = 100_000);
+    let batch = house.batch().await;
+    let first = image(&house.store, &noise(1, 80_000)).await;
+    let second = image(&house.store, &noise(2, 80_000)).await;
+    let files = || fs::read_dir(house.data().join("spool")).unwrap().count();
+    assert_eq!(files(), 1);
+    let keeping = house.store.keep(batch, vec![first, second], None).unwrap();
+    keeping.durable.await.unwrap();
+    for (seed, row) in (1..).zip(&keeping.images) {
+        assert_eq!(house.store.payload(row.id).unwrap(), noise(seed, 80_000));
+    }
+    assert!(
+        house
+            .data()
+            .join(format!("large/{}", keeping.images[1].id))
+            .exists()
+    );
+    // The memory is free again.
+    let third = image(&house.store, &noise(3, 80_000)).await;
+    assert_eq!(files(), 0);
+    drop(third);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_broken_off_leaves_nothing() {
+    let house = House::new();
+    let mut spool = house.store.spool();
+    spool.write(Bytes::from(noise(1, 3_000_000))).await.unwrap();
+    let files = || fs::read_dir(house.data().join("spool")).unwrap().count();
+    assert_eq!((spool.bytes(), files()), (3_000_000, 1));
+    drop(spool);
+    assert_eq!(files(), 0);
+    drop(image(&house.store, &noise(1, 3_000_000)).await);
+    assert_eq!(files(), 0);
+}
+
+#[tokio::test]
+async fn the_head_of_an_upload_can_be_read_before_it_is_kept() {
+    let house = House::new();
+    for bytes in [noise(1, 1_000), noise(2, 1_000_000)] {
+        let Content::Accepted(spooled) = image(&house.store, &bytes).await.content else {
+            unreachable!()
+        };
+        assert_eq!(spooled.head(100).unwrap(), bytes[..100]);
+        assert_eq!(spooled.head(usize::MAX).unwrap(), bytes);
+        assert_eq!(spooled.bytes(), bytes.len() as u64);
+    }
+}
+
+#[tokio::test]
+async fn a_pack_is_followed_by_another_and_removed_when_nothing_is_left_in_it() {
+    let house = House::with(|settings| settings.pack_bytes = 100_000);
+    let batch = house.batch().await;
+    let mut images = Vec::new();
+    for n in 0..5 {
+        images.push(house.kept(batch, &noise(n, 60_000)).await.id);
+    }
+    assert!(house.pack(3).exists());
+    house.store.delete_image(images[0]).await.unwrap();
+    assert!(house.pack(1).exists());
+    house.store.delete_image(images[1]).await.unwrap();
+    until("the first pack is removed", || !house.pack(1).exists()).await;
+    let (_wreck, store) = house.crash();
+    for (n, image) in (0..).zip(&images).skip(2) {
+        assert_eq!(store.payload(*image).unwrap(), noise(n, 60_000));
+    }
+}

@@ -1,0 +1,301 @@
+//! The one thread that writes. It takes every change that waits, makes the bytes durable, commits the books, and only
+//! then answers all of them.
+
+use std::fs;
+use std::sync::Arc;
+
+use manyeyes_protocol::id::ImageId;
+use rusqlite::Connection;
+
+use super::books::{self, Place};
+use super::folder::{Folder, sync_folder};
+use super::group::{AfterCommit, Group};
+use super::line::{self, Ceilings, Change, Keep, Reply, Request};
+use super::pack::{Packs, Span};
+use super::spool::Body;
+use super::{Shared, StoreError};
+
+/// The writer's thread, before it runs.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    folder: Arc<Folder>,
+    books: Connection,
+    packs: Packs,
+    /// Images of deleted batches are (perhaps) left to be removed.
+    condemned: bool,
+    /// The last commit failed: waits for a reason to try again.
+    resting: bool,
+}
+
+/// A change on its way through a group.
+struct Work {
+    request: Request,
+    /// Where the bytes of a keep's images are, in order.
+    places: Vec<Place>,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// To be applied.
+    Open,
+    Applied(Result<Reply, StoreError>),
+    /// Its bytes or its group could not be written.
+    Failed(StoreError),
+}
+
+impl Writer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        folder: Arc<Folder>,
+        books: Connection,
+        packs: Packs,
+    ) -> Self {
+        Self {
+            shared,
+            folder,
+            books,
+            packs,
+            condemned: true,
+            resting: false,
+        }
+    }
+
+    /// Until the line is closed and empty.
+    pub(super) fn run(mut self) {
+        loop {
+            let group = self.shared.line.take(!self.condemned || self.resting);
+            let last = group.last;
+            self.commit(group);
+            if last {
+                break;
+            }
+        }
+        self.give_back();
+    }
+
+    fn commit(&mut self, group: line::Group) {
+        let open = |request| Work {
+            request,
+            places: Vec::new(),
+            outcome: Outcome::Open,
+        };
+        let mut work: Vec<Work> = group.requests.into_iter().map(open).collect();
+        self.write_bytes(&mut work);
+        let after = loop {
+            match self.transact(&mut work, group.raise) {
+                Ok(after) => break Some(after),
+                Err(error) => {
+                    tracing::error!(%error, changes = work.len(), "the books did not take a group of changes");
+                    self.packs.roll_back();
+                    if !self.books.is_autocommit()
+                        && let Err(error) = self.books.execute_batch("ROLLBACK")
+                    {
+                        tracing::error!(%error, "the books could not be rolled back");
+                    }
+                    // Uploads may be what is too much for the disk: what is without them may still fit.
+                    if !fail_keeps(&mut work, &error) {
+                        work.iter_mut()
+                            .for_each(|work| work.outcome = Outcome::Failed(error.clone()));
+                        break None;
+                    }
+                }
+            }
+        };
+        self.resting = after.is_none();
+        self.condemned &= after.as_ref().is_none_or(|after| after.condemned);
+        let after = after.unwrap_or_default();
+        self.condemned |= after.condemned;
+        self.packs.committed(after.packs.iter().copied());
+        if let Some(ceilings) = group.raise.filter(|_| !self.resting) {
+            self.shared.line.raise(ceilings);
+        }
+        self.shared.unkeep(after.freed_bytes);
+        for work in work {
+            self.answer(work);
+        }
+        self.free(&after);
+    }
+
+    /// Bytes first, so that the books never name what is not there.
+    fn write_bytes(&mut self, work: &mut [Work]) {
+        let mut moved = false;
+        for work in work.iter_mut() {
+            let Change::Keep(keep) = &mut work.request.change else {
+                continue;
+            };
+            for image in &mut keep.images {
+                let place = match image.body.as_mut().map(super::Spooled::body_mut) {
+                    None => Ok(Place::Nowhere),
+                    Some(Body::Small(bytes, _)) => self.packs.append(bytes).map(Place::Pack),
+                    Some(Body::Large(_, file)) => {
+                        moved = true;
+                        let to = self.folder.large().join(image.row.id.to_string());
+                        file.move_to(&to)
+                            .map(|()| Place::Own)
+                            .map_err(|error| StoreError::io("make", &to, &error))
+                    }
+                };
+                match place {
+                    Ok(place) => work.places.push(place),
+                    Err(error) => {
+                        tracing::error!(%error, "the bytes of an upload could not be written");
+                        work.outcome = Outcome::Failed(error);
+                        break;
+                    }
+                }
+            }
+        }
+        let synced = self.packs.sync().and_then(|()| {
+            if moved {
+                sync_folder(&self.folder.large())
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = synced {
+            tracing::error!(%error, "the bytes of uploads could not be made durable");
+            fail_keeps(work, &error);
+            self.packs.roll_back();
+        }
+    }
+
+    fn transact(
+        &self,
+        work: &mut [Work],
+        raise: Option<Ceilings>,
+    ) -> Result<AfterCommit, StoreError> {
+        let idle = work
+            .iter()
+            .all(|work| matches!(work.outcome, Outcome::Failed(_)));
+        if idle && raise.is_none() && !self.condemned {
+            return Ok(AfterCommit::default());
+        }
+        self.books.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let now = (self.shared.settings.clock)();
+        let mut group = Group::new(
+            &self.books,
+            &self.shared.settings,
+            now,
+            self.shared.kept_bytes(),
+        );
+        for work in work
+            .iter_mut()
+            .filter(|work| !matches!(work.outcome, Outcome::Failed(_)))
+        {
+            let applied = group.apply(work.request.seq, &work.request.change, &work.places);
+            if let Err(error) = &applied
+                && !is_askers_own(error)
+            {
+                return Err(error.clone());
+            }
+            work.outcome = Outcome::Applied(applied);
+        }
+        if self.condemned {
+            group.sweep()?;
+        }
+        if let Some(ceilings) = raise {
+            books::write_ceilings(&self.books, ceilings)?;
+        }
+        let after = group.close(&self.packs)?;
+        self.books.prepare_cached("COMMIT")?.execute([])?;
+        Ok(after)
+    }
+
+    fn answer(&self, work: Work) {
+        let outcome = match work.outcome {
+            Outcome::Applied(outcome) => outcome,
+            Outcome::Failed(error) => Err(error),
+            Outcome::Open => Err(StoreError::Closed),
+        };
+        if let Change::Keep(keep) = work.request.change {
+            let outcome = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
+            if outcome.is_err() {
+                self.discard(&keep, &work.places);
+            }
+            self.shared.settle(keep, outcome);
+        }
+        // Whoever asked may have gone; what was asked is done all the same.
+        let _ = work.request.answer.send(outcome);
+    }
+
+    /// The bytes of an upload that did not come into the books.
+    fn discard(&self, keep: &Keep, places: &[Place]) {
+        self.shared.unkeep(keep.bytes());
+        for (image, place) in keep.images.iter().zip(places) {
+            match place {
+                Place::Own => self.remove_large(image.row.id),
+                Place::Pack(span) => self.free_unless_reused(*span),
+                Place::Nowhere => {}
+            }
+        }
+    }
+
+    /// After a group was rolled back the span lies beyond the pack's end, where the next group writes.
+    fn free_unless_reused(&self, span: Span) {
+        if span.offset < self.packs.facts(span.pack).end {
+            self.packs.free(span);
+        }
+    }
+
+    fn free(&self, after: &AfterCommit) {
+        after.freed.iter().for_each(|span| self.packs.free(*span));
+        after
+            .large
+            .iter()
+            .for_each(|image| self.remove_large(*image));
+    }
+
+    fn remove_large(&self, image: ImageId) {
+        let path = self.folder.large().join(image.to_string());
+        if let Err(error) = fs::remove_file(&path) {
+            // Removed at the next start, as it is not in the books.
+            tracing::warn!(file = %path.display(), %error, "the file of a removed image stays for now");
+        }
+    }
+
+    /// Numbers that were reserved and not given are given by the next run.
+    fn give_back(&self) {
+        let unused = self.shared.line.unused();
+        let written = books::write_ceilings(&self.books, unused).and_then(|()| {
+            Ok(self
+                .books
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+        });
+        if let Err(error) = written {
+            tracing::warn!(%error, "the books were not closed tidily; nothing is lost");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However the thread ends, nobody waits for it any more.
+        self.shared.line.abandon();
+    }
+}
+
+/// Fails what is to be kept and has not failed yet; says whether there was any.
+fn fail_keeps(work: &mut [Work], error: &StoreError) -> bool {
+    let mut any = false;
+    for work in work
+        .iter_mut()
+        .filter(|work| matches!(work.request.change, Change::Keep(_)))
+    {
+        if !matches!(work.outcome, Outcome::Failed(_)) {
+            work.outcome = Outcome::Failed(error.clone());
+            any = true;
+        }
+    }
+    any
+}
+
+/// Whether the error is an answer to one change rather than a fault that the whole group has met.
+fn is_askers_own(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::NoSuchBatch
+            | StoreError::NoSuchImage
+            | StoreError::BatchFull { .. }
+            | StoreError::Full { .. }
+    )
+}
