@@ -29,7 +29,7 @@ function anApi(own: Partial<Api> = {}): Api {
     createBatch: vi.fn(async () => 'new'),
     page: async () => ({ id: 'new', seq: 0, counts: someCounts(), images: [], more: false, throughput: aStatus().throughput }),
     upload: () => ({ images: new Promise<Image[]>(() => {}), abort() {} }),
-    retry: async () => {},
+    retry: async () => anImage(),
     workers: async () => ({ workers: [aWorker()] }),
     model: async () => aStatus().model,
     thumbnailUrl: (_batch, image) => `/thumb/${image}`,
@@ -118,6 +118,17 @@ it('a lost connection is said, and what is shown stays', async () => {
   await flushPromises()
   expect(page.find('[role=status]').text()).toContain('Connection to the manager lost')
   expect(page.findAll('.card')).toHaveLength(1)
+})
+
+it('an image that is tried again waits again, before its change is heard of', async () => {
+  location.hash = '#old'
+  const page = await open(anApi({ retry: async () => anImage({ seq: 11, state: 'waiting', attempts: 2 }) }))
+  const error = { code: 'worker_failures', message: 'it crashed 2 workers' }
+  await FakeSocket.last?.say(snapshot([anImage({ state: 'failed', error })]))
+  expect(page.find('.card .reason').text()).toBe('It crashed 2 workers.')
+  await page.find('.card button').trigger('click')
+  await flushPromises()
+  expect(page.find('.card').attributes('data-state')).toBe('waiting')
 })
 
 it('images that wait for a worker are explained', async () => {

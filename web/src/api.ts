@@ -34,8 +34,8 @@ export interface Api {
   page(batch: string, after: string | null, limit: number): Promise<BatchPage>
   /** Sends one file. Sending it again with the same `key` is answered with the same images. */
   upload(batch: string, file: File, key: string, onProgress: (share: number) => void): Upload
-  /** Tries a failed image again. */
-  retry(batch: string, image: string): Promise<void>
+  /** Tries a failed or cancelled image again. */
+  retry(batch: string, image: string): Promise<Image>
   /** The workers, whichever batch is shown. */
   workers(): Promise<Workers>
   /** The model in use. */
@@ -65,9 +65,7 @@ export function connectApi(token: string | null): Api {
       const url = `${batchUrl(batch)}/images?${new URLSearchParams({ name: file.name })}`
       return send(url, file, { ...headers, 'Idempotency-Key': key }, onProgress)
     },
-    async retry(batch, image) {
-      await ask<unknown>('POST', `${imageUrl(batch, image)}/retry`, headers)
-    },
+    retry: (batch, image) => ask<Image>('POST', `${imageUrl(batch, image)}/retry`, headers),
     workers: () => ask<Workers>('GET', '/api/v1/workers', headers),
     model: () => ask<Model>('GET', '/api/v1/model', headers),
     // An <img> and a WebSocket cannot carry the header: they rely on the cookie that the manager sets with the page.

@@ -168,9 +168,12 @@ export function useUploads(needs: UploadNeeds): Uploads {
   }
 }
 
-/** Refusals stay refusals. 429 and a manager that is not there pass; other errors of the manager may. */
+/** The manager asks to wait (408, 429), is not there (502 to 504), or has no room until workers are further (507). */
+const PASSING_STATUSES = [408, 429, 502, 503, 504, 507]
+
+/** Refusals stay refusals. What passes by itself is waited for; other errors of the manager may pass. */
 export function isWorthAnotherTry(error: RequestError, failures: number): boolean {
-  const passes = error.code === 'unreachable' || [408, 429, 502, 503, 504].includes(error.status)
+  const passes = error.code === 'unreachable' || PASSING_STATUSES.includes(error.status)
   return passes || (error.status >= 500 && failures < TRIES_AFTER_ERRORS)
 }
 

@@ -17,8 +17,8 @@ it('who still has files to send is asked to keep the page open', () => {
   expect(noticesOf({ ...calm, unreachable: true, pending: 0 })[0]?.words).not.toContain('Keep it open')
 })
 
-it('the sentences of the manager and of its model are shown as they are', () => {
+it('what the manager says of itself and of its model is shown', () => {
   const model = { name: 'small', digest: null, verified: true, notice: 'The small model answers.' }
-  const notices = noticesOf({ ...calm, stuck: 'No worker is connected.', model })
+  const notices = noticesOf({ ...calm, stuck: 'no worker is connected', model })
   expect(notices.map(({ words }) => words)).toEqual(['No worker is connected.', 'The small model answers.'])
 })

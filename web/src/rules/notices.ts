@@ -1,7 +1,7 @@
 /** What a person should be told beside the pictures: everything that stands in the way, worst first. */
 
 import type { Model } from '../protocol'
-import type { Tone } from './words'
+import { sentence, type Tone } from './words'
 
 /** One sentence at the top of the page. */
 export interface Notice {
@@ -30,7 +30,7 @@ export interface Situation {
 export function noticesOf(situation: Situation): Notice[] {
   const notices: Notice[] = []
   const say = (key: string, tone: Tone, words: string | null | undefined) => {
-    if (words) notices.push({ key, tone, words })
+    if (words) notices.push({ key, tone, words: sentence(words) })
   }
   if (situation.unreachable) say('unreachable', 'bad', unreachableWords(situation.pending))
   // What the manager said before it was lost need not be true any more.

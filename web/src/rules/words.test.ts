@@ -9,6 +9,7 @@ import {
   progressWords,
   readyWords,
   seconds,
+  sentence,
   shortLabel,
   throughputWords,
   uploadWords,
@@ -53,6 +54,12 @@ it('a probability is never rounded to certainty or to nothing', () => {
 
 it('a class is called by the first of its names', () => {
   expect(shortLabel({ index: 14, name: 'indigo bunting, indigo finch', probability: 1 })).toBe('indigo bunting')
+})
+
+it('what the manager says is shown as a sentence', () => {
+  expect(sentence('there is no such batch')).toBe('There is no such batch.')
+  expect(sentence('Too large.')).toBe('Too large.')
+  expect(sentence('')).toBe('')
 })
 
 it('times and sizes have the unit that fits them', () => {

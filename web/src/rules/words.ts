@@ -91,6 +91,13 @@ export function imageRate(perSecond: number): string {
   return `${perSecond.toFixed(perSecond >= 100 ? 0 : 1)} images/s`
 }
 
+/** What the manager says of a problem, as a sentence: its own messages are fragments that begin small. */
+export function sentence(message: string): string {
+  const text = message.trim()
+  const ended = /[.!?…]$/.test(text) || text === '' ? text : `${text}.`
+  return ended.charAt(0).toUpperCase() + ended.slice(1)
+}
+
 /** A number with its noun. */
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
