@@ -3,6 +3,7 @@
 //! Any bytes give a picture or a [`PictureError`], never a panic, at a cost bounded by [`Limits`].
 
 mod bytes;
+pub mod confined;
 mod cut;
 mod decode;
 mod error;

@@ -52,6 +52,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Ending, PictureError> {
                     )));
                 }
                 let scan = Scan::parse(payload, &walk.frame)?;
+                walk.refuse_what_is_decoded_wrongly(&scan, &tables)?;
                 let mut bits = Bits::new(bytes, segments.position());
                 walk.scan(&scan, &tables, &mut bits)
                     .map_err(|stop| judge(stop, bytes, &bits))?;
@@ -179,6 +180,24 @@ impl Walk {
             seen: seen.collect(),
             frame,
         }
+    }
+
+    /// zune-jpeg 0.5 decodes sequential files with a scan for each component to wrong colours, and says nothing, where
+    /// components are subsampled or restart markers are used. No camera writes such files; a wrong answer is worse than none.
+    fn refuse_what_is_decoded_wrongly(
+        &self,
+        scan: &Scan,
+        tables: &Tables,
+    ) -> Result<(), PictureError> {
+        let is_apart =
+            !self.frame.progressive && scan.components.len() < self.frame.components.len();
+        let is_subsampled = self.frame.most_horizontal() * self.frame.most_vertical() > 1;
+        if is_apart && (is_subsampled || tables.restart_interval > 0) {
+            return Err(PictureError::UnsupportedFormat(
+                "sequential JPEG with a scan for each colour",
+            ));
+        }
+        Ok(())
     }
 
     fn is_sequential_and_whole(&self) -> bool {
