@@ -5,6 +5,8 @@
 //! are the sockets, the clock and the random numbers.
 
 pub mod manager_end;
+mod tcp;
+mod wire;
 pub mod worker_end;
 
 pub use manager_end::{

@@ -1,15 +1,37 @@
 //! The manager's end: listens for workers, and carries a session with each.
 
-use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+mod connection;
+mod roster;
 
-use manyeyes_protocol::frame::ModelDescription;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use manyeyes_protocol::frame::{ManagerFrame, ModelDescription, Refusal, RefusalCode};
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
-use manyeyes_protocol::manager_session::{Assignment, WireTiming};
+use manyeyes_protocol::manager_session::{Assignment, ManagerSessionSettings, WireTiming};
 use manyeyes_protocol::result::{Answer, Failure};
 use manyeyes_protocol::timer::TimerSettings;
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::tcp;
+use connection::{Command, Connection};
+use roster::Roster;
+
+/// How many events may wait for the owner. It is meant to be quick; a burst of the answers of all workers fits.
+const EVENT_QUEUE: usize = 1024;
+
+/// How many connections a manager takes unless told otherwise.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Settings of the manager's end.
 #[derive(Clone, Debug)]
@@ -35,7 +57,7 @@ impl ManagerSettings {
             token: None,
             model: None,
             timers: TimerSettings::default(),
-            max_connections: 1024,
+            max_connections: MAX_CONNECTIONS,
         }
     }
 }
@@ -171,16 +193,13 @@ pub struct WireCounters {
 
 /// The manager's end of all links. Clones are handles of the same.
 #[derive(Clone, Debug)]
-pub struct ManagerEnd {}
+pub struct ManagerEnd {
+    shared: Arc<Shared>,
+}
 
-#[expect(
-    clippy::unimplemented,
-    unused_variables,
-    clippy::unused_async,
-    reason = "the face only; being built"
-)]
 impl ManagerEnd {
-    /// Listens, and begins to accept workers. Port 0 is honoured: see [`Self::local_addr`].
+    /// Listens, and begins to accept workers. Port 0 is honoured: see [`Self::local_addr`]. The receiver should be
+    /// emptied promptly: what waits in it holds up its workers.
     ///
     /// # Errors
     /// When the address cannot be listened on.
@@ -188,43 +207,173 @@ impl ManagerEnd {
         listen: SocketAddr,
         settings: ManagerSettings,
     ) -> io::Result<(Self, mpsc::Receiver<FromWorker>)> {
-        unimplemented!()
+        let listener = TcpListener::bind(listen).await?;
+        let (events, receiver) = mpsc::channel(EVENT_QUEUE);
+        let ManagerSettings {
+            books,
+            token,
+            model,
+            timers,
+            max_connections,
+        } = settings;
+        let shared = Arc::new(Shared {
+            session: ManagerSessionSettings {
+                books,
+                token,
+                model,
+                timers,
+            },
+            address: listener.local_addr()?,
+            connections: Arc::new(Semaphore::new(max_connections)),
+            events,
+            roster: Mutex::default(),
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        shared
+            .tasks
+            .spawn(accept(Arc::clone(&shared), listener).instrument(tracing::info_span!("accept")));
+        Ok((Self { shared }, receiver))
     }
 
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        unimplemented!()
+        self.shared.address
     }
 
     /// Hands an image to a worker. Never blocks. A no-op when the worker has gone: its `Left` is on the way.
     pub fn assign(&self, worker: WorkerId, assignment: Assignment) {
-        unimplemented!()
+        self.command(
+            worker,
+            Command::Assign {
+                assignment,
+                at: Instant::now(),
+            },
+        );
     }
 
     /// The answer is not wanted any more.
     pub fn cancel(&self, worker: WorkerId, image: ImageId, attempt: Attempt) {
-        unimplemented!()
+        self.command(worker, Command::Cancel { image, attempt });
     }
 
-    /// The answer (or failure) is safe in the books, or not needed: the worker may forget it.
+    /// The answer (or failure) is safe in the books, or not needed: the worker may forget it. To be called for every
+    /// `Answered` and `Failed`, or it comes again after each reconnect.
     pub fn acknowledge(&self, worker: WorkerId, image: ImageId, attempt: Attempt) {
-        unimplemented!()
+        self.command(worker, Command::Acknowledge { image, attempt });
     }
 
     /// Asks a worker to finish what it has and go.
     pub fn drain(&self, worker: WorkerId) {
-        unimplemented!()
+        self.command(worker, Command::Drain);
     }
 
-    /// What a worker's connections have carried; `None` for a worker never met or long gone.
+    /// What a worker's connections have carried; `None` for a worker never met or long gone. What the system knows
+    /// (retransmissions, TCP's round trip) is at most about a second old.
     #[must_use]
     pub fn wire(&self, worker: WorkerId) -> Option<WireCounters> {
-        unimplemented!()
+        let counters = Arc::clone(self.shared.roster().counters(worker)?);
+        Some(WireCounters {
+            bytes_sent: counters.bytes_sent.load(Ordering::Relaxed),
+            bytes_received: counters.bytes_received.load(Ordering::Relaxed),
+            payload_bytes: counters.payload_bytes.load(Ordering::Relaxed),
+            retransmissions: counters.retransmissions.load(Ordering::Relaxed),
+            tcp_rtt: counters.tcp_round_trip.get(),
+            smoothed_rtt: counters.smoothed_round_trip.get(),
+        })
     }
 
-    /// Says goodbye to all workers (they will try again later), closes, and returns when every task has ended.
+    /// Says goodbye to all workers (they will try again later), closes, and returns when every task has ended. Events
+    /// that find no room with the owner are then dropped, so that it may be awaited by the one who receives them.
     pub async fn shutdown(&self) {
-        unimplemented!()
+        self.shared.shutdown.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
     }
+
+    fn command(&self, worker: WorkerId, command: Command) {
+        let roster = self.shared.roster();
+        let Some(line) = roster.line(worker) else {
+            return;
+        };
+        if let Err(mpsc::error::TrySendError::Full(_)) = line.commands.try_send(command) {
+            tracing::error!(
+                worker = worker.0,
+                "a worker's connection does not take its commands: hanging up"
+            );
+            line.hang_up.cancel();
+        }
+    }
+}
+
+/// What the accepting task, the connections and the handles share.
+#[derive(Debug)]
+struct Shared {
+    session: ManagerSessionSettings,
+    address: SocketAddr,
+    connections: Arc<Semaphore>,
+    events: mpsc::Sender<FromWorker>,
+    roster: Mutex<Roster>,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Shared {
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster
+            .lock()
+            .expect("nobody panics with the roster in hand")
+    }
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shared.shutdown.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => admit(&shared, stream, address),
+            // Too many open files, most likely. The connection stays in the backlog; asking at once would only spin.
+            Err(error) => {
+                tracing::warn!(%error, "failed to accept a worker's connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Gives a connection its task, if there is room for one.
+fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
+    let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
+        tracing::warn!(%address, "a connection was refused: there are as many as the limit allows");
+        return turn_away(stream);
+    };
+    match tcp::carry(stream) {
+        Ok(wire) => {
+            let connection = Connection::new(Arc::clone(shared), address, wire);
+            let carried = async move {
+                connection.run().await;
+                drop(permit);
+            };
+            shared
+                .tasks
+                .spawn(carried.instrument(tracing::info_span!("worker", %address)));
+        }
+        Err(error) => tracing::debug!(%address, %error, "a connection ended before it began"),
+    }
+}
+
+/// Says that there is no room, as well as that can be said without waiting.
+fn turn_away(stream: TcpStream) {
+    let sentence = "the manager has as many connections as it takes".to_owned();
+    let refused = ManagerFrame::Refused(Refusal {
+        code: RefusalCode::Full,
+        sentence,
+    });
+    // What does not go out now is not worth a task: the worker sees the connection closed, and tries again later.
+    let _ = stream
+        .into_std()
+        .and_then(|mut socket| socket.write(&refused.encode().head));
 }

@@ -1,5 +1,7 @@
 //! The worker's end: connects to the manager, and again whenever the connection is lost.
 
+mod runner;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,6 +11,17 @@ use manyeyes_protocol::result::{Answer, Failure};
 use manyeyes_protocol::timer::TimerSettings;
 use manyeyes_protocol::worker_session::Assigned;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use runner::{Command, Runner};
+
+/// How many commands may wait for the link: two for each image of the largest window, many times. They wait for as long
+/// as the owner does not take its events, so only an owner that does neither meets the limit.
+const MAX_COMMANDS: usize = 64 * 1024;
+
+/// How many events may wait for the owner. While they do, nothing is read from the manager.
+const EVENT_QUEUE: usize = 64;
 
 /// Settings of the worker's end.
 #[derive(Clone, Debug)]
@@ -68,35 +81,65 @@ pub enum FromManager {
 
 /// The worker's end of its link. Clones are handles of the same.
 #[derive(Clone, Debug)]
-pub struct WorkerEnd {}
+pub struct WorkerEnd {
+    commands: mpsc::Sender<Command>,
+    leaving: CancellationToken,
+    ended: CancellationToken,
+}
 
-#[expect(
-    clippy::unimplemented,
-    unused_variables,
-    clippy::unused_async,
-    reason = "the face only; being built"
-)]
 impl WorkerEnd {
-    /// Connects, and keeps reconnecting (with backoff and jitter) until `goodbye` or until a refusal that cannot mend.
-    /// Must be called within a tokio runtime.
+    /// Connects, and keeps reconnecting (with backoff and jitter) until `goodbye`, until a refusal that cannot mend, or
+    /// until the receiver is dropped. Must be called within a tokio runtime.
     #[must_use]
     pub fn connect(settings: WorkerSettings) -> (Self, mpsc::Receiver<FromManager>) {
-        unimplemented!()
+        let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
+        let (events, from_manager) = mpsc::channel(EVENT_QUEUE);
+        let (leaving, ended) = (CancellationToken::new(), CancellationToken::new());
+        let runner = Runner::new(settings, receiver, events, leaving.clone());
+        let guard = ended.clone().drop_guard();
+        let task = async move {
+            runner.run().await;
+            drop(guard);
+        };
+        tokio::spawn(task.instrument(tracing::info_span!("link")));
+        (
+            Self {
+                commands,
+                leaving,
+                ended,
+            },
+            from_manager,
+        )
     }
 
     /// A slot has taken the image. Never blocks; may be called from any thread.
     pub fn started(&self, image: ImageId, attempt: Attempt) {
-        unimplemented!()
+        self.command(Command::Started { image, attempt });
     }
 
     /// What came of the image. Never blocks; may be called from any thread.
     pub fn report(&self, image: ImageId, attempt: Attempt, outcome: Result<Answer, Failure>) {
-        unimplemented!()
+        self.command(Command::Report {
+            image,
+            attempt,
+            outcome,
+        });
     }
 
-    /// Drains: takes nothing new, says Goodbye when what is running has been reported and acknowledged, or after
-    /// `grace`. Returns when the link has ended.
+    /// Takes nothing new, says Goodbye when what is running has been reported and acknowledged, or after `grace`.
+    /// Returns when the link has ended. May be awaited by the one who receives the events.
     pub async fn goodbye(&self, grace: Duration) {
-        unimplemented!()
+        self.leaving.cancel();
+        // An error means that the link has ended already.
+        let _ = self.commands.send(Command::Goodbye { grace }).await;
+        self.ended.cancelled().await;
+    }
+
+    fn command(&self, command: Command) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.commands.try_send(command) {
+            tracing::error!(
+                "the link does not take what the worker reports: a report is lost, its deadline will tell"
+            );
+        }
     }
 }

@@ -1,0 +1,302 @@
+//! One worker's connection: a task that carries its session. What to do is the session's to say.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use manyeyes_protocol::frame::{Hello, MAX_SMALL_FRAME, WorkerFrame};
+use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
+use manyeyes_protocol::manager_session::{Assignment, Ending, ManagerEvent, ManagerSession};
+use tokio::sync::mpsc;
+use tokio::time::{Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::roster::{Line, Seat};
+use super::{Departure, FromWorker, Shared};
+use crate::tcp::TcpWire;
+use crate::wire::Traffic;
+
+/// How many commands may wait for a connection: several for each image of the largest window. More means that the
+/// connection's task does not get to run, and the connection is given up: its images go to others.
+const MAX_COMMANDS: usize = 16 * 1024;
+
+/// How often the system is asked what it knows of the connection.
+const OBSERVE_EVERY: Duration = Duration::from_secs(1);
+
+/// What the owner wants of a worker.
+#[derive(Debug)]
+pub(super) enum Command {
+    Assign { assignment: Assignment, at: Instant },
+    Cancel { image: ImageId, attempt: Attempt },
+    Acknowledge { image: ImageId, attempt: Attempt },
+    Drain,
+}
+
+/// What wakes the task.
+enum Happening {
+    Traffic(Traffic),
+    Command(Option<Command>),
+    Timeout,
+    HungUp,
+    Shutdown,
+}
+
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    session: ManagerSession,
+    wire: TcpWire,
+    commands: mpsc::Receiver<Command>,
+    line: Line,
+    worker: Option<WorkerId>,
+    observed: Instant,
+}
+
+impl Connection {
+    pub(super) fn new(shared: Arc<Shared>, address: SocketAddr, wire: TcpWire) -> Self {
+        let now = Instant::now();
+        let (sender, commands) = mpsc::channel(MAX_COMMANDS);
+        let line = Line {
+            commands: sender,
+            hang_up: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        };
+        let session = ManagerSession::new(shared.session.clone(), now);
+        Self {
+            shared,
+            address,
+            session,
+            wire,
+            commands,
+            line,
+            worker: None,
+            observed: now,
+        }
+    }
+
+    /// Carries the session to its end.
+    pub(super) async fn run(mut self) {
+        let departure = self.carry().await;
+        tracing::debug!(address = %self.address, worker = ?self.worker, ?departure, "a worker's connection has ended");
+        self.wire.observe();
+        if let Some(worker) = self.worker {
+            self.shared.roster().leave(worker, &self.line, &departure);
+            self.tell(FromWorker::Left { worker, departure }).await;
+        }
+        self.line.ended.cancel();
+        if self.session.is_closed() {
+            self.fill_outbox();
+            self.wire.close().await;
+        }
+    }
+
+    async fn carry(&mut self) -> Departure {
+        let mut alarm = std::pin::pin!(sleep_until(Instant::now().into()));
+        loop {
+            if let Some(departure) = self.tell_events().await {
+                return departure;
+            }
+            self.fill_outbox();
+            self.set(alarm.as_mut());
+            let mut happening = tokio::select! {
+                traffic = self.wire.traffic() => Happening::Traffic(traffic),
+                command = self.commands.recv() => Happening::Command(command),
+                () = alarm.as_mut() => Happening::Timeout,
+                () = self.line.hang_up.cancelled() => Happening::HungUp,
+                () = self.shared.shutdown.cancelled() => Happening::Shutdown,
+            };
+            // A process that was stopped, or a busy machine, must not take what waits in the socket for silence.
+            if let Happening::Timeout = happening
+                && let Some(traffic) = self.wire.read_ready().await
+            {
+                happening = Happening::Traffic(traffic);
+            }
+            if let Some(departure) = self.handle(happening) {
+                return departure;
+            }
+        }
+    }
+
+    /// Takes note of what happened; says when that is the connection's end.
+    fn handle(&mut self, happening: Happening) -> Option<Departure> {
+        let now = Instant::now();
+        match happening {
+            Happening::Traffic(Traffic::Read) => self.handle_bytes(now),
+            Happening::Traffic(Traffic::Wrote) => {}
+            Happening::Traffic(Traffic::Ended(_)) => return Some(Departure::Disconnected),
+            Happening::Command(command) => {
+                let mut next = command;
+                while let Some(command) = next {
+                    self.obey(command);
+                    next = self.commands.try_recv().ok();
+                }
+            }
+            Happening::Timeout => self.session.handle_timeout(now),
+            Happening::HungUp => return Some(Departure::Disconnected),
+            Happening::Shutdown => self.session.shutdown(),
+        }
+        if now.saturating_duration_since(self.observed) >= OBSERVE_EVERY {
+            self.observed = now;
+            self.wire.observe();
+        }
+        None
+    }
+
+    fn handle_bytes(&mut self, now: Instant) {
+        self.session.handle_bytes(now);
+        while !self.session.is_closed() {
+            let frame = self.wire.next_frame(MAX_SMALL_FRAME);
+            match frame.and_then(|found| {
+                found
+                    .map(|(bytes, _)| WorkerFrame::decode(bytes))
+                    .transpose()
+            }) {
+                Ok(Some(frame)) => self.session.handle_frame(frame, now),
+                Ok(None) => return,
+                Err(error) => self.session.handle_garbage(&error),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Assign { assignment, at } => self.session.assign(assignment, at),
+            Command::Cancel { image, attempt } => self.session.cancel(image, attempt),
+            Command::Acknowledge { image, attempt } => self.session.acknowledge(image, attempt),
+            Command::Drain => self.session.drain(),
+        }
+    }
+
+    fn fill_outbox(&mut self) {
+        let now = Instant::now();
+        while self.wire.has_room()
+            && let Some(frame) = self.session.poll_frame(now)
+        {
+            self.wire.push(frame.encode());
+        }
+    }
+
+    fn set(&self, alarm: std::pin::Pin<&mut Sleep>) {
+        if let Some(timeout) = self.session.poll_timeout()
+            && alarm.deadline() != timeout.into()
+        {
+            alarm.reset(timeout.into());
+        }
+    }
+
+    /// Passes the session's events on; returns how the worker departed once the session is over.
+    async fn tell_events(&mut self) -> Option<Departure> {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                ManagerEvent::Joined(hello) => self.take_seat(hello).await,
+                ManagerEvent::Closed(ending) => return Some(self.departure(ending)),
+                ManagerEvent::RoundTrip { smoothed } => {
+                    self.wire.counters().smoothed_round_trip.set(smoothed);
+                    self.tell_of_worker(|worker| FromWorker::RoundTrip { worker, smoothed })
+                        .await;
+                }
+                ManagerEvent::Started { image, attempt } => {
+                    self.tell_of_worker(|worker| FromWorker::Started {
+                        worker,
+                        image,
+                        attempt,
+                    })
+                    .await;
+                }
+                ManagerEvent::Answered {
+                    image,
+                    attempt,
+                    answer,
+                    wire,
+                } => {
+                    let answered = |worker| FromWorker::Answered {
+                        worker,
+                        image,
+                        attempt,
+                        answer,
+                        wire,
+                    };
+                    self.tell_of_worker(answered).await;
+                }
+                ManagerEvent::Failed {
+                    image,
+                    attempt,
+                    failure,
+                } => {
+                    self.tell_of_worker(|worker| FromWorker::Failed {
+                        worker,
+                        image,
+                        attempt,
+                        failure,
+                    })
+                    .await;
+                }
+                ManagerEvent::Stalled { image, attempt } => {
+                    self.tell_of_worker(|worker| FromWorker::Stalled {
+                        worker,
+                        image,
+                        attempt,
+                    })
+                    .await;
+                }
+            }
+        }
+        None
+    }
+
+    async fn take_seat(&mut self, hello: Hello) {
+        let seat = self
+            .shared
+            .roster()
+            .join(hello, self.address, self.line.clone());
+        let Seat {
+            worker,
+            profile,
+            counters,
+            before,
+        } = seat;
+        if let Some(before) = before {
+            before.hang_up.cancel();
+            before.ended.cancelled().await;
+        }
+        self.wire.count_in(counters);
+        self.worker = Some(worker);
+        self.tell(FromWorker::Joined { worker, profile }).await;
+    }
+
+    async fn tell_of_worker(&self, event: impl FnOnce(WorkerId) -> FromWorker) {
+        if let Some(worker) = self.worker {
+            self.tell(event(worker)).await;
+        }
+    }
+
+    /// Waits for room with the owner, which slows this worker down and nobody else; not when all is being shut down.
+    async fn tell(&self, event: FromWorker) {
+        let events = &self.shared.events;
+        tokio::select! {
+            biased;
+            permit = events.reserve() => {
+                if let Ok(permit) = permit {
+                    permit.send(event);
+                }
+            }
+            () = self.shared.shutdown.cancelled() => {}
+        }
+    }
+
+    fn departure(&self, ending: Ending) -> Departure {
+        match ending {
+            Ending::Goodbye => Departure::Goodbye,
+            Ending::Silent => Departure::Silent,
+            Ending::Shutdown => Departure::ManagerShutdown,
+            Ending::Misbehaved(how) => {
+                tracing::warn!(address = %self.address, %how, "a connection to the workers' port broke the protocol");
+                Departure::Misbehaved(how)
+            }
+            Ending::Refused(code) => {
+                tracing::warn!(address = %self.address, ?code, "a worker was refused");
+                Departure::Misbehaved(format!("refused: {code:?}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The task that carries the worker's session over one connection after another.
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use manyeyes_protocol::frame::{Hello, MAX_FRAME, ManagerFrame, VERSIONS};
+use manyeyes_protocol::id::{Attempt, ImageId};
+use manyeyes_protocol::result::{Answer, Failure};
+use manyeyes_protocol::worker_session::{WorkerEvent, WorkerSession};
+use tokio::io;
+use tokio::sync::mpsc;
+use tokio::time::{Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::{FromManager, WorkerSettings};
+use crate::tcp::{self, TcpWire};
+use crate::wire::Traffic;
+
+/// What the owner wants.
+#[derive(Debug)]
+pub(super) enum Command {
+    Started {
+        image: ImageId,
+        attempt: Attempt,
+    },
+    Report {
+        image: ImageId,
+        attempt: Attempt,
+        outcome: Result<Answer, Failure>,
+    },
+    Goodbye {
+        grace: Duration,
+    },
+}
+
+/// What came of connecting: the connection, and with whom.
+type Connected = io::Result<(TcpWire, SocketAddr)>;
+
+/// What wakes the task.
+enum Happening {
+    Connected(Connected),
+    Traffic(Traffic),
+    Command(Command),
+    Timeout,
+    OwnerGone,
+}
+
+/// The connection, as far as there is one.
+enum Line {
+    Down,
+    Connecting(Pin<Box<dyn Future<Output = Connected> + Send>>),
+    Up(Box<TcpWire>, SocketAddr),
+}
+
+pub(super) struct Runner {
+    manager: String,
+    connect_limit: Duration,
+    session: WorkerSession,
+    line: Line,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<FromManager>,
+    /// The owner waits in `goodbye` and may not be receiving.
+    leaving: CancellationToken,
+}
+
+impl Runner {
+    pub(super) fn new(
+        settings: WorkerSettings,
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::Sender<FromManager>,
+        leaving: CancellationToken,
+    ) -> Self {
+        let WorkerSettings {
+            manager,
+            name,
+            instance,
+            slots,
+            window,
+            models,
+            token,
+            software,
+            timers,
+        } = settings;
+        let hello = Hello {
+            versions: VERSIONS,
+            instance,
+            slots,
+            window,
+            name,
+            software,
+            token,
+            models,
+        };
+        let connect_limit = timers.handshake;
+        let session = WorkerSession::new(hello, timers);
+        Self {
+            manager,
+            connect_limit,
+            session,
+            line: Line::Down,
+            commands,
+            events,
+            leaving,
+        }
+    }
+
+    /// Carries the session to its end.
+    pub(super) async fn run(mut self) {
+        let mut alarm = std::pin::pin!(sleep_until(Instant::now().into()));
+        loop {
+            self.tell_events().await;
+            self.fill_outbox();
+            if self.session.is_closing() {
+                self.hang_up().await;
+                if self.session.is_over() {
+                    return self.tell_events().await;
+                }
+                continue;
+            }
+            let timed = self.set(alarm.as_mut());
+            let mut happening = tokio::select! {
+                happening = self.line.happening() => happening,
+                Some(command) = self.commands.recv() => Happening::Command(command),
+                () = alarm.as_mut(), if timed => Happening::Timeout,
+                () = self.events.closed() => Happening::OwnerGone,
+            };
+            // A process that was stopped, or a busy machine, must not take what waits in the socket for silence.
+            if let (Happening::Timeout, Line::Up(wire, _)) = (&happening, &mut self.line)
+                && let Some(traffic) = wire.read_ready().await
+            {
+                happening = Happening::Traffic(traffic);
+            }
+            self.handle(happening);
+        }
+    }
+
+    fn handle(&mut self, happening: Happening) {
+        let now = Instant::now();
+        match happening {
+            Happening::Connected(Ok((wire, manager))) => {
+                self.line = Line::Up(Box::new(wire), manager);
+                self.session.handle_connected(now);
+            }
+            Happening::Connected(Err(error)) => self.disconnected(&error.to_string(), now),
+            Happening::Traffic(Traffic::Read) => self.handle_bytes(now),
+            Happening::Traffic(Traffic::Wrote) => {}
+            Happening::Traffic(Traffic::Ended(reason)) => self.disconnected(&reason, now),
+            Happening::Command(command) => {
+                let mut next = Some(command);
+                while let Some(command) = next {
+                    self.obey(command, now);
+                    next = self.commands.try_recv().ok();
+                }
+            }
+            Happening::Timeout => self.session.handle_timeout(now),
+            Happening::OwnerGone => self.session.goodbye(Duration::ZERO, now),
+        }
+        if self.events.is_closed() {
+            // Nobody is left to report anything: the grace is over at once.
+            self.session.handle_timeout(now);
+        }
+    }
+
+    fn handle_bytes(&mut self, now: Instant) {
+        self.session.handle_bytes(now);
+        let Line::Up(wire, _) = &mut self.line else {
+            return;
+        };
+        while !self.session.is_closing() {
+            let decoded = wire.next_frame(MAX_FRAME).and_then(|found| {
+                found
+                    .map(|(bytes, took)| ManagerFrame::decode(bytes).map(|frame| (frame, took)))
+                    .transpose()
+            });
+            match decoded {
+                Ok(Some((frame, received_in))) => {
+                    self.session.handle_frame(frame, received_in, now)
+                }
+                Ok(None) => return,
+                Err(error) => self.session.handle_garbage(&error),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Started { image, attempt } => self.session.started(image, attempt),
+            Command::Report {
+                image,
+                attempt,
+                outcome,
+            } => self.session.report(image, attempt, outcome),
+            Command::Goodbye { grace } => self.session.goodbye(grace, now),
+        }
+    }
+
+    fn fill_outbox(&mut self) {
+        let Line::Up(wire, _) = &mut self.line else {
+            return;
+        };
+        while wire.has_room()
+            && let Some(frame) = self.session.poll_frame()
+        {
+            wire.push(frame.encode());
+        }
+    }
+
+    async fn hang_up(&mut self) {
+        if let Line::Up(wire, _) = std::mem::replace(&mut self.line, Line::Down) {
+            wire.close().await;
+        }
+        self.disconnected("", Instant::now());
+    }
+
+    fn disconnected(&mut self, reason: &str, now: Instant) {
+        self.line = Line::Down;
+        // Without random numbers all workers would come back in step: worse, but no reason not to come back.
+        let dice = getrandom::u32().unwrap_or(u32::MAX / 2);
+        self.session.handle_disconnected(reason, dice, now);
+    }
+
+    async fn tell_events(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            let event = match event {
+                WorkerEvent::Connect => {
+                    self.line = Line::Connecting(Box::pin(tcp::connect(
+                        self.manager.clone(),
+                        self.connect_limit,
+                    )));
+                    continue;
+                }
+                WorkerEvent::Connected => match &self.line {
+                    Line::Up(_, manager) => FromManager::Connected { manager: *manager },
+                    Line::Down | Line::Connecting(_) => continue,
+                },
+                WorkerEvent::Assigned(assigned) => FromManager::Assigned(assigned),
+                WorkerEvent::Cancelled { image, attempt } => {
+                    FromManager::Cancelled { image, attempt }
+                }
+                WorkerEvent::Drain => FromManager::Drain,
+                WorkerEvent::Disconnected { reason, retry_in } => {
+                    FromManager::Disconnected { reason, retry_in }
+                }
+                WorkerEvent::Refused { reason } => FromManager::Refused { reason },
+            };
+            self.tell(event).await;
+        }
+    }
+
+    /// Waits for room with the owner; not when it waits in `goodbye`. An owner that is gone is found out by the loop.
+    async fn tell(&mut self, event: FromManager) {
+        tokio::select! {
+            biased;
+            permit = self.events.reserve() => {
+                if let Ok(permit) = permit {
+                    permit.send(event);
+                }
+            }
+            () = self.leaving.cancelled() => {}
+        }
+    }
+
+    /// Whether there is anything to wait for.
+    fn set(&self, alarm: Pin<&mut Sleep>) -> bool {
+        let Some(timeout) = self.session.poll_timeout() else {
+            return false;
+        };
+        if alarm.deadline() != timeout.into() {
+            alarm.reset(timeout.into());
+        }
+        true
+    }
+}
+
+impl Line {
+    async fn happening(&mut self) -> Happening {
+        match self {
+            Self::Down => pending().await,
+            Self::Connecting(connecting) => Happening::Connected(connecting.await),
+            Self::Up(wire, _) => Happening::Traffic(wire.traffic().await),
+        }
+    }
+}

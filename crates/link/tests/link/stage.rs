@@ -1,0 +1,240 @@
+//! Managers and workers to play with, over any transport.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use manyeyes_link::{
+    Assigned, Assignment, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription,
+    TimerSettings, WorkerEnd, WorkerProfile, WorkerSettings,
+};
+use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
+use manyeyes_protocol::result::{Answer, Label, WorkerTiming};
+use tokio::sync::mpsc::Receiver;
+
+/// How long to wait for what must come. Long, so that a busy machine does not fail a test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const MODEL: ModelDigest = ModelDigest([7; 32]);
+
+/// A way to travel. The promises are the same for each.
+pub(crate) trait Transport {
+    async fn listen(settings: ManagerSettings) -> (ManagerEnd, Receiver<FromWorker>);
+    fn connect(settings: WorkerSettings) -> (WorkerEnd, Receiver<FromManager>);
+}
+
+pub(crate) struct Tcp;
+
+impl Transport for Tcp {
+    async fn listen(settings: ManagerSettings) -> (ManagerEnd, Receiver<FromWorker>) {
+        ManagerEnd::bind("127.0.0.1:0".parse().unwrap(), settings)
+            .await
+            .unwrap()
+    }
+
+    fn connect(settings: WorkerSettings) -> (WorkerEnd, Receiver<FromManager>) {
+        WorkerEnd::connect(settings)
+    }
+}
+
+pub(crate) struct Manager {
+    pub(crate) end: ManagerEnd,
+    pub(crate) events: Receiver<FromWorker>,
+}
+
+pub(crate) struct Worker {
+    pub(crate) end: WorkerEnd,
+    pub(crate) events: Receiver<FromManager>,
+}
+
+/// Timers short enough to see, long enough for a busy machine to keep them.
+pub(crate) fn quick_timers() -> TimerSettings {
+    TimerSettings {
+        heartbeat: Duration::from_millis(100),
+        silence: Duration::from_secs(1),
+        handshake: Duration::from_secs(1),
+        reconnect_floor: Duration::from_millis(10),
+        reconnect_ceiling: Duration::from_millis(100),
+        ..TimerSettings::default()
+    }
+}
+
+pub(crate) fn manager_settings() -> ManagerSettings {
+    ManagerSettings {
+        timers: quick_timers(),
+        ..ManagerSettings::new(BooksId([1; 16]))
+    }
+}
+
+/// `number` makes the process, `name` is what it calls itself.
+pub(crate) fn worker_settings(name: &str, number: u8, manager: SocketAddr) -> WorkerSettings {
+    WorkerSettings {
+        manager: manager.to_string(),
+        name: name.to_owned(),
+        instance: InstanceId([number; 16]),
+        slots: 2,
+        window: 8,
+        models: vec![ModelDescription {
+            digest: MODEL,
+            name: "test".to_owned(),
+            verified: true,
+            notice: None,
+        }],
+        token: None,
+        software: "manyeyes test".to_owned(),
+        timers: quick_timers(),
+    }
+}
+
+impl Manager {
+    pub(crate) async fn start<T: Transport>() -> Self {
+        Self::start_with::<T>(manager_settings()).await
+    }
+
+    pub(crate) async fn start_with<T: Transport>(settings: ManagerSettings) -> Self {
+        let (end, events) = T::listen(settings).await;
+        Self { end, events }
+    }
+
+    pub(crate) async fn next(&mut self) -> FromWorker {
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.events.recv())
+                .await
+                .expect("an event in time");
+            match event.expect("a manager's end that is up") {
+                FromWorker::RoundTrip { .. } => {}
+                event => return event,
+            }
+        }
+    }
+
+    pub(crate) async fn joined(&mut self) -> (WorkerId, WorkerProfile) {
+        match self.next().await {
+            FromWorker::Joined { worker, profile } => (worker, profile),
+            other => panic!("expected Joined, got {other:?}"),
+        }
+    }
+
+    /// The next answer; passes over `Started`.
+    pub(crate) async fn answered(&mut self) -> (ImageId, Attempt, Answer) {
+        loop {
+            match self.next().await {
+                FromWorker::Answered {
+                    image,
+                    attempt,
+                    answer,
+                    ..
+                } => return (image, attempt, answer),
+                FromWorker::Started { .. } => {}
+                other => panic!("expected Answered, got {other:?}"),
+            }
+        }
+    }
+
+    pub(crate) fn assign(
+        &self,
+        worker: WorkerId,
+        image: u64,
+        attempt: u32,
+        payload: impl Into<Bytes>,
+    ) {
+        let deadline = Duration::from_secs(60);
+        self.assign_within(deadline, worker, image, attempt, payload);
+    }
+
+    pub(crate) fn assign_within(
+        &self,
+        deadline: Duration,
+        worker: WorkerId,
+        image: u64,
+        attempt: u32,
+        payload: impl Into<Bytes>,
+    ) {
+        let (image, attempt, payload) = (ImageId(image), Attempt(attempt), payload.into());
+        self.end.assign(
+            worker,
+            Assignment {
+                image,
+                attempt,
+                model: MODEL,
+                deadline,
+                payload,
+            },
+        );
+    }
+}
+
+impl Worker {
+    pub(crate) fn start<T: Transport>(name: &str, number: u8, manager: SocketAddr) -> Self {
+        Self::start_with::<T>(worker_settings(name, number, manager))
+    }
+
+    pub(crate) fn start_with<T: Transport>(settings: WorkerSettings) -> Self {
+        let (end, events) = T::connect(settings);
+        Self { end, events }
+    }
+
+    pub(crate) async fn next(&mut self) -> FromManager {
+        tokio::time::timeout(PATIENCE, self.events.recv())
+            .await
+            .expect("an event in time")
+            .expect("a link that is up")
+    }
+
+    pub(crate) async fn connected(&mut self) {
+        let event = self.next().await;
+        assert!(
+            matches!(event, FromManager::Connected { .. }),
+            "expected Connected, got {event:?}"
+        );
+    }
+
+    pub(crate) async fn assigned(&mut self) -> Assigned {
+        match self.next().await {
+            FromManager::Assigned(assigned) => assigned,
+            other => panic!("expected Assigned, got {other:?}"),
+        }
+    }
+
+    /// Passes over failed tries to connect.
+    pub(crate) async fn reconnected(&mut self) {
+        loop {
+            match self.next().await {
+                FromManager::Connected { .. } => return,
+                FromManager::Disconnected { .. } => {}
+                other => panic!("expected Connected, got {other:?}"),
+            }
+        }
+    }
+
+    pub(crate) async fn disconnected(&mut self) -> String {
+        match self.next().await {
+            FromManager::Disconnected { reason, .. } => reason,
+            other => panic!("expected Disconnected, got {other:?}"),
+        }
+    }
+
+    pub(crate) fn answer(&self, assigned: &Assigned) {
+        self.end.started(assigned.image, assigned.attempt);
+        self.end.report(
+            assigned.image,
+            assigned.attempt,
+            Ok(answer_to(assigned.image)),
+        );
+    }
+}
+
+pub(crate) fn answer_to(image: ImageId) -> Answer {
+    let index = u32::try_from(image.0).unwrap();
+    Answer {
+        labels: vec![Label {
+            index,
+            name: format!("class {index}"),
+            probability: 0.75,
+        }],
+        timing: WorkerTiming {
+            inference: Duration::from_micros(20),
+            ..WorkerTiming::default()
+        },
+    }
+}
