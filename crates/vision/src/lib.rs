@@ -16,6 +16,7 @@ mod tensor;
 pub use engine::{EngineChoice, EngineError};
 pub use labels::Labels;
 pub use manifest::{ChannelOrder, Download, Entry, Input, OutputKind, Resize, manifest};
+pub use manyeyes_picture::PictureError;
 pub use model::{CatalogueRow, Lookup, Model, ModelError, Place, catalogue};
 pub use pull::{PullError, PullEvent, PullSettings, pull};
 pub use recogniser::{Label, RecogniseError, Recogniser, Recognition};

@@ -1,0 +1,131 @@
+//! Between the link and the slots: what waits, what runs, and for how long.
+//!
+//! The loop puts images in and takes cancelled ones out; slots take the next and say when they are through. Locks are held
+//! for a look and never across anything that waits.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use manyeyes_link::Assigned;
+use manyeyes_protocol::id::{Attempt, ImageId};
+
+/// How many times its deadline a slot may take before the process counts it as lost. The manager has given the image to
+/// others after one; three leave room for a machine that was merely overloaded.
+const LOST_AFTER_DEADLINES: u32 = 3;
+
+/// What a slot takes.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) assigned: Assigned,
+    /// When its last byte was there.
+    pub(crate) received: Instant,
+}
+
+/// What waits and what runs.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    slots: usize,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Task>,
+    /// For how long each has run, in ticks of the loop. Ticks and not time: a process that was stopped for a while has not
+    /// been at work.
+    running: BTreeMap<(ImageId, Attempt), Running>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    for_ticks: u32,
+    deadline: Duration,
+}
+
+impl Queue {
+    /// Holds at most `limit` that wait.
+    pub(crate) fn new(slots: usize, limit: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            slots,
+            limit,
+        }
+    }
+
+    /// Says whether there was room. The session refuses what exceeds the window, so there is.
+    pub(crate) fn put(&self, task: Task) -> bool {
+        let mut state = self.state();
+        if state.closed || state.waiting.len() >= self.limit {
+            return false;
+        }
+        state.waiting.push_back(task);
+        self.changed.notify_one();
+        true
+    }
+
+    /// Takes out what has not begun.
+    pub(crate) fn cancel(&self, image: ImageId, attempt: Attempt) {
+        let same = |task: &Task| (task.assigned.image, task.assigned.attempt) == (image, attempt);
+        self.state().waiting.retain(|task| !same(task));
+    }
+
+    /// The next, when there is one; `None` when there will be none.
+    pub(crate) fn take(&self) -> Option<Task> {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(task) = state.waiting.pop_front() {
+                let running = Running {
+                    for_ticks: 0,
+                    deadline: task.assigned.deadline,
+                };
+                state
+                    .running
+                    .insert((task.assigned.image, task.assigned.attempt), running);
+                return Some(task);
+            }
+            state = self
+                .changed
+                .wait(state)
+                .expect("no slot panics while it holds the queue");
+        }
+    }
+
+    /// A slot is through.
+    pub(crate) fn done(&self, image: ImageId, attempt: Attempt) {
+        self.state().running.remove(&(image, attempt));
+    }
+
+    /// Nothing more is taken. What waits is dropped.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.waiting.clear();
+        self.changed.notify_all();
+    }
+
+    /// Counts one tick, and says whether every slot is lost.
+    pub(crate) fn tick(&self, tick: Duration) -> bool {
+        let mut state = self.state();
+        let mut lost = 0;
+        for running in state.running.values_mut() {
+            running.for_ticks += 1;
+            let for_long = tick * running.for_ticks > running.deadline * LOST_AFTER_DEADLINES;
+            lost += usize::from(for_long);
+        }
+        lost >= self.slots
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .expect("no slot panics while it holds the queue")
+    }
+}

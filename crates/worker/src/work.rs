@@ -1,0 +1,117 @@
+//! What a worker recognises with.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use manyeyes_link::ModelDescription;
+use manyeyes_protocol::id::ModelDigest;
+use manyeyes_vision::{EngineChoice, Label, Model, RecogniseError, Recogniser, Recognition};
+
+/// What turns an image file into labels. One for each slot, used by its thread alone.
+pub trait Recognise: Send {
+    /// The `top` most probable classes of an image file.
+    ///
+    /// # Errors
+    /// The file is no whole image, or the runtime fails.
+    fn recognise(&mut self, file: &[u8], top: usize) -> Result<Recognition, RecogniseError>;
+}
+
+impl Recognise for Recogniser {
+    fn recognise(&mut self, file: &[u8], top: usize) -> Result<Recognition, RecogniseError> {
+        Self::recognise(self, file, top)
+    }
+}
+
+/// Why no recogniser could be made.
+pub(crate) type MakeError = Box<dyn Error + Send + Sync>;
+
+type Make = dyn Fn() -> Result<Box<dyn Recognise>, MakeError> + Send + Sync;
+
+/// What the worker tells the manager that it holds, and how it makes a recogniser of it: at the start one for each slot,
+/// and another for a slot whose recogniser panicked.
+#[derive(Clone)]
+pub struct Work {
+    pub(crate) model: ModelDescription,
+    make: Arc<Make>,
+}
+
+impl Work {
+    /// A model, run by an engine with so many threads for one image.
+    #[must_use]
+    pub fn vision(model: Model, engine: EngineChoice, threads: usize) -> Self {
+        let description = ModelDescription {
+            digest: ModelDigest(model.digest),
+            name: model.name.clone(),
+            verified: model.verified,
+            notice: model.notice.clone(),
+        };
+        Self::new(description, move || {
+            Ok(Box::new(Recogniser::load(&model, engine, threads)?))
+        })
+    }
+
+    /// No model: each image gets the same made-up answer after this time. For measuring everything but recognition; its
+    /// description says so.
+    #[must_use]
+    pub fn fixed(service: Duration) -> Self {
+        let name = format!("none ({} ms an image)", service.as_millis());
+        let notice = "no model: every image gets the same made-up answer after a fixed time, for measurements only";
+        // No file has this digest: 24 bytes of one value, then the time.
+        let mut digest = [0xfe; 32];
+        digest[24..].copy_from_slice(
+            &u64::try_from(service.as_micros())
+                .unwrap_or(u64::MAX)
+                .to_be_bytes(),
+        );
+        let digest = ModelDigest(digest);
+        let model = ModelDescription {
+            digest,
+            name,
+            verified: false,
+            notice: Some(notice.to_owned()),
+        };
+        Self::new(model, move || Ok(Box::new(Fixed(service))))
+    }
+
+    /// Whatever recognises.
+    pub fn new(
+        model: ModelDescription,
+        make: impl Fn() -> Result<Box<dyn Recognise>, Box<dyn Error + Send + Sync>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            model,
+            make: Arc::new(make),
+        }
+    }
+
+    pub(crate) fn make(&self) -> Result<Box<dyn Recognise>, MakeError> {
+        (self.make)()
+    }
+}
+
+struct Fixed(Duration);
+
+impl Recognise for Fixed {
+    fn recognise(&mut self, _file: &[u8], top: usize) -> Result<Recognition, RecogniseError> {
+        let began = Instant::now();
+        if !self.0.is_zero() {
+            thread::sleep(self.0);
+        }
+        let label = Label {
+            index: 0,
+            name: "nothing (no model)".to_owned(),
+            probability: 1.0,
+        };
+        let labels = std::iter::repeat_n(label, 1.min(top)).collect();
+        Ok(Recognition {
+            labels,
+            decode: Duration::ZERO,
+            inference: began.elapsed(),
+        })
+    }
+}
