@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use manyeyes_link::{Departure, FromWorker};
 use manyeyes_protocol::frame::{
     Hello, MAX_SMALL_FRAME, ManagerFrame, RefusalCode, Split, VersionRange, WorkerFrame,
@@ -145,7 +145,7 @@ async fn next_frame(stream: &mut TcpStream) -> ManagerFrame {
     let mut buffer = BytesMut::new();
     loop {
         if let Split::Frame(frame) = split_frame(&mut buffer, MAX_SMALL_FRAME).unwrap() {
-            return ManagerFrame::decode(Bytes::from(frame)).unwrap();
+            return ManagerFrame::decode(frame).unwrap();
         }
         // One byte at a time, so that none of the next frame is taken.
         let byte = tokio::time::timeout(PATIENCE, stream.read_u8())
