@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use manyeyes_manager::store::{Content, NewImage, Store, StoreSettings};
+use manyeyes_manager::store::{Content, NewImage, Spooled, Store, StoreError, StoreSettings};
 use manyeyes_protocol::id::BatchId;
 
 /// As in the project's target: 2,000 durable uploads of this size a second.
@@ -23,6 +23,12 @@ const CONCURRENT: usize = 64;
 const PIECE_BYTES: usize = 16_384;
 /// The two take turns, so that a disk that changes its mind does so for both.
 const ROUNDS: usize = 3;
+
+/// Images in the batch in which reads are timed (its named limit), in how large uploads they come, and how often each
+/// read is made.
+const LARGE_BATCH: usize = 200_000;
+const LARGE_UPLOAD: usize = 1000;
+const READS: u32 = 200;
 
 struct Measured {
     per_second: f64,
@@ -49,7 +55,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         rates.push(kept.per_second);
         fs::remove_dir_all(folder.join(format!("store-{round}")))?;
     }
+    let reads = read_large_batch(&folder.join("large-batch"))?;
     fs::remove_dir_all(&folder)?;
+    println!("{reads}");
     println!(
         "median of {ROUNDS}: {:.0} durable uploads/s of {IMAGE_BYTES} bytes with {CONCURRENT} at a time, \
          {:.2} of the plain group-commit write loop",
@@ -87,11 +95,7 @@ fn keep_all(folder: &Path, image: &Bytes) -> Result<(), Box<dyn std::error::Erro
     })
 }
 
-async fn upload(
-    store: Store,
-    batch: BatchId,
-    image: Bytes,
-) -> Result<(), manyeyes_manager::store::StoreError> {
+async fn upload(store: Store, batch: BatchId, image: Bytes) -> Result<(), StoreError> {
     for _ in 0..IMAGES / CONCURRENT {
         let mut spool = store.spool();
         for start in (0..image.len()).step_by(PIECE_BYTES) {
@@ -99,17 +103,64 @@ async fn upload(
                 .write(image.slice(start..image.len().min(start + PIECE_BYTES)))
                 .await?;
         }
-        let new = NewImage {
-            name: "photo.jpg".to_owned(),
-            media_type: Some("image/jpeg".to_owned()),
-            width: Some(640),
-            height: Some(480),
-            began: SystemTime::now(),
-            content: Content::Accepted(spool.finish().await?),
-        };
+        let new = new_image(spool.finish().await?);
         store.keep(batch, vec![new], None)?.durable.await?;
     }
     Ok(())
+}
+
+/// What a page asks of a batch at its limit.
+fn read_large_batch(folder: &Path) -> Result<String, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let store = Store::open(folder, StoreSettings::default())?;
+    let batch = runtime.block_on(async {
+        let batch = store.create_batch().await?.number;
+        for _ in 0..LARGE_BATCH / LARGE_UPLOAD {
+            let mut images = Vec::new();
+            for _ in 0..LARGE_UPLOAD {
+                let mut spool = store.spool();
+                spool
+                    .write(Bytes::from_static(b"a very small image"))
+                    .await?;
+                images.push(new_image(spool.finish().await?));
+            }
+            store.keep(batch, images, None)?.durable.await?;
+        }
+        Ok::<_, StoreError>(batch)
+    })?;
+    let middle = store.page(batch, None, u32::MAX)?[LARGE_BATCH / 2].clone();
+    let took = |read: &dyn Fn() -> Result<(), StoreError>| {
+        let began = Instant::now();
+        (0..READS).try_for_each(|_| read())?;
+        Ok::<_, StoreError>(began.elapsed().as_secs_f64() * 1e6 / f64::from(READS))
+    };
+    let facts = took(&|| store.facts(batch).map(drop))?;
+    let page = took(&|| store.page(batch, Some(middle.id), 100).map(drop))?;
+    let changes = took(&|| store.changed_since(batch, middle.seq, 100).map(drop))?;
+    let payload = took(&|| store.payload(middle.id).map(drop))?;
+    drop(store);
+    let began = Instant::now();
+    let store = Store::open(folder, StoreSettings::default())?;
+    let open = began.elapsed().as_secs_f64() * 1e3;
+    let unfinished = store.unfinished()?.len();
+    let all = began.elapsed().as_secs_f64() * 1e3 - open;
+    Ok(format!(
+        "in a batch of {LARGE_BATCH}: facts {facts:.0} us, a page of 100 {page:.0} us, 100 changes {changes:.0} us, \
+         a small payload {payload:.0} us; opened in {open:.0} ms, {unfinished} unfinished listed in {all:.0} ms"
+    ))
+}
+
+fn new_image(spooled: Spooled) -> NewImage {
+    NewImage {
+        name: "photo.jpg".to_owned(),
+        media_type: Some("image/jpeg".to_owned()),
+        width: Some(640),
+        height: Some(480),
+        began: SystemTime::now(),
+        content: Content::Accepted(spooled),
+    }
 }
 
 fn measure(

@@ -13,43 +13,42 @@ mod folder;
 mod group;
 mod line;
 mod pack;
+mod pending;
 mod reader;
 mod row;
+mod shared;
 mod spool;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use manyeyes_protocol::id::{BatchId, BooksId, ImageId};
 use sha2::{Digest, Sha256};
-use tokio::sync::{oneshot, watch};
-
-use self::books::Place;
-use self::folder::Folder;
-use self::line::{Change, Keep, KeptImage, Line, Reply};
-use self::pack::{PackFiles, Packs, read_at};
-use self::reader::Readers;
-use self::spool::{Body, Spooling};
-use self::writer::Writer;
-use crate::api::{ImageState, Timing};
 
 pub use self::error::StoreError;
+pub use self::pending::{Keeping, Pending};
 pub use self::row::{
     BatchFacts, BatchKey, Changes, Content, Ending, ImageRow, NewImage, Recorded, Unfinished,
 };
 pub use self::spool::{Spool, Spooled};
+
+use self::books::Place;
+use self::folder::Folder;
+use self::line::{Change, Reply};
+use self::pack::{PackFiles, Packs, read_at};
+use self::reader::Readers;
+use self::shared::Shared;
+use self::spool::Spooling;
+use self::writer::Writer;
 
 /// Requests that may wait for the writer; more are answered [`StoreError::Busy`]. Far above what uploads and workers
 /// have outstanding, so that it is met only when the disk has stopped.
@@ -64,7 +63,7 @@ pub struct StoreSettings {
     pub books_bytes: u64,
     /// A finished batch expires this long after its last change.
     pub max_age: Duration,
-    /// Images in one batch.
+    /// Images in one batch, those deleted from it included.
     pub images_per_batch: u32,
     /// Images up to this size stay in memory until they are committed and then live in a pack; larger ones have a
     /// file of their own.
@@ -110,49 +109,6 @@ struct Inner {
     _folder: Arc<Folder>,
 }
 
-/// What the store's callers and its writer share.
-struct Shared {
-    settings: StoreSettings,
-    line: Line,
-    /// Uploads with an idempotency key that are not yet in the books.
-    keys: Mutex<HashMap<(BatchId, String), InFlight>>,
-    /// The bytes of images that are not yet in the books.
-    fresh: Mutex<HashMap<ImageId, Fresh>>,
-    /// Bytes of image files in the books or on the way there.
-    kept_bytes: AtomicU64,
-}
-
-struct InFlight {
-    images: Vec<ImageRow>,
-    settled: watch::Sender<Option<Result<(), StoreError>>>,
-}
-
-#[derive(Clone)]
-enum Fresh {
-    Small(Bytes),
-    Large(Arc<File>, u64),
-}
-
-/// A change that has its place in the writer's queue. Resolves when the change would survive `kill -9` and a power
-/// cut, or has failed. Dropping it does not take the change back.
-pub struct Pending<T> {
-    /// The number of the change; taken at the call, used up also when the change fails or is found to be none.
-    pub seq: u64,
-    outcome: Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>,
-}
-
-/// Images that have their numbers and can be read, though they are not durable yet.
-#[derive(Debug)]
-pub struct Keeping {
-    /// In the order given. Waiting, or rejected.
-    pub images: Vec<ImageRow>,
-    /// An earlier request with the same idempotency key made these images: nothing is to be submitted again.
-    pub repeated: bool,
-    /// Resolves when all of them are durable. With an error none of them is kept: their numbers are used up, and an
-    /// image that has been handed to a worker is to be cancelled there.
-    pub durable: Pending<()>,
-}
-
 impl Store {
     /// Opens the books in `folder`, or makes them, and removes what a crash has left beyond the books.
     ///
@@ -171,13 +127,7 @@ impl Store {
             tracing::info!(files = orphans, "removed what an unclean end had left");
         }
         let spooling = Spooling::new(folder.spool(), settings.small_bytes, settings.memory_bytes);
-        let shared = Arc::new(Shared {
-            settings,
-            line: Line::new(opened.start),
-            keys: Mutex::new(HashMap::new()),
-            fresh: Mutex::new(HashMap::new()),
-            kept_bytes: AtomicU64::new(opened.kept_bytes),
-        });
+        let shared = Arc::new(Shared::new(settings, opened.start, opened.kept_bytes));
         let writer = Writer::new(
             Arc::clone(&shared),
             Arc::clone(&folder),
@@ -234,10 +184,12 @@ impl Store {
         let id = bs58::encode(id)
             .with_alphabet(bs58::Alphabet::FLICKR)
             .into_string();
-        self.ask(Change::CreateBatch { id }, |reply| match reply {
-            Reply::Batch(key) => Some(key),
-            _ => None,
-        })
+        self.inner
+            .shared
+            .ask(Change::CreateBatch { id }, |reply| match reply {
+                Reply::Batch(key) => Some(key),
+                _ => None,
+            })
     }
 
     /// A place for the bytes of one upload.
@@ -256,7 +208,9 @@ impl Store {
         if self.kept_bytes().saturating_add(bytes) <= limit_bytes {
             return Ok(Vec::new());
         }
-        self.ask(Change::Expire { room: Some(bytes) }, expired)
+        self.inner
+            .shared
+            .ask(Change::Expire { room: Some(bytes) }, expired)
             .await
     }
 
@@ -274,43 +228,26 @@ impl Store {
         images: Vec<NewImage>,
         idempotency_key: Option<&str>,
     ) -> Result<Keeping, StoreError> {
-        let Some(key) = idempotency_key else {
-            return self.keep_new(batch, images, None);
-        };
-        // Locked until the upload is in line, so that of two with one key the second finds the first.
-        let mut keys = self.inner.shared.keys();
-        if let Some(first) = keys.get(&(batch, key.to_owned())) {
-            let mut settled = first.settled.subscribe();
-            let outcome = async move {
-                let outcome = settled
-                    .wait_for(Option::is_some)
-                    .await
-                    .map_err(|_| StoreError::Closed)?;
-                outcome.clone().unwrap_or(Err(StoreError::Closed))
-            };
-            return Ok(Keeping::repeated(first.images.clone(), outcome));
+        match idempotency_key {
+            Some(key) => self
+                .inner
+                .shared
+                .keep_once(batch, images, key, || self.by_idempotency_key(batch, key)),
+            None => self.inner.shared.keep(batch, images, None),
         }
-        if let Some(images) = self.by_idempotency_key(batch, key)? {
-            return Ok(Keeping::repeated(images, std::future::ready(Ok(()))));
-        }
-        let keeping = self.keep_new(batch, images, Some(key.to_owned()))?;
-        let first = InFlight {
-            images: keeping.images.clone(),
-            settled: watch::Sender::new(None),
-        };
-        keys.insert((batch, key.to_owned()), first);
-        Ok(keeping)
     }
 
     /// Records how an image ended. The first ending wins; a later one is answered [`Recorded::No`].
     pub fn finish(&self, image: ImageId, ending: Ending) -> Pending<Recorded> {
-        self.ask(Change::Finish { image, ending }, recorded)
+        self.inner
+            .shared
+            .ask(Change::Finish { image, ending }, recorded)
     }
 
     /// Writes down that a worker crashed or stalled on the image, and how many deliveries have been made.
     pub fn blame(&self, image: ImageId, worker: &str, attempts: u32) -> Pending<()> {
         let worker = worker.to_owned();
-        self.ask(
+        self.inner.shared.ask(
             Change::Blame {
                 image,
                 worker,
@@ -322,29 +259,35 @@ impl Store {
 
     /// Takes a failed or cancelled image back to waiting and forgets who was blamed; its attempts go on counting.
     pub fn reopen(&self, image: ImageId) -> Pending<Recorded> {
-        self.ask(Change::Reopen { image }, recorded)
+        self.inner.shared.ask(Change::Reopen { image }, recorded)
     }
 
     /// Removes an image and its bytes. Says what it was, or None if there was none.
     pub fn delete_image(&self, image: ImageId) -> Pending<Option<ImageRow>> {
-        self.ask(Change::DeleteImage { image }, |reply| match reply {
-            Reply::Deleted(row) => Some(row.map(|row| *row)),
-            _ => None,
-        })
+        self.inner
+            .shared
+            .ask(Change::DeleteImage { image }, |reply| match reply {
+                Reply::Deleted(row) => Some(row.map(|row| *row)),
+                _ => None,
+            })
     }
 
     /// Removes a batch: gone at once for every reader, its bytes a little later. Gives the images of it that were
     /// unfinished.
     pub fn delete_batch(&self, batch: BatchId) -> Pending<Vec<ImageId>> {
-        self.ask(Change::DeleteBatch { batch }, |reply| match reply {
-            Reply::Unfinished(images) => Some(images),
-            _ => None,
-        })
+        self.inner
+            .shared
+            .ask(Change::DeleteBatch { batch }, |reply| match reply {
+                Reply::Unfinished(images) => Some(images),
+                _ => None,
+            })
     }
 
     /// Removes finished batches that have not changed for [`StoreSettings::max_age`], and says which.
     pub fn expire(&self) -> Pending<Vec<BatchKey>> {
-        self.ask(Change::Expire { room: None }, expired)
+        self.inner
+            .shared
+            .ask(Change::Expire { room: None }, expired)
     }
 
     /// The bytes of an image's file, also before they are durable. Bytes from the disk are checked against their
@@ -353,16 +296,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchImage`] also for a rejected one; [`StoreError::Damaged`].
     pub fn payload(&self, image: ImageId) -> Result<Bytes, StoreError> {
-        let fresh = self.inner.shared.fresh().get(&image).cloned();
-        match fresh {
-            Some(Fresh::Small(bytes)) => return Ok(bytes),
-            Some(Fresh::Large(file, bytes)) => {
-                let path = self.inner.large.join(image.to_string());
-                return read_at(&file, 0, bytes)
-                    .map(Bytes::from)
-                    .map_err(|e| StoreError::io("read", &path, &e));
-            }
-            None => {}
+        if let Some(fresh) = self.inner.shared.fresh_bytes(image) {
+            return fresh.map_err(|error| StoreError::io("read", &self.inner.large, &error));
         }
         let (row, place) = self
             .inner
@@ -372,30 +307,27 @@ impl Store {
         let read = match place {
             Place::Nowhere => return Err(StoreError::NoSuchImage),
             Place::Pack(span) => self.inner.pack_files.read(span),
-            Place::Own => {
-                let path = self.inner.large.join(image.to_string());
-                File::open(&path)
-                    .and_then(|file| read_at(&file, 0, row.bytes))
-                    .map_err(|error| StoreError::io("read", &path, &error))
-            }
+            Place::Own => File::open(self.inner.large.join(image.to_string()))
+                .and_then(|file| read_at(&file, 0, row.bytes)),
         };
-        match read {
+        let fault = match read {
             Ok(bytes) if row.sha256 == Some(Sha256::digest(&bytes).into()) => {
-                Ok(Bytes::from(bytes))
+                return Ok(Bytes::from(bytes));
             }
-            // It may have been removed since its row was read.
-            _ if self.inner.readers.image(image)?.is_none() => Err(StoreError::NoSuchImage),
-            Ok(bytes) => Err(StoreError::Damaged(format!(
-                "image {image} ({}): {} of {} bytes can be read and they are not those that were uploaded",
-                row.name,
-                bytes.len(),
-                row.bytes
-            ))),
-            Err(error) => Err(StoreError::Damaged(format!(
-                "image {image} ({}): {error}",
-                row.name
-            ))),
+            Ok(bytes) if (bytes.len() as u64) < row.bytes => {
+                format!("only {} of {} bytes are there", bytes.len(), row.bytes)
+            }
+            Ok(_) => "its bytes are not those that were uploaded".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        // It may have been removed since its row was read.
+        if self.inner.readers.image(image)?.is_none() {
+            return Err(StoreError::NoSuchImage);
         }
+        Err(StoreError::Damaged(format!(
+            "image {image} ({}): {fault}",
+            row.name
+        )))
     }
 
     /// The batch of that id.
@@ -486,52 +418,6 @@ impl Store {
     pub fn close(&self) {
         self.inner.close();
     }
-
-    fn keep_new(
-        &self,
-        batch: BatchId,
-        images: Vec<NewImage>,
-        key: Option<String>,
-    ) -> Result<Keeping, StoreError> {
-        let shared = &self.inner.shared;
-        let bytes = images.iter().map(NewImage::kept_bytes).sum();
-        shared.reserve(bytes)?;
-        let count = images.len() as u64;
-        let pushed = shared.line.push(count, |seq, first| {
-            let number = |(index, image): (u64, NewImage)| {
-                image.number(batch, ImageId(first.0 + index), seq + index)
-            };
-            let images: Vec<KeptImage> = (0..).zip(images).map(number).collect();
-            let rows = images.iter().map(|image| image.row.clone()).collect();
-            shared.fresh().extend(
-                images
-                    .iter()
-                    .filter_map(|image| Some((image.row.id, image.fresh()?))),
-            );
-            (Change::Keep(Keep { batch, key, images }), rows)
-        });
-        match pushed {
-            Ok((seq, answered, images)) => {
-                let done = |reply| matches!(reply, Reply::Done).then_some(());
-                Ok(Keeping {
-                    images,
-                    repeated: false,
-                    durable: Pending::new(seq, answered, done),
-                })
-            }
-            Err(error) => {
-                shared.unkeep(bytes);
-                Err(error)
-            }
-        }
-    }
-
-    fn ask<T: 'static>(&self, change: Change, reply: fn(Reply) -> Option<T>) -> Pending<T> {
-        match self.inner.shared.line.push(0, |_, _| (change, ())) {
-            Ok((seq, answered, ())) => Pending::new(seq, answered, reply),
-            Err(error) => Pending::failed(error),
-        }
-    }
 }
 
 impl fmt::Debug for Store {
@@ -564,149 +450,6 @@ impl Drop for Inner {
     }
 }
 
-impl Shared {
-    fn kept_bytes(&self) -> u64 {
-        self.kept_bytes.load(Ordering::Acquire)
-    }
-
-    /// Takes room for an upload.
-    fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
-        let limit_bytes = self.settings.limit_bytes;
-        let room = |kept: u64| {
-            kept.checked_add(bytes)
-                .filter(|kept| *kept <= limit_bytes || bytes == 0)
-        };
-        self.kept_bytes
-            .try_update(Ordering::AcqRel, Ordering::Acquire, room)
-            .map(|_| ())
-            .map_err(|kept_bytes| StoreError::Full {
-                kept_bytes,
-                limit_bytes,
-            })
-    }
-
-    fn unkeep(&self, bytes: u64) {
-        self.kept_bytes.fetch_sub(bytes, Ordering::AcqRel);
-    }
-
-    /// An upload is in the books, or will never be.
-    fn settle(&self, keep: Keep, outcome: Result<(), StoreError>) {
-        let mut fresh = self.fresh();
-        for image in &keep.images {
-            fresh.remove(&image.row.id);
-        }
-        drop(fresh);
-        if let Some(key) = keep.key
-            && let Some(first) = self.keys().remove(&(keep.batch, key))
-        {
-            first.settled.send_replace(Some(outcome));
-        }
-    }
-
-    fn keys(&self) -> MutexGuard<'_, HashMap<(BatchId, String), InFlight>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn fresh(&self) -> MutexGuard<'_, HashMap<ImageId, Fresh>> {
-        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl NewImage {
-    fn kept_bytes(&self) -> u64 {
-        match &self.content {
-            Content::Accepted(spooled) => spooled.bytes(),
-            Content::Rejected { .. } => 0,
-        }
-    }
-
-    fn number(self, batch: BatchId, id: ImageId, seq: u64) -> KeptImage {
-        let (state, bytes, sha256, problem, body) = match self.content {
-            Content::Accepted(spooled) => (
-                ImageState::Waiting,
-                spooled.bytes(),
-                Some(spooled.sha256()),
-                None,
-                Some(spooled),
-            ),
-            Content::Rejected {
-                problem,
-                bytes,
-                sha256,
-            } => (ImageState::Rejected, bytes, sha256, Some(problem), None),
-        };
-        let row = ImageRow {
-            id,
-            batch,
-            seq,
-            name: self.name,
-            state,
-            bytes,
-            sha256,
-            media_type: self.media_type,
-            width: self.width,
-            height: self.height,
-            began: self.began,
-            labels: Vec::new(),
-            worker: None,
-            attempts: 0,
-            problem,
-            timing: Timing::default(),
-        };
-        KeptImage { row, body }
-    }
-}
-
-impl KeptImage {
-    fn fresh(&self) -> Option<Fresh> {
-        Some(match self.body.as_ref()?.body() {
-            Body::Small(bytes, _) => Fresh::Small(bytes.clone()),
-            Body::Large(file, _) => Fresh::Large(Arc::clone(file), self.row.bytes),
-        })
-    }
-}
-
-impl Keeping {
-    fn repeated(
-        images: Vec<ImageRow>,
-        outcome: impl Future<Output = Result<(), StoreError>> + Send + 'static,
-    ) -> Self {
-        let seq = images.last().map_or(0, |image| image.seq);
-        Self {
-            images,
-            repeated: true,
-            durable: Pending {
-                seq,
-                outcome: Box::pin(outcome),
-            },
-        }
-    }
-}
-
-impl<T: 'static> Pending<T> {
-    fn new(
-        seq: u64,
-        answered: oneshot::Receiver<Result<Reply, StoreError>>,
-        reply: fn(Reply) -> Option<T>,
-    ) -> Self {
-        let outcome = async move {
-            let answer = answered.await.map_err(|_| StoreError::Closed)??;
-            Ok(reply(answer).expect("the writer answers each change with its own kind of reply"))
-        };
-        Self {
-            seq,
-            outcome: Box::pin(outcome),
-        }
-    }
-
-    fn failed(error: StoreError) -> Self {
-        Self {
-            seq: 0,
-            outcome: Box::pin(async { Err(error) }),
-        }
-    }
-}
-
 fn recorded(reply: Reply) -> Option<Recorded> {
     match reply {
         Reply::Recorded(recorded) => Some(recorded),
@@ -718,21 +461,5 @@ fn expired(reply: Reply) -> Option<Vec<BatchKey>> {
     match reply {
         Reply::Expired(batches) => Some(batches),
         _ => None,
-    }
-}
-
-impl<T> Future for Pending<T> {
-    type Output = Result<T, StoreError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.outcome.as_mut().poll(context)
-    }
-}
-
-impl<T> fmt::Debug for Pending<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending")
-            .field("seq", &self.seq)
-            .finish_non_exhaustive()
     }
 }

@@ -40,6 +40,7 @@ CREATE TABLE batches (
     failed INTEGER NOT NULL DEFAULT 0,
     rejected INTEGER NOT NULL DEFAULT 0,
     cancelled INTEGER NOT NULL DEFAULT 0,
+    deleted INTEGER NOT NULL DEFAULT 0,
     answered_images INTEGER NOT NULL DEFAULT 0,
     answered_bytes INTEGER NOT NULL DEFAULT 0,
     kept_bytes INTEGER NOT NULL DEFAULT 0
@@ -305,7 +306,7 @@ pub(super) fn find_facts(
     batch: BatchId,
 ) -> Result<Option<BatchFacts>, StoreError> {
     let sql = "SELECT seq, created, first_upload, last_answer, total, waiting, recognised, failed, rejected, \
-               cancelled, answered_images, answered_bytes, kept_bytes FROM batches WHERE number = ?1";
+               cancelled, deleted, answered_images, answered_bytes, kept_bytes FROM batches WHERE number = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let facts = statement.query_row([signed(batch.0)], |row| {
         Ok(BatchFacts {
@@ -322,9 +323,10 @@ pub(super) fn find_facts(
                 rejected: row.get(8)?,
                 cancelled: row.get(9)?,
             },
-            answered_images: unsigned(row, 10)?,
-            answered_bytes: unsigned(row, 11)?,
-            kept_bytes: unsigned(row, 12)?,
+            deleted: row.get(10)?,
+            answered_images: unsigned(row, 11)?,
+            answered_bytes: unsigned(row, 12)?,
+            kept_bytes: unsigned(row, 13)?,
         })
     });
     Ok(facts.optional()?)

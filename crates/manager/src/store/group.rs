@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::books::{self, IMAGE_COLUMNS, Place, micros, signed, state_number, unsigned};
 use super::line::{Change, Keep, Reply};
 use super::pack::{PackFacts, Packs, Span};
-use super::row::{BatchKey, Ending, ImageRow, Recorded};
+use super::row::{BatchFacts, BatchKey, Ending, ImageRow, Recorded};
 use super::{StoreError, StoreSettings};
 use crate::api::{ImageState, Timing};
 
@@ -45,8 +45,9 @@ pub(super) struct AfterCommit {
 
 /// What a group adds to a batch.
 struct BatchChange {
-    /// Images in the books before.
-    total: i64,
+    /// Images that were ever in it, before the group.
+    ever: i64,
+    deleted: i64,
     seq: u64,
     first_upload: Option<SystemTime>,
     last_answer: Option<SystemTime>,
@@ -198,7 +199,7 @@ impl<'a> Group<'a> {
         let limit = self.settings.images_per_batch;
         let batch = self.batch(keep.batch)?.ok_or(StoreError::NoSuchBatch)?;
         let adding = i64::try_from(keep.images.len()).unwrap_or(i64::MAX);
-        let there = batch.total + batch.by_state.iter().sum::<i64>();
+        let there = batch.ever + batch.deleted + batch.by_state.iter().sum::<i64>();
         if there.saturating_add(adding) > i64::from(limit) {
             return Err(StoreError::BatchFull { limit });
         }
@@ -342,6 +343,7 @@ impl<'a> Group<'a> {
         if let Some(batch) = self.batch(row.batch)? {
             batch.seq = batch.seq.max(seq);
             *batch.count(row.state) -= 1;
+            batch.deleted += 1;
             if place != Place::Nowhere {
                 batch.kept_bytes -= signed(row.bytes);
             }
@@ -490,7 +492,9 @@ impl<'a> Group<'a> {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let facts = books::find_facts(books, batch)?;
-                entry.insert(facts.map(|facts| BatchChange::new(facts.counts.total.into())))
+                let ever =
+                    |facts: BatchFacts| i64::from(facts.counts.total) + i64::from(facts.deleted);
+                entry.insert(facts.map(|facts| BatchChange::new(ever(facts))))
             }
         };
         Ok(entry.as_mut())
@@ -503,7 +507,8 @@ impl<'a> Group<'a> {
                    last_answer = max(coalesce(last_answer, ?5), coalesce(?5, last_answer)), \
                    total = total + ?6, waiting = waiting + ?7, recognised = recognised + ?8, failed = failed + ?9, \
                    rejected = rejected + ?10, cancelled = cancelled + ?11, answered_images = answered_images + ?12, \
-                   answered_bytes = answered_bytes + ?13, kept_bytes = kept_bytes + ?14 WHERE number = ?1";
+                   answered_bytes = answered_bytes + ?13, kept_bytes = kept_bytes + ?14, deleted = deleted + ?15 \
+                   WHERE number = ?1";
         let mut update = self.books.prepare_cached(sql)?;
         for (number, change) in self.batches.drain() {
             // A change was made if it has a number; others were only looked at.
@@ -526,6 +531,7 @@ impl<'a> Group<'a> {
                 change.answered_images,
                 change.answered_bytes,
                 change.kept_bytes,
+                change.deleted,
             ])?;
         }
         Ok(())
@@ -533,9 +539,10 @@ impl<'a> Group<'a> {
 }
 
 impl BatchChange {
-    fn new(total: i64) -> Self {
+    fn new(ever: i64) -> Self {
         Self {
-            total,
+            ever,
+            deleted: 0,
             seq: 0,
             first_upload: None,
             last_answer: None,

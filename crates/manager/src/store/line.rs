@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use manyeyes_protocol::id::{BatchId, ImageId};
 use tokio::sync::oneshot;
 
 use super::row::{BatchKey, Ending, ImageRow, Recorded};
 use super::spool::Spooled;
 use super::{QUEUE_LIMIT, StoreError};
-use manyeyes_protocol::id::{BatchId, ImageId};
 
 /// Sequence numbers reserved at a time. An unclean end skips what is left of them; a browser's numbers (2^53) last for
 /// 33 million unclean ends.
@@ -22,6 +22,9 @@ const SEQ_MARGIN: u64 = 1 << 16;
 const GROUP_REQUESTS: usize = 4096;
 /// Bytes of image files in one group, for the same reason.
 const GROUP_BYTES: u64 = 32 << 20;
+
+/// Where an answer of the writer's arrives.
+pub(super) type Answered = oneshot::Receiver<Result<Reply, StoreError>>;
 
 /// A change that waits for the writer.
 pub(super) struct Request {
@@ -195,7 +198,7 @@ impl Line {
         &self,
         images: u64,
         make: impl FnOnce(u64, ImageId) -> (Change, T),
-    ) -> Result<(u64, oneshot::Receiver<Result<Reply, StoreError>>, T), StoreError> {
+    ) -> Result<(u64, Answered, T), StoreError> {
         let mut state = self.lock();
         if state.closed {
             return Err(StoreError::Closed);

@@ -217,7 +217,7 @@ impl Packs {
 
     /// Gives the space of removed images back. Where the file system cannot, it comes back with the whole pack.
     pub(super) fn free(&self, span: Span) {
-        if span.bytes == 0 {
+        if span.bytes == 0 || !self.committed.contains_key(&span.pack) {
             return;
         }
         let Ok(file) = self.files.get(span.pack) else {
@@ -295,13 +295,8 @@ impl PackFiles {
         }
     }
 
-    pub(super) fn read(&self, span: Span) -> Result<Vec<u8>, StoreError> {
-        let path = self.folder.join(span.pack.to_string());
-        let file = self
-            .get(span.pack)
-            .map_err(|error| StoreError::io("open", &path, &error))?;
-        read_at(&file, span.offset, span.bytes)
-            .map_err(|error| StoreError::io("read", &path, &error))
+    pub(super) fn read(&self, span: Span) -> io::Result<Vec<u8>> {
+        read_at(&*self.get(span.pack)?, span.offset, span.bytes)
     }
 
     fn get(&self, pack: u32) -> io::Result<Arc<File>> {

@@ -153,6 +153,9 @@ pub struct BatchFacts {
     pub seq: u64,
     /// Images by state; `assigned` is 0, those are under `waiting`.
     pub counts: Counts,
+    /// Images deleted from it. They count towards [`super::StoreSettings::images_per_batch`], because their deletion
+    /// is remembered for pages that were closed meanwhile.
+    pub deleted: u32,
     /// When it was made.
     pub created: SystemTime,
     /// When the first byte of its first image arrived.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use manyeyes_protocol::id::ImageId;
 use rusqlite::Connection;
 
+use super::StoreError;
 use super::books::{self, Place};
 use super::folder::{Folder, sync_folder};
 use super::group::{AfterCommit, Group};
 use super::line::{self, Ceilings, Change, Keep, Reply, Request};
 use super::pack::{Packs, Span};
+use super::shared::Shared;
 use super::spool::Body;
-use super::{Shared, StoreError};
 
 /// The writer's thread, before it runs.
 pub(super) struct Writer {
@@ -113,7 +114,7 @@ impl Writer {
         for work in work {
             self.answer(work);
         }
-        self.free(&after);
+        self.free(after);
     }
 
     /// Bytes first, so that the books never name what is not there.
@@ -237,8 +238,8 @@ impl Writer {
         }
     }
 
-    fn free(&self, after: &AfterCommit) {
-        after.freed.iter().for_each(|span| self.packs.free(*span));
+    fn free(&self, mut after: AfterCommit) {
+        merge(&mut after.freed).for_each(|span| self.packs.free(span));
         after
             .large
             .iter()
@@ -270,7 +271,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         // However the thread ends, nobody waits for it any more.
-        self.shared.line.abandon();
+        self.shared.abandon();
     }
 }
 
@@ -287,6 +288,17 @@ fn fail_keeps(work: &mut [Work], error: &StoreError) -> bool {
         }
     }
     any
+}
+
+/// Neighbours as one span, because each hole is a change of the file system's own books.
+fn merge(spans: &mut [Span]) -> impl Iterator<Item = Span> {
+    spans.sort_unstable_by_key(|span| (span.pack, span.offset));
+    spans
+        .chunk_by(|left, right| left.pack == right.pack && left.offset + left.bytes == right.offset)
+        .map(|run| {
+            let bytes = run.iter().map(|span| span.bytes).sum();
+            Span { bytes, ..run[0] }
+        })
 }
 
 /// Whether the error is an answer to one change rather than a fault that the whole group has met.
