@@ -92,6 +92,13 @@ it('a file that has arrived has one card, whether its upload or its change is he
   expect(page.find('.card img').attributes('src')).toBe('blob:1')
 })
 
+it('of a thousand files only the next few have cards, and the rest is counted', async () => {
+  const page = await open(anApi())
+  await paste(...Array.from({ length: 1000 }, (_, number) => new File([], `${number}.jpg`)))
+  expect(page.findAll('.card')).toHaveLength(48)
+  expect(page.text()).toContain('952 more wait to be uploaded')
+})
+
 it('an address that names a batch shows it', async () => {
   location.hash = '#old'
   const page = await open(anApi())
