@@ -22,7 +22,7 @@ it('an upload that failed says why, and can be tried again or removed', async ()
   await remove?.trigger('click')
   expect(card.emitted('retry')).toHaveLength(1)
   expect(card.emitted('dismiss')).toHaveLength(1)
-  expect(again?.attributes('aria-label')).toBe('Upload cat.jpg again')
+  expect(again?.attributes('aria-label')).toBe('Try again: cat.jpg')
 })
 
 it('an upload that tries again by itself says what it waits for', () => {
