@@ -91,6 +91,8 @@ fn configure(environment: &Environment, threads: usize) -> ort::Result<SessionBu
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
         .with_parallel_execution(false)?
+        // Planned memory costs 12 MB a session of GoogLeNet and gains nothing measurable.
+        .with_memory_pattern(false)?
         .with_log_level(LogLevel::Error)?)
 }
 
