@@ -124,9 +124,8 @@ mod system_calls {
             SeccompAction::Allow,
             architecture,
         );
-        let program: BpfProgram = filter
-            .and_then(|filter| Ok(filter.try_into()?))
-            .map_err(|error| explain(&error))?;
+        let filter = filter.map_err(|error| explain(&error))?;
+        let program: BpfProgram = filter.try_into().map_err(|error| explain(&error))?;
         apply_filter_all_threads(&program).map_err(|error| explain(&error))
     }
 }

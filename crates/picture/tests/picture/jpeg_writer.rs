@@ -32,21 +32,7 @@ pub(crate) fn write(layout: Layout, seed: u64) -> Written {
         .map(|index| Plane::new(&layout, index, seed))
         .collect::<Vec<_>>();
     let mut bytes = vec![0xff, 0xd8];
-    segment(&mut bytes, 0xdb, &[&[0_u8][..], &[2; 64]].concat());
-    segment(
-        &mut bytes,
-        0xc4,
-        &[&[0x00][..], &dc_counts(), &(0..12).collect::<Vec<u8>>()].concat(),
-    );
-    segment(
-        &mut bytes,
-        0xc4,
-        &[&[0x10][..], &ac_counts(), &(0..=255).collect::<Vec<u8>>()].concat(),
-    );
-    if layout.restart_interval > 0 {
-        segment(&mut bytes, 0xdd, &layout.restart_interval.to_be_bytes());
-    }
-    frame_header(&mut bytes, &layout);
+    headers(&mut bytes, &layout);
 
     let all = (0..layout.components).collect::<Vec<_>>();
     let mut scan =
@@ -214,6 +200,25 @@ fn segment(bytes: &mut Vec<u8>, marker: u8, payload: &[u8]) {
     bytes.extend([0xff, marker]);
     bytes.extend((payload.len() as u16 + 2).to_be_bytes());
     bytes.extend(payload);
+}
+
+/// Tables and frame header.
+fn headers(bytes: &mut Vec<u8>, layout: &Layout) {
+    segment(bytes, 0xdb, &[&[0_u8][..], &[2; 64]].concat());
+    segment(
+        bytes,
+        0xc4,
+        &[&[0x00][..], &dc_counts(), &(0..12).collect::<Vec<u8>>()].concat(),
+    );
+    segment(
+        bytes,
+        0xc4,
+        &[&[0x10][..], &ac_counts(), &(0..=255).collect::<Vec<u8>>()].concat(),
+    );
+    if layout.restart_interval > 0 {
+        segment(bytes, 0xdd, &layout.restart_interval.to_be_bytes());
+    }
+    frame_header(bytes, layout);
 }
 
 fn frame_header(bytes: &mut Vec<u8>, layout: &Layout) {
@@ -453,4 +458,46 @@ impl Coder<'_> {
 /// Bits of the value's magnitude.
 fn size(value: i16) -> u32 {
     u16::BITS - value.unsigned_abs().leading_zeros()
+}
+
+/// One block of CMYK in one colour, as Adobe's programs store it.
+pub(crate) fn flat_cmyk(stored: [u8; 4]) -> Vec<u8> {
+    let layout = Layout {
+        width: 8,
+        height: 8,
+        components: 4,
+        sampling: 1,
+        progressive: false,
+        scan_each: false,
+        restart_interval: 0,
+    };
+    let mut bytes = vec![0xff, 0xd8];
+    segment(&mut bytes, 0xee, b"Adobe\0\x64\0\0\0\0\0");
+    headers(&mut bytes, &layout);
+    let planes = stored.map(|value| {
+        let mut block = [0; 64];
+        // The DC coefficient is eight times the mean, and the quantisation step is 2.
+        block[0] = (i16::from(value) - 128) * 4;
+        Plane {
+            sampling: 1,
+            stride: 1,
+            across: 1,
+            down: 1,
+            blocks: vec![block],
+        }
+    });
+    write_scan(
+        &mut bytes,
+        &layout,
+        &planes,
+        &[0, 1, 2, 3],
+        Pass {
+            first: 0,
+            last: 63,
+            high: 0,
+            low: 0,
+        },
+    );
+    bytes.extend([0xff, 0xd9]);
+    bytes
 }
