@@ -42,6 +42,7 @@ export function aWorker(own: Partial<Worker> = {}): Worker {
     slots: 1,
     in_flight: 0,
     images: 0,
+    failures: 0,
     images_per_s: 0,
     rtt_ms: null,
     service_ms: null,

@@ -11,12 +11,20 @@ export interface Address {
   show(batch: string): void
 }
 
+/** The part of a browser's window that is used. */
+export interface AddressBar {
+  readonly location: Pick<Location, 'hash' | 'reload'>
+  readonly history: Pick<History, 'state' | 'replaceState'>
+  addEventListener(type: 'hashchange', listener: () => void): void
+}
+
 /** Reads the address. One life of the page is one batch: when a person changes the address, the page starts anew. */
-export function useAddress(place: Pick<Window, 'location' | 'history' | 'addEventListener'> = window): Address {
+export function useAddress(place: AddressBar = window): Address {
   place.addEventListener('hashchange', () => place.location.reload())
   const named = place.location.hash.slice(1)
   return {
-    batch: named === '' ? null : decodeURIComponent(named),
-    show: (batch) => place.history.replaceState(place.history.state, '', `#${encodeURIComponent(batch)}`),
+    batch: named === '' ? null : named,
+    // Ids are letters and digits, which mean themselves in an address.
+    show: (batch) => place.history.replaceState(place.history.state, '', `#${batch}`),
   }
 }

@@ -18,6 +18,21 @@ it('workers that join, and a manager that goes away, are seen at the next asking
   expect(manager.problem.value).toBeNull()
 })
 
+it('a problem does not outlast the asking', async () => {
+  let fail: (error: Error) => void = () => {}
+  const workers = vi.fn(() => new Promise<never>((_, reject) => (fail = reject)))
+  const manager = useManager({ workers, model: async () => aStatus().model })
+  manager.start()
+  fail(new Error('The manager cannot be reached.'))
+  await vi.advanceTimersByTimeAsync(0)
+  expect(manager.problem.value).not.toBeNull()
+  await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
+  manager.stop()
+  fail(new Error('late'))
+  await vi.advanceTimersByTimeAsync(0)
+  expect(manager.problem.value).toBeNull()
+})
+
 it('nothing is asked after the end', async () => {
   const workers = vi.fn(async () => ({ workers: [] }))
   const manager = useManager({ workers, model: async () => aStatus().model })

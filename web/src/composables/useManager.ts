@@ -11,7 +11,7 @@ export const ASK_EVERY_MS = 2_000
 export interface Manager {
   readonly workers: Readonly<ShallowRef<readonly Worker[]>>
   readonly model: Readonly<ShallowRef<Model | null>>
-  /** Why it could not be asked, in a sentence. */
+  /** Why it could not be asked, in a sentence. Null once nobody asks any more. */
   readonly problem: Readonly<ShallowRef<string | null>>
   /** Asks, and goes on asking until `stop`. */
   start(): void
@@ -29,13 +29,15 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
   async function askOn(): Promise<void> {
     try {
       const [list, current] = await Promise.all([api.workers(), api.model()])
+      if (!running) return
       workers.value = list.workers
       model.value = current
       problem.value = null
     } catch (error) {
+      if (!running) return
       problem.value = error instanceof Error ? error.message : String(error)
     }
-    if (running) timer = setTimeout(() => void askOn(), ASK_EVERY_MS)
+    timer = setTimeout(() => void askOn(), ASK_EVERY_MS)
   }
 
   return {
@@ -50,6 +52,7 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
     stop() {
       running = false
       clearTimeout(timer)
+      problem.value = null
     },
   }
 }
