@@ -164,7 +164,7 @@ impl Random {
     fn block(&mut self) -> Block {
         let mut block = [0; 64];
         block[0] = (self.next() % 400) as i16 - 200;
-        if self.next() % 3 > 0 {
+        if !self.next().is_multiple_of(3) {
             for _ in 0..self.next() % 12 {
                 block[1 + (self.next() % 63) as usize] = (self.next() % 15) as i16 - 7;
             }
@@ -374,8 +374,13 @@ impl Coder<'_> {
             .find(|k| block[*k].abs() == 1)
             .unwrap_or(0);
         let (mut zeros, mut corrections) = (0_u8, Vec::new());
-        for k in pass.first..=pass.last {
-            let value = block[k].abs();
+        for (k, coefficient) in block
+            .iter()
+            .enumerate()
+            .take(pass.last + 1)
+            .skip(pass.first)
+        {
+            let value = coefficient.abs();
             if value == 0 {
                 zeros += 1;
                 continue;
@@ -390,7 +395,7 @@ impl Coder<'_> {
                 continue;
             }
             self.ac_symbol(zeros << 4 | 1);
-            self.bits(u32::from(block[k] > 0), 1);
+            self.bits(u32::from(*coefficient > 0), 1);
             corrections.drain(..).for_each(|bit| self.bits(bit, 1));
             zeros = 0;
         }
