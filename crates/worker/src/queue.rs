@@ -129,3 +129,68 @@ impl Queue {
             .expect("no slot panics while it holds the queue")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use manyeyes_protocol::id::ModelDigest;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn task(image: u64) -> Task {
+        let assigned = Assigned {
+            image: ImageId(image),
+            attempt: Attempt(1),
+            model: ModelDigest([0; 32]),
+            deadline: 10 * SECOND,
+            payload: Bytes::new(),
+            received_in: Duration::ZERO,
+        };
+        Task {
+            assigned,
+            received: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn it_holds_no_more_than_its_limit_and_nothing_once_closed() {
+        let queue = Queue::new(1, 2);
+        assert!(queue.put(task(1)));
+        assert!(queue.put(task(2)));
+        assert!(!queue.put(task(3)));
+        queue.close();
+        assert!(!queue.put(task(4)));
+        assert!(queue.take().is_none(), "what waited is dropped");
+    }
+
+    #[test]
+    fn first_in_is_first_out_without_what_was_cancelled() {
+        let queue = Queue::new(1, 9);
+        (1..=3).for_each(|image| assert!(queue.put(task(image))));
+        queue.cancel(ImageId(2), Attempt(1));
+        let taken: Vec<_> = (0..2)
+            .filter_map(|_| queue.take())
+            .map(|task| task.assigned.image.0)
+            .collect();
+        assert_eq!(taken, [1, 3]);
+    }
+
+    #[test]
+    fn the_slots_are_lost_when_every_one_has_been_at_work_for_three_deadlines() {
+        let queue = Queue::new(2, 9);
+        (1..=2).for_each(|image| assert!(queue.put(task(image))));
+        queue.take();
+        for _ in 0..100 {
+            assert!(!queue.tick(SECOND), "the other slot is idle");
+        }
+        queue.take();
+        for _ in 0..30 {
+            assert!(!queue.tick(SECOND));
+        }
+        assert!(queue.tick(SECOND));
+        queue.done(ImageId(2), Attempt(1));
+        assert!(!queue.tick(SECOND));
+    }
+}
