@@ -282,6 +282,10 @@ in_flight: number,
  */
 images: number,
 /**
+ * Times it has reported that it has no answer.
+ */
+failures: number,
+/**
  * Over the last ten seconds.
  */
 images_per_s: number,

@@ -206,6 +206,9 @@ pub struct Worker {
     /// Images it has answered.
     #[cfg_attr(test, ts(type = "number"))]
     pub images: u64,
+    /// Times it has reported that it has no answer.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub failures: u64,
     /// Over the last ten seconds.
     pub images_per_s: f64,
     /// Smoothed round trip.

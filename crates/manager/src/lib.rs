@@ -4,4 +4,16 @@
 //! dispatch and link behind one face), `results` (recorded, then shown), `web` (HTTP and WebSocket).
 
 pub mod api;
+mod engine;
+mod hub;
+mod live;
+mod manager;
+mod results;
+pub mod settings;
 pub mod store;
+mod thumbnail;
+mod token;
+mod upload;
+mod web;
+
+pub use self::manager::{Manager, StartError, start};

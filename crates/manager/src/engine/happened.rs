@@ -1,0 +1,489 @@
+//! The engine's loop: what happened, and what is done about it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use manyeyes_dispatch::{
+    Action, Capacity, Departure as DispatchDeparture, Dispatch, Event,
+    Settings as DispatchSettings, Work,
+};
+use manyeyes_link::{Assignment, Departure, FromWorker, ManagerEnd, WireTiming, WorkerProfile};
+use manyeyes_protocol::{
+    id::{Attempt, ImageId, WorkerId},
+    result::{Answer, Failure, FailureCode},
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{Command, Outcome, Receipt, roster::Roster};
+use crate::{
+    api::Problem,
+    store::{Store, StoreError},
+    upload::sentence,
+};
+
+/// Owns dispatch and the link's end.
+pub(super) struct EngineLoop {
+    dispatch: Dispatch,
+    link: ManagerEnd,
+    store: Store,
+    roster: Arc<Mutex<Roster>>,
+    outcomes: mpsc::Sender<Outcome>,
+    /// Outcomes of the event at hand, in order.
+    outbox: VecDeque<Outcome>,
+    /// Who has which image, and how often it was delivered.
+    deliveries: HashMap<ImageId, Delivery>,
+    /// Bytes that are read for assignments, in the order of those.
+    reading: FuturesOrdered<JoinHandle<Read>>,
+}
+
+/// The delivery that dispatch has ordered.
+#[derive(Clone, Copy)]
+struct Delivery {
+    worker: WorkerId,
+    attempt: Attempt,
+}
+
+/// The bytes for an assignment have been read.
+struct Read {
+    worker: WorkerId,
+    image: ImageId,
+    attempt: Attempt,
+    deadline: Duration,
+    payload: Result<Bytes, StoreError>,
+}
+
+enum Happened {
+    Asked(Command),
+    Heard(FromWorker),
+    Read(Read),
+    TimePassed,
+}
+
+impl EngineLoop {
+    pub(super) fn new(
+        dispatch: DispatchSettings,
+        link: ManagerEnd,
+        store: Store,
+        roster: Arc<Mutex<Roster>>,
+        outcomes: mpsc::Sender<Outcome>,
+    ) -> Self {
+        Self {
+            dispatch: Dispatch::new(dispatch),
+            link,
+            store,
+            roster,
+            outcomes,
+            outbox: VecDeque::new(),
+            deliveries: HashMap::new(),
+            reading: FuturesOrdered::new(),
+        }
+    }
+
+    /// Runs until `stop`, or until nobody asks or hears any more.
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut from_workers: mpsc::Receiver<FromWorker>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let timeout = self.dispatch.poll_timeout();
+            let happened = tokio::select! {
+                () = stop.cancelled() => break,
+                Some(read) = self.reading.next() => match read {
+                    Ok(read) => Happened::Read(read),
+                    // The runtime is going down.
+                    Err(_) => break,
+                },
+                Some(heard) = from_workers.recv() => Happened::Heard(heard),
+                Some(command) = commands.recv() => Happened::Asked(command),
+                () = until(timeout) => Happened::TimePassed,
+                else => break,
+            };
+            self.happened(happened, Instant::now());
+            while let Some(outcome) = self.outbox.pop_front() {
+                if self.outcomes.send(outcome).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn happened(&mut self, happened: Happened, now: Instant) {
+        match happened {
+            Happened::Asked(Command::Submit(work)) => self.submitted(work, now),
+            Happened::Asked(Command::Cancel(image)) => self.tell(Event::Cancelled { image }, now),
+            Happened::Heard(heard) => self.heard(heard, now),
+            Happened::Read(read) => self.read(read, now),
+            Happened::TimePassed => {}
+        }
+        self.act(now);
+    }
+
+    fn submitted(&mut self, work: Vec<Work>, now: Instant) {
+        for work in work {
+            self.tell(Event::Submitted(work), now);
+        }
+    }
+
+    fn heard(&mut self, heard: FromWorker, now: Instant) {
+        match heard {
+            FromWorker::Joined { worker, profile } => self.joined(worker, profile, now),
+            FromWorker::Started {
+                worker,
+                image,
+                attempt,
+            } => self.tell(
+                Event::Started {
+                    worker,
+                    image,
+                    attempt,
+                },
+                now,
+            ),
+            FromWorker::Answered {
+                worker,
+                image,
+                attempt,
+                answer,
+                wire,
+            } => {
+                let service = answer.timing.decode + answer.timing.inference;
+                self.roster(|roster| roster.answered(worker, service, now));
+                self.release(image);
+                self.tell(
+                    Event::Answered {
+                        worker,
+                        image,
+                        attempt,
+                        service,
+                    },
+                    now,
+                );
+                let outcome = self.answered(worker, image, attempt, answer, wire, now);
+                self.outbox.push_back(outcome);
+            }
+            FromWorker::Failed {
+                worker,
+                image,
+                attempt,
+                failure,
+            } => self.failed(worker, image, attempt, failure, now),
+            FromWorker::Stalled {
+                worker,
+                image,
+                attempt,
+            } => self.tell(
+                Event::Stalled {
+                    worker,
+                    image,
+                    attempt,
+                },
+                now,
+            ),
+            FromWorker::RoundTrip { worker, smoothed } => {
+                self.tell(Event::RoundTrip { worker, smoothed }, now)
+            }
+            FromWorker::Left { worker, departure } => self.left(worker, &departure, now),
+        }
+    }
+
+    fn joined(&mut self, worker: WorkerId, profile: WorkerProfile, now: Instant) {
+        tracing::info!(worker = profile.id, address = %profile.address, software = profile.software, "a worker joined");
+        if let Some(crashed) = profile.replaces {
+            self.tell(Event::Crashed { worker: crashed }, now);
+        }
+        let capacity = Capacity {
+            slots: profile.slots,
+            window: profile.window,
+            models: profile.models.iter().map(|model| model.digest).collect(),
+            returning: profile.returning,
+        };
+        let name = profile.id.clone();
+        self.roster(|roster| roster.joined(worker, profile));
+        self.tell(
+            Event::Joined {
+                worker,
+                capacity,
+                name,
+            },
+            now,
+        );
+    }
+
+    fn answered(
+        &self,
+        worker: WorkerId,
+        image: ImageId,
+        attempt: Attempt,
+        answer: Answer,
+        wire: WireTiming,
+        at: Instant,
+    ) -> Outcome {
+        let receipt = self.receipt(worker, image, attempt);
+        Outcome::Answered {
+            image,
+            worker: self.name(worker),
+            answer,
+            wire,
+            at,
+            receipt,
+        }
+    }
+
+    fn failed(
+        &mut self,
+        worker: WorkerId,
+        image: ImageId,
+        attempt: Attempt,
+        failure: Failure,
+        now: Instant,
+    ) {
+        self.roster(|roster| roster.failed(worker));
+        let receipt = self.receipt(worker, image, attempt);
+        if failure.code.is_final() {
+            self.release(image);
+            let problem = Problem {
+                code: code(failure.code).to_owned(),
+                message: sentence(&failure.message),
+            };
+            self.outbox.push_back(Outcome::Failed {
+                image,
+                worker: self.name(worker),
+                problem,
+                at: now,
+                receipt,
+            });
+        } else {
+            tracing::warn!(worker = &*self.name(worker), %image, reason = failure.message, "a worker could not do it");
+            receipt.acknowledge();
+        }
+        self.tell(
+            Event::Failed {
+                worker,
+                image,
+                attempt,
+                code: failure.code,
+            },
+            now,
+        );
+    }
+
+    fn left(&mut self, worker: WorkerId, departure: &Departure, now: Instant) {
+        tracing::info!(worker = &*self.name(worker), ?departure, "a worker left");
+        self.roster(|roster| roster.left(worker, *departure == Departure::Silent, now));
+        let departure = match departure {
+            Departure::Goodbye | Departure::ManagerShutdown => DispatchDeparture::Goodbye,
+            Departure::Silent => DispatchDeparture::Silent,
+            Departure::Disconnected | Departure::Misbehaved(_) => DispatchDeparture::Disconnected,
+        };
+        self.tell(Event::Left { worker, departure }, now);
+    }
+
+    fn read(&mut self, read: Read, now: Instant) {
+        let Read {
+            worker,
+            image,
+            attempt,
+            deadline,
+            payload,
+        } = read;
+        let still_wanted = self
+            .deliveries
+            .get(&image)
+            .is_some_and(|at| at.worker == worker && at.attempt == attempt);
+        if !still_wanted {
+            return;
+        }
+        match (payload, self.roster(|roster| roster.model_of(worker))) {
+            (Ok(payload), Some(model)) => {
+                self.link.assign(
+                    worker,
+                    Assignment {
+                        image,
+                        attempt,
+                        model,
+                        deadline,
+                        payload,
+                    },
+                );
+                self.outbox.push_back(Outcome::Assigned {
+                    image,
+                    worker: self.name(worker),
+                    attempt,
+                    at: now,
+                });
+            }
+            // The worker has gone, and what it had with it: dispatch is being told.
+            (Ok(_), None) => {}
+            (Err(error), _) => self.unreadable(image, &error, now),
+        }
+    }
+
+    /// Deleted, or its upload failed after all, or the disk has lost it.
+    fn unreadable(&mut self, image: ImageId, error: &StoreError, now: Instant) {
+        self.release(image);
+        self.tell(Event::Cancelled { image }, now);
+        if *error == StoreError::NoSuchImage {
+            return;
+        }
+        tracing::error!(%image, %error, "failed to read an image back");
+        let problem = Problem {
+            code: "lost".to_owned(),
+            message: "The manager could not read the file back.".to_owned(),
+        };
+        self.outbox.push_back(Outcome::GivenUp {
+            image,
+            problem,
+            at: now,
+        });
+    }
+
+    fn tell(&mut self, event: Event, now: Instant) {
+        self.dispatch.handle(event, now);
+        self.act(now);
+    }
+
+    fn act(&mut self, now: Instant) {
+        while let Some(action) = self.dispatch.poll(now) {
+            match action {
+                Action::Assign {
+                    worker,
+                    image,
+                    attempt,
+                    deadline,
+                } => self.assign(worker, image, attempt, deadline),
+                Action::Cancel {
+                    worker,
+                    image,
+                    attempt,
+                } => {
+                    self.release(image);
+                    self.link.cancel(worker, image, attempt);
+                }
+                Action::Requeued { image } => {
+                    self.release(image);
+                    self.outbox.push_back(Outcome::Requeued { image });
+                }
+                Action::Blame { image, worker } => self.blame(image, worker),
+                Action::GiveUp { image, workers } => self.give_up(image, &workers, now),
+                Action::Full { image } => self.full(image, now),
+            }
+        }
+    }
+
+    /// Reads the bytes off the loop, because a disk may be slow; they are sent in the order of assignment.
+    fn assign(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, deadline: Duration) {
+        self.release(image);
+        self.deliveries.insert(image, Delivery { worker, attempt });
+        self.roster(|roster| roster.holds(worker, 1));
+        let store = self.store.clone();
+        self.reading
+            .push_back(tokio::task::spawn_blocking(move || Read {
+                worker,
+                image,
+                attempt,
+                deadline,
+                payload: store.payload(image),
+            }));
+    }
+
+    /// Nobody has the image any more.
+    fn release(&mut self, image: ImageId) {
+        if let Some(delivery) = self.deliveries.remove(&image) {
+            self.roster(|roster| roster.holds(delivery.worker, -1));
+        }
+    }
+
+    fn blame(&self, image: ImageId, worker: String) {
+        let attempts = self
+            .deliveries
+            .get(&image)
+            .map_or(1, |delivery| delivery.attempt.0);
+        tracing::warn!(%image, worker, "an image crashed or stalled a worker");
+        let written = self.store.blame(image, &worker, attempts);
+        tokio::spawn(async move {
+            if let Err(error) = written.await {
+                tracing::error!(%image, %error, "failed to write down that an image crashed a worker");
+            }
+        });
+    }
+
+    fn give_up(&mut self, image: ImageId, workers: &[String], now: Instant) {
+        self.release(image);
+        let message = format!(
+            "It crashed or stalled {} different workers ({}).",
+            workers.len(),
+            workers.join(", ")
+        );
+        let problem = Problem {
+            code: "worker_failures".to_owned(),
+            message,
+        };
+        self.outbox.push_back(Outcome::GivenUp {
+            image,
+            problem,
+            at: now,
+        });
+    }
+
+    /// The queue is as large as what the store accepts, so this is met only after its limit was lowered.
+    fn full(&mut self, image: ImageId, now: Instant) {
+        let message =
+            "More images wait than the manager's limit allows; try it again later.".to_owned();
+        let problem = Problem {
+            code: "queue_full".to_owned(),
+            message,
+        };
+        self.outbox.push_back(Outcome::GivenUp {
+            image,
+            problem,
+            at: now,
+        });
+    }
+
+    fn receipt(&self, worker: WorkerId, image: ImageId, attempt: Attempt) -> Receipt {
+        Receipt {
+            link: self.link.clone(),
+            worker,
+            image,
+            attempt,
+        }
+    }
+
+    fn name(&self, worker: WorkerId) -> Arc<str> {
+        self.roster(|roster| roster.name(worker))
+    }
+
+    fn roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
+        change(&mut self.roster.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn until(timeout: Option<Instant>) {
+    match timeout {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => pending().await,
+    }
+}
+
+/// The code of an image's error for a worker's final failure, as `docs/api.md` lists it.
+fn code(code: FailureCode) -> &'static str {
+    match code {
+        FailureCode::Empty => "empty",
+        FailureCode::NotAnImage => "not_an_image",
+        FailureCode::UnsupportedFormat => "unsupported_format",
+        FailureCode::Truncated => "truncated",
+        FailureCode::TooManyPixels => "too_many_pixels",
+        FailureCode::Damaged => "damaged",
+        // Not final ones: dispatch has the image tried elsewhere.
+        _ => "worker_failures",
+    }
+}

@@ -1,0 +1,304 @@
+//! The workers as they are shown: those connected, and those lost a short while ago.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use manyeyes_link::{WireCounters, WorkerProfile};
+use manyeyes_protocol::id::{ModelDigest, WorkerId};
+
+use crate::api::{Model, Worker, WorkerState};
+
+/// How long a worker that has gone is shown, so that a person sees what happened.
+const SHOWN_AFTER_LEAVING: Duration = Duration::from_secs(120);
+/// The most workers that have gone and are shown; the oldest go first.
+const GONE_SHOWN: usize = 32;
+/// Over what time images a second are counted.
+const RATE_OVER: Duration = Duration::from_secs(10);
+/// Into how many parts that time is divided to forget the old.
+const RATE_PARTS: u32 = 10;
+/// The weight of the newest measurement in a smoothed service time, as for TCP's round trip (RFC 6298, section 2).
+const SMOOTHING: f64 = 1.0 / 8.0;
+
+/// All workers of this run of the manager that are to be shown.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    entries: BTreeMap<WorkerId, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: Arc<str>,
+    profile: WorkerProfile,
+    presence: Presence,
+    in_flight: u32,
+    images: u64,
+    failures: u64,
+    service: Option<Duration>,
+    rate: Rate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Here,
+    Left { at: Instant, silent: bool },
+}
+
+impl Roster {
+    /// A worker is there, for the first time or again.
+    pub(super) fn joined(&mut self, worker: WorkerId, profile: WorkerProfile) {
+        // A process that takes over the name of one that crashed takes over its place.
+        self.entries
+            .retain(|&other, entry| other == worker || *entry.id != *profile.id);
+        let id = Arc::from(profile.id.as_str());
+        let entry = self.entries.entry(worker).or_insert_with(|| Entry {
+            id: Arc::clone(&id),
+            profile: profile.clone(),
+            presence: Presence::Here,
+            in_flight: 0,
+            images: 0,
+            failures: 0,
+            service: None,
+            rate: Rate::default(),
+        });
+        entry.id = id;
+        entry.profile = profile;
+        entry.presence = Presence::Here;
+    }
+
+    /// A worker has gone.
+    pub(super) fn left(&mut self, worker: WorkerId, silent: bool, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(&worker) {
+            entry.presence = Presence::Left { at: now, silent };
+        }
+        let mut gone: Vec<(Instant, WorkerId)> = self
+            .entries
+            .iter()
+            .filter_map(|(&id, e)| Some((e.left_at()?, id)))
+            .collect();
+        gone.sort_unstable_by_key(|&(at, _)| std::cmp::Reverse(at));
+        for (_, worker) in gone.into_iter().skip(GONE_SHOWN) {
+            self.entries.remove(&worker);
+        }
+    }
+
+    /// It has `change` more images, or fewer.
+    pub(super) fn holds(&mut self, worker: WorkerId, change: i32) {
+        if let Some(entry) = self.entries.get_mut(&worker) {
+            entry.in_flight = entry.in_flight.saturating_add_signed(change);
+        }
+    }
+
+    /// It has answered, having had a slot occupied for `service`.
+    pub(super) fn answered(&mut self, worker: WorkerId, service: Duration, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(&worker) {
+            entry.images += 1;
+            entry.rate.count(now);
+            entry.service = Some(match entry.service {
+                None => service,
+                Some(smoothed) => smoothed.mul_f64(1.0 - SMOOTHING) + service.mul_f64(SMOOTHING),
+            });
+        }
+    }
+
+    /// It has reported that it has no answer.
+    pub(super) fn failed(&mut self, worker: WorkerId) {
+        if let Some(entry) = self.entries.get_mut(&worker) {
+            entry.failures += 1;
+        }
+    }
+
+    /// Its name, as it is shown.
+    pub(super) fn name(&self, worker: WorkerId) -> Arc<str> {
+        self.entries
+            .get(&worker)
+            .map_or_else(|| "a former worker".into(), |entry| Arc::clone(&entry.id))
+    }
+
+    /// The model it is to answer with; `None` when it has gone.
+    pub(super) fn model_of(&self, worker: WorkerId) -> Option<ModelDigest> {
+        let entry = self
+            .entries
+            .get(&worker)
+            .filter(|entry| entry.presence == Presence::Here)?;
+        entry.profile.models.first().map(|model| model.digest)
+    }
+
+    /// As the page shows them, in the order of their ids' numbers.
+    pub(super) fn workers(
+        &self,
+        now: Instant,
+        wire: impl Fn(WorkerId) -> Option<WireCounters>,
+    ) -> Vec<Worker> {
+        let shown = self.entries.iter().filter(|(_, entry)| {
+            entry
+                .left_at()
+                .is_none_or(|at| now.saturating_duration_since(at) < SHOWN_AFTER_LEAVING)
+        });
+        shown
+            .map(|(&worker, entry)| entry.shown(now, wire(worker).unwrap_or_default()))
+            .collect()
+    }
+
+    /// The model of the workers that are here, or of those that were; of the first where they differ.
+    pub(super) fn model(&self) -> Model {
+        let here = self
+            .here()
+            .chain(self.entries.values())
+            .find_map(|entry| entry.profile.models.first());
+        let Some(model) = here else {
+            return Model {
+                name: None,
+                digest: None,
+                verified: false,
+                notice: None,
+            };
+        };
+        let differs = self.here().any(|entry| {
+            entry
+                .profile
+                .models
+                .first()
+                .is_some_and(|m| m.digest != model.digest)
+        });
+        Model {
+            name: Some(model.name.clone()),
+            digest: Some(model.digest.to_string()),
+            verified: model.verified,
+            notice: if differs {
+                Some("The workers hold different models.".to_owned())
+            } else {
+                model.notice.clone()
+            },
+        }
+    }
+
+    /// Why no image can be recognised now, if so.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        if self.here().any(|entry| !entry.profile.models.is_empty()) {
+            return None;
+        }
+        let why = if self.here().next().is_some() {
+            "no worker has a model"
+        } else {
+            "no worker is connected"
+        };
+        Some(why.to_owned())
+    }
+
+    fn here(&self) -> impl Iterator<Item = &Entry> {
+        self.entries
+            .values()
+            .filter(|entry| entry.presence == Presence::Here)
+    }
+}
+
+impl Entry {
+    fn left_at(&self) -> Option<Instant> {
+        match self.presence {
+            Presence::Here => None,
+            Presence::Left { at, .. } => Some(at),
+        }
+    }
+
+    fn shown(&self, now: Instant, wire: WireCounters) -> Worker {
+        let state = match self.presence {
+            Presence::Left { silent: true, .. } => WorkerState::Silent,
+            Presence::Left { silent: false, .. } => WorkerState::Gone,
+            Presence::Here if self.in_flight > 0 => WorkerState::Busy,
+            Presence::Here => WorkerState::Idle,
+        };
+        Worker {
+            id: self.id.to_string(),
+            name: self.profile.name.clone(),
+            state,
+            slots: self.profile.slots,
+            in_flight: self.in_flight,
+            images: self.images,
+            failures: self.failures,
+            images_per_s: self.rate.per_s(now),
+            rtt_ms: wire.smoothed_rtt.map(ms),
+            service_ms: self.service.map(ms),
+            payload_bytes: wire.payload_bytes,
+            socket_bytes_sent: wire.bytes_sent,
+            socket_bytes_received: wire.bytes_received,
+            retransmissions: wire.retransmissions,
+            address: self.profile.address.to_string(),
+            model: self
+                .profile
+                .models
+                .first()
+                .map(|model| model.name.clone())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Counts events over the last [`RATE_OVER`], in parts.
+#[derive(Debug, Default)]
+struct Rate {
+    /// When each part began, and its count; oldest first.
+    parts: VecDeque<(Instant, u32)>,
+}
+
+impl Rate {
+    fn count(&mut self, now: Instant) {
+        self.parts
+            .retain(|&(began, _)| now.saturating_duration_since(began) < RATE_OVER);
+        match self.parts.back_mut() {
+            Some((began, count))
+                if now.saturating_duration_since(*began) < RATE_OVER / RATE_PARTS =>
+            {
+                *count += 1
+            }
+            _ => self.parts.push_back((now, 1)),
+        }
+    }
+
+    fn per_s(&self, now: Instant) -> f64 {
+        let recent = self
+            .parts
+            .iter()
+            .filter(|&&(began, _)| now.saturating_duration_since(began) < RATE_OVER);
+        let (oldest, count) = recent.fold((now, 0), |(oldest, sum), &(began, count)| {
+            (oldest.min(began), sum + count)
+        });
+        // A worker that has just begun is not as slow as ten seconds of silence before would make it.
+        let over = now
+            .saturating_duration_since(oldest)
+            .clamp(RATE_OVER / RATE_PARTS, RATE_OVER);
+        f64::from(count) / over.as_secs_f64()
+    }
+}
+
+/// Milliseconds, to the microsecond.
+fn ms(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_of_the_last_ten_seconds() {
+        let begin = Instant::now();
+        let mut rate = Rate::default();
+        for n in 0..200 {
+            rate.count(begin + Duration::from_millis(n * 100));
+        }
+        let now = begin + Duration::from_secs(20);
+        assert!((rate.per_s(now) - 10.0).abs() < 1.5, "{}", rate.per_s(now));
+        assert!(rate.per_s(now + RATE_OVER) < f64::EPSILON);
+    }
+
+    #[test]
+    fn without_a_worker_the_obstacle_is_named() {
+        assert_eq!(
+            Roster::default().obstacle().as_deref(),
+            Some("no worker is connected")
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! Who watches which batch, and what they are told. A change is written as JSON once, and only if someone watches.
+//!
+//! Each message of a batch takes its number here, as it is sent, so numbers rise in the order of delivery. A short
+//! journal of a batch's last changes answers a page that comes back; one that was away for longer gets the whole.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use axum::extract::ws::Utf8Bytes;
+use manyeyes_protocol::id::{BatchId, ImageId};
+use tokio::sync::broadcast;
+
+use crate::{
+    api::{Event, Image, Status},
+    store::Store,
+};
+
+/// Changes of a batch that are remembered for pages that come back: a reconnect's worth at 1,000 changes a second.
+const JOURNAL: usize = 8192;
+/// Batches that are remembered though nobody watches them any more. The ones watched longest ago are forgotten first.
+const UNWATCHED_FEEDS: usize = 64;
+
+/// The one place from which pages are told.
+pub(crate) struct Hub {
+    store: Store,
+    /// The most changes that wait for one reader.
+    capacity: usize,
+    feeds: Mutex<HashMap<BatchId, Feed>>,
+}
+
+#[derive(Debug)]
+struct Feed {
+    messages: broadcast::Sender<Message>,
+    /// The journal holds every change after this one.
+    journal_from: u64,
+    journal: VecDeque<(u64, ImageId)>,
+    /// Something has changed since the last status.
+    stale: bool,
+    watched_at: u64,
+}
+
+/// What a subscriber receives.
+#[derive(Clone, Debug)]
+pub(crate) enum Message {
+    /// A numbered change.
+    Change(u64, Utf8Bytes),
+    /// What is not of one image.
+    Status(Utf8Bytes),
+    /// The batch is no more.
+    Gone,
+}
+
+/// A subscription, with what changed between the `from` that was asked for and its beginning.
+pub(crate) struct Subscription {
+    /// The numbers of all later messages are higher.
+    pub(crate) seq: u64,
+    /// Images that have changed or were deleted since `from`; `None` when that is not known.
+    pub(crate) changed: Option<Vec<ImageId>>,
+    /// Everything that follows; one that lags is told so, and subscribes again.
+    pub(crate) messages: broadcast::Receiver<Message>,
+}
+
+impl Hub {
+    pub(crate) fn new(store: Store, capacity: usize) -> Self {
+        Self {
+            store,
+            capacity,
+            feeds: Mutex::default(),
+        }
+    }
+
+    /// Begins to watch a batch. Reads of the batch's state after this miss nothing that is not sent.
+    pub(crate) fn subscribe(&self, batch: BatchId, from: Option<u64>) -> Subscription {
+        let mut feeds = self.lock();
+        let seq = self.store.next_seq();
+        let feed = feeds
+            .entry(batch)
+            .or_insert_with(|| Feed::new(self.capacity, seq));
+        feed.watched_at = seq;
+        feed.stale = true;
+        let messages = feed.messages.subscribe();
+        let changed = from
+            .filter(|&from| from >= feed.journal_from)
+            .map(|from| feed.changed_since(from));
+        forget_unwatched(&mut feeds);
+        Subscription {
+            seq,
+            changed,
+            messages,
+        }
+    }
+
+    /// Whether a change of the batch must be published at all.
+    pub(crate) fn is_watched(&self, batch: BatchId) -> bool {
+        self.lock().contains_key(&batch)
+    }
+
+    /// Tells who watches that an image is now so.
+    pub(crate) fn changed(&self, batch: BatchId, id: ImageId, image: &Image) {
+        self.publish(batch, id, |seq| Event::Change {
+            seq,
+            image: Some(image.clone()),
+            deleted: None,
+        });
+    }
+
+    /// Tells who watches that an image is no more.
+    pub(crate) fn deleted(&self, batch: BatchId, id: ImageId) {
+        self.publish(batch, id, |seq| Event::Change {
+            seq,
+            image: None,
+            deleted: Some(id.to_string()),
+        });
+    }
+
+    /// Tells who watches that the batch is no more.
+    pub(crate) fn gone(&self, batch: BatchId) {
+        if let Some(feed) = self.lock().remove(&batch) {
+            // Nobody listening is no failure.
+            let _ = feed.messages.send(Message::Gone);
+        }
+    }
+
+    /// Batches that someone watches; `stale` ones only where asked. They are not stale afterwards.
+    pub(crate) fn take_watched(&self, only_stale: bool) -> Vec<BatchId> {
+        let mut feeds = self.lock();
+        let watched = feeds
+            .iter_mut()
+            .filter(|(_, feed)| feed.messages.receiver_count() > 0);
+        watched
+            .filter_map(|(&batch, feed)| {
+                (std::mem::take(&mut feed.stale) || !only_stale).then_some(batch)
+            })
+            .collect()
+    }
+
+    /// Tells who watches what is not of one image.
+    pub(crate) fn status(&self, batch: BatchId, status: Status) {
+        let text = json(&Event::Status(status));
+        if let Some(feed) = self.lock().get(&batch) {
+            let _ = feed.messages.send(Message::Status(text));
+        }
+    }
+
+    fn publish(&self, batch: BatchId, id: ImageId, event: impl FnOnce(u64) -> Event) {
+        let mut feeds = self.lock();
+        let Some(feed) = feeds.get_mut(&batch) else {
+            return;
+        };
+        let seq = self.store.next_seq();
+        feed.remember(seq, id);
+        if feed.messages.receiver_count() > 0 {
+            let _ = feed.messages.send(Message::Change(seq, json(&event(seq))));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BatchId, Feed>> {
+        // Each change is whole before anything that could panic.
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Feed {
+    fn new(capacity: usize, seq: u64) -> Self {
+        Self {
+            messages: broadcast::Sender::new(capacity),
+            journal_from: seq,
+            journal: VecDeque::new(),
+            stale: true,
+            watched_at: seq,
+        }
+    }
+
+    fn remember(&mut self, seq: u64, image: ImageId) {
+        self.stale = true;
+        if self.journal.len() == JOURNAL
+            && let Some((forgotten, _)) = self.journal.pop_front()
+        {
+            self.journal_from = forgotten;
+        }
+        self.journal.push_back((seq, image));
+    }
+
+    /// In upload order, each once.
+    fn changed_since(&self, from: u64) -> Vec<ImageId> {
+        let begin = self.journal.partition_point(|&(seq, _)| seq <= from);
+        let images: BTreeSet<ImageId> = self
+            .journal
+            .range(begin..)
+            .map(|&(_, image)| image)
+            .collect();
+        images.into_iter().collect()
+    }
+}
+
+fn forget_unwatched(feeds: &mut HashMap<BatchId, Feed>) {
+    let mut unwatched: Vec<(u64, BatchId)> = feeds
+        .iter()
+        .filter(|(_, feed)| feed.messages.receiver_count() == 0)
+        .map(|(&batch, feed)| (feed.watched_at, batch))
+        .collect();
+    unwatched.sort_unstable_by_key(|&(watched_at, _)| std::cmp::Reverse(watched_at));
+    for (_, batch) in unwatched.into_iter().skip(UNWATCHED_FEEDS) {
+        feeds.remove(&batch);
+    }
+}
+
+/// An event as it travels.
+pub(crate) fn json(event: &Event) -> Utf8Bytes {
+    serde_json::to_string(event)
+        .expect("the types of the interface are JSON")
+        .into()
+}

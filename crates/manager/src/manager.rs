@@ -1,0 +1,302 @@
+//! The life of a manager: started, running, shut down.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use manyeyes_dispatch::{Settings as DispatchSettings, Work};
+use manyeyes_link::ManagerSettings as LinkSettings;
+use manyeyes_protocol::id::ModelDigest;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    engine::Engine,
+    hub::Hub,
+    live::Live,
+    results::{Results, Tally, age},
+    settings::ManagerSettings,
+    store::{Store, StoreError, Unfinished},
+    thumbnail::Thumbnails,
+    token::token,
+    web::{self, App, Guard},
+};
+
+/// How often batches are looked through for those that have expired.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// Unfinished images of an earlier run that are handed to the engine at a time.
+const RESUMED_AT_A_TIME: usize = 1000;
+
+/// A manager that runs. Dropped without [`Manager::shutdown`], its tasks go on until the runtime ends.
+pub struct Manager {
+    http_addr: SocketAddr,
+    page_token: Option<String>,
+    worker_token: Option<String>,
+    engine: Engine,
+    store: Store,
+    /// Ends what serves clients.
+    stop_serving: CancellationToken,
+    serving: TaskTracker,
+    /// Ends the engine, and with it results.
+    stop_engine: CancellationToken,
+    working: Vec<JoinHandle<()>>,
+}
+
+/// Why a manager did not start. A sentence for a person, less its capital letter and full stop.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The books or their folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The token's file.
+    #[error("the token in the data folder cannot be read or made: {0}")]
+    Token(#[source] io::Error),
+    /// An address.
+    #[error("cannot listen on {address} for {whom}: {}", reason(.source))]
+    Address {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Who would have connected there.
+        whom: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn reason(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; stop it or choose another port".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need more rights".to_owned(),
+        _ => source.to_string(),
+    }
+}
+
+/// Starts a manager: opens the books, listens for workers and for clients, and takes up what an earlier run left
+/// unfinished. Listening already when it returns.
+///
+/// # Errors
+/// The data folder cannot be used, or an address cannot be listened on.
+pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
+    let http = bind(settings.listen).await?;
+    let (data, store_settings) = (settings.data.clone(), settings.store.clone());
+    let (store, unfinished) = blocking(move || {
+        let store = Store::open(&data, store_settings)?;
+        let unfinished = store.unfinished()?;
+        Ok((store, unfinished))
+    })
+    .await?;
+    let needs_token = |address: SocketAddr| !address.ip().is_loopback() && !settings.open;
+    let made = if needs_token(settings.listen) || needs_token(settings.worker_listen) {
+        Some(token(&settings.data).map_err(StartError::Token)?)
+    } else {
+        None
+    };
+    let page_token = made.clone().filter(|_| needs_token(settings.listen));
+    let worker_token = made.filter(|_| needs_token(settings.worker_listen));
+
+    let stop_engine = CancellationToken::new();
+    let mut link = LinkSettings::new(store.books());
+    link.token = worker_token.clone();
+    link.model = settings.model.map(ModelDigest);
+    link.timers = settings.timers.clone();
+    let mut dispatch = DispatchSettings::default();
+    dispatch.max_waiting = dispatch.max_waiting.max(unfinished.len());
+    let (engine, outcomes, engine_task) = Engine::start(
+        settings.worker_listen,
+        link,
+        dispatch,
+        store.clone(),
+        stop_engine.clone(),
+    )
+    .await
+    .map_err(|source| StartError::Address {
+        address: settings.worker_listen,
+        whom: "workers",
+        source,
+    })?;
+
+    let results = Results {
+        store: store.clone(),
+        live: Arc::new(Live::default()),
+        hub: Arc::new(Hub::new(store.clone(), settings.limits.subscriber_changes)),
+        tally: Arc::new(Tally::default()),
+    };
+    let results_task = tokio::spawn(results.clone().run(outcomes));
+    resume(unfinished, &results.live, &engine).await;
+
+    let stop_serving = CancellationToken::new();
+    let serving = TaskTracker::new();
+    let thumbnails = settings
+        .thumbnails
+        .map(|thumbnails| Thumbnails::new(thumbnails, settings.limits.pixels));
+    let app = App::new(
+        results,
+        engine.clone(),
+        settings.limits.clone(),
+        thumbnails,
+        stop_serving.clone(),
+    );
+    serving.spawn(web::tell_status(app.clone(), stop_serving.clone()));
+    serving.spawn(expire(app.clone(), store.clone(), stop_serving.clone()));
+    let http_addr = http
+        .local_addr()
+        .map_err(|source| address_error(settings.listen, source))?;
+    let router = app.router(Guard {
+        token: page_token.clone(),
+        hosts: settings.hosts,
+    });
+    serving.spawn(web::serve(
+        http,
+        router,
+        settings.limits,
+        stop_serving.clone(),
+    ));
+    serving.close();
+
+    let working = vec![engine_task, results_task];
+    Ok(Manager {
+        http_addr,
+        page_token,
+        worker_token,
+        engine,
+        store,
+        stop_serving,
+        serving,
+        stop_engine,
+        working,
+    })
+}
+
+impl Manager {
+    /// Where clients connect.
+    #[must_use]
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where workers connect.
+    #[must_use]
+    pub fn worker_addr(&self) -> SocketAddr {
+        self.engine.worker_addr()
+    }
+
+    /// The address of the page, with the token where one is needed.
+    #[must_use]
+    pub fn page_url(&self) -> String {
+        match &self.page_token {
+            Some(token) => format!("http://{}/?token={token}", self.http_addr),
+            None => format!("http://{}", self.http_addr),
+        }
+    }
+
+    /// What workers need to know; `None`: nothing.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.worker_token.as_deref()
+    }
+
+    /// Stops: takes no more requests, finishes those under way within `grace`, sends the workers away (they will try to
+    /// come back), writes down every result that has arrived, and closes the books.
+    pub async fn shutdown(self, grace: Duration) {
+        self.stop_serving.cancel();
+        if tokio::time::timeout(grace, self.serving.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("requests under way were cut off");
+        }
+        self.engine.close().await;
+        self.stop_engine.cancel();
+        for task in self.working {
+            if task.await.is_err() {
+                tracing::error!("a task of the manager had panicked");
+            }
+        }
+        let store = self.store;
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        tracing::info!(clean = closed.is_ok(), "the manager has shut down");
+    }
+}
+
+/// Hands in what an earlier run accepted and did not finish.
+async fn resume(unfinished: Vec<Unfinished>, live: &Live, engine: &Engine) {
+    if !unfinished.is_empty() {
+        tracing::info!(
+            images = unfinished.len(),
+            "taking up what an earlier run left unfinished"
+        );
+    }
+    let now = Instant::now();
+    for some in unfinished.chunks(RESUMED_AT_A_TIME) {
+        for image in some {
+            let began = now.checked_sub(age(image.began)).unwrap_or(now);
+            live.reopened(image.image, image.batch, 0, began, image.attempts);
+        }
+        engine
+            .submit(some.iter().cloned().map(work).collect())
+            .await;
+    }
+}
+
+fn work(unfinished: Unfinished) -> Work {
+    let Unfinished {
+        image,
+        batch,
+        bytes,
+        attempts,
+        began: _,
+        blamed,
+    } = unfinished;
+    Work {
+        image,
+        batch,
+        bytes,
+        model: None,
+        attempts,
+        blamed,
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| address_error(address, source))
+}
+
+fn address_error(address: SocketAddr, source: io::Error) -> StartError {
+    StartError::Address {
+        address,
+        whom: "the page",
+        source,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    open: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(open)
+        .await
+        .expect("opening the books does not panic")
+}
+
+/// Removes finished batches that are too old, now and then, until `stop`.
+async fn expire(app: App, store: Store, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(EXPIRE_EVERY);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        match store.expire().await {
+            Ok(expired) => app.gone(&expired),
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::error!(%error, "failed to look for expired batches"),
+        }
+    }
+}

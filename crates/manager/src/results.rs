@@ -1,0 +1,320 @@
+//! What becomes of the images: recorded first, then acknowledged to the worker, then shown. The one place that decides
+//! what a page may see, and the one place where late and repeated results end.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use manyeyes_protocol::{
+    id::{BatchId, ImageId},
+    result::Label as AnswerLabel,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    api::{Image, Label},
+    engine::{Outcome, Receipt},
+    hub::Hub,
+    live::{Holder, Live},
+    store::{BatchKey, Ending, ImageRow, Recorded, Store, StoreError},
+};
+
+/// Endings that may be on their way into the books. Full: results receives nothing more, and the engine waits.
+const RECORDING: usize = 4096;
+/// How long to wait before an ending that could not be written (a full disk, say) is tried again.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
+
+/// Records and shows. Clones are handles of the same.
+#[derive(Clone)]
+pub(crate) struct Results {
+    pub(crate) store: Store,
+    pub(crate) live: Arc<Live>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+/// What this run of the manager has counted.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) accepted_bytes: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) assigned: AtomicU64,
+    pub(crate) requeued: AtomicU64,
+    pub(crate) recognised: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    /// Results of images that had ended or were gone.
+    pub(crate) repeated: AtomicU64,
+}
+
+/// An ending that is on its way into the books.
+struct Recording {
+    image: ImageId,
+    ending: Ending,
+    receipt: Option<Receipt>,
+}
+
+impl Results {
+    /// Receives outcomes until there are no more, and ends when the last is recorded.
+    pub(crate) async fn run(self, mut outcomes: mpsc::Receiver<Outcome>) {
+        let mut recording = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(()) = recording.next() => {}
+                outcome = outcomes.recv(), if recording.len() < RECORDING => match outcome {
+                    Some(outcome) => if let Some(ending) = self.received(outcome) {
+                        recording.push(self.record(ending));
+                    },
+                    None => break,
+                },
+            }
+        }
+        while recording.next().await.is_some() {}
+    }
+
+    /// Shows images that have become durable.
+    pub(crate) fn uploaded(&self, rows: &[ImageRow]) -> Vec<Image> {
+        let mut images: Vec<(ImageId, Image)> =
+            rows.iter().map(|row| (row.id, shown(row))).collect();
+        self.live
+            .overlay(images.iter_mut().map(|(id, image)| (*id, image)));
+        if rows
+            .first()
+            .is_some_and(|row| self.hub.is_watched(row.batch))
+        {
+            rows.iter()
+                .zip(&images)
+                .for_each(|(row, (id, image))| self.hub.changed(row.batch, *id, image));
+        }
+        images.into_iter().map(|(_, image)| image).collect()
+    }
+
+    /// Images as they are now, from how the books have them.
+    pub(crate) fn current(&self, rows: &[ImageRow]) -> Vec<Image> {
+        let mut images: Vec<Image> = rows.iter().map(shown).collect();
+        self.live
+            .overlay(rows.iter().map(|row| row.id).zip(&mut images));
+        images
+    }
+
+    /// A person takes the image back.
+    pub(crate) async fn cancel(&self, image: ImageId) -> Result<Recorded, StoreError> {
+        let attempts = self.live.ending(image).unwrap_or(0);
+        let recorded = self
+            .store
+            .finish(image, Ending::Cancelled { attempts })
+            .await?;
+        if let Recorded::Yes(row) = &recorded {
+            self.ended(row);
+        }
+        Ok(recorded)
+    }
+
+    /// The image is no more.
+    pub(crate) fn deleted(&self, batch: BatchId, image: ImageId) {
+        self.live.ended(image);
+        self.hub.deleted(batch, image);
+    }
+
+    /// Batches are no more.
+    pub(crate) fn gone(&self, batches: &[BatchKey]) {
+        batches.iter().for_each(|batch| self.hub.gone(batch.number));
+    }
+
+    fn received(&self, outcome: Outcome) -> Option<Recording> {
+        match outcome {
+            Outcome::Assigned {
+                image,
+                worker,
+                attempt,
+                at,
+            } => {
+                self.tally.assigned.fetch_add(1, Relaxed);
+                let holder = Holder { worker, since: at };
+                let told = self
+                    .live
+                    .assigned(image, holder, attempt.0, || self.store.next_seq());
+                self.changed_hands(image, told);
+                None
+            }
+            Outcome::Requeued { image } => {
+                self.tally.requeued.fetch_add(1, Relaxed);
+                let told = self.live.requeued(image, || self.store.next_seq());
+                self.changed_hands(image, told);
+                None
+            }
+            Outcome::Answered {
+                image,
+                worker,
+                answer,
+                wire,
+                at,
+                receipt,
+            } => {
+                let timing = self.live.timing(image, wire, answer.timing, at);
+                let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt());
+                let labels = answer.labels.into_iter().map(label).collect();
+                let ending = Ending::Recognised {
+                    labels,
+                    worker: worker.to_string(),
+                    attempts,
+                    timing,
+                };
+                Some(Recording {
+                    image,
+                    ending,
+                    receipt: Some(receipt),
+                })
+            }
+            Outcome::Failed {
+                image,
+                worker,
+                problem,
+                at,
+                receipt,
+            } => {
+                let timing = self.live.timing_without_answer(image, at);
+                let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt());
+                let ending = Ending::Failed {
+                    problem,
+                    worker: Some(worker.to_string()),
+                    attempts,
+                    timing,
+                };
+                Some(Recording {
+                    image,
+                    ending,
+                    receipt: Some(receipt),
+                })
+            }
+            Outcome::GivenUp { image, problem, at } => {
+                let timing = self.live.timing_without_answer(image, at);
+                let attempts = self.live.ending(image).unwrap_or(0);
+                Some(Recording {
+                    image,
+                    ending: Ending::Failed {
+                        problem,
+                        worker: None,
+                        attempts,
+                        timing,
+                    },
+                    receipt: None,
+                })
+            }
+        }
+    }
+
+    /// Shows who has an image, if anyone watches its batch.
+    fn changed_hands(&self, image: ImageId, batch: Option<BatchId>) {
+        let Some(batch) = batch.filter(|&batch| self.hub.is_watched(batch)) else {
+            return;
+        };
+        match self.store.image(batch, image) {
+            Ok(Some(row)) => {
+                let now = &self.current(std::slice::from_ref(&row))[0];
+                self.hub.changed(batch, image, now);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%image, %error, "failed to read an image from the books"),
+        }
+    }
+
+    /// Writes the ending down, then lets the worker forget it and shows it. An ending is not lost to a full disk: it is
+    /// tried again until it is in the books or the store is closed.
+    async fn record(&self, recording: Recording) {
+        let Recording {
+            image,
+            ending,
+            receipt,
+        } = recording;
+        let recorded = loop {
+            match self.store.finish(image, ending.clone()).await {
+                Ok(recorded) => break recorded,
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%image, %error, "failed to record a result; trying again");
+                    tokio::time::sleep(RECORD_AGAIN).await;
+                }
+            }
+        };
+        if let Some(receipt) = receipt {
+            receipt.acknowledge();
+        }
+        match recorded {
+            Recorded::Yes(row) => {
+                let counter = if matches!(ending, Ending::Recognised { .. }) {
+                    &self.tally.recognised
+                } else {
+                    &self.tally.failed
+                };
+                counter.fetch_add(1, Relaxed);
+                self.ended(&row);
+            }
+            // Delivery is at least once: this is where every result but the first ends.
+            Recorded::No(_) | Recorded::Gone => {
+                self.tally.repeated.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// The image's ending is durable: shows it, and tells those who wait for it.
+    fn ended(&self, row: &ImageRow) {
+        let waiters = self.live.ended(row.id);
+        if waiters.is_empty() && !self.hub.is_watched(row.batch) {
+            return;
+        }
+        let image = shown(row);
+        self.hub.changed(row.batch, row.id, &image);
+        for waiter in waiters {
+            // Whoever waited may have gone.
+            let _ = waiter.send(image.clone());
+        }
+    }
+}
+
+/// An image as the books have it.
+pub(crate) fn shown(row: &ImageRow) -> Image {
+    Image {
+        id: row.id.to_string(),
+        name: row.name.clone(),
+        state: row.state,
+        labels: row.labels.clone(),
+        worker: row.worker.clone(),
+        attempts: row.attempts,
+        error: row.problem.clone(),
+        timing_ms: row.timing,
+        bytes: row.bytes,
+        sha256: row.sha256.map(|digest| hex(&digest)),
+        media_type: row.media_type.clone(),
+        width: row.width,
+        height: row.height,
+        seq: row.seq,
+    }
+}
+
+/// Seconds since `began` by the wall clock; 0 where the clock has been set back.
+pub(crate) fn age(began: SystemTime) -> Duration {
+    began.elapsed().unwrap_or_default()
+}
+
+fn label(label: AnswerLabel) -> Label {
+    Label {
+        index: label.index,
+        name: label.name,
+        probability: label.probability,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}

@@ -1,0 +1,53 @@
+//! The token that opens a manager which listens beyond loopback: made at the first start, kept in the data folder.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+/// Its file in the data folder, readable by its owner only.
+const FILE: &str = "token";
+
+/// The token of this data folder; made where there is none yet.
+pub(crate) fn token(folder: &Path) -> io::Result<String> {
+    let file = folder.join(FILE);
+    match fs::read_to_string(&file) {
+        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
+        Ok(_) => fs::remove_file(&file)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let token = bs58::encode(random).into_string();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&file)?;
+    writeln!(file, "{token}")?;
+    file.sync_all()?;
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_token_stays_the_same_and_is_its_owner_s_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = token(folder.path()).unwrap();
+        assert!(first.len() >= 20);
+        assert_eq!(token(folder.path()).unwrap(), first);
+        let mode = fs::metadata(folder.path().join(FILE))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,233 @@
+//! HTTP and WebSocket: one file for each group of addresses. `docs/api.md` describes them.
+
+mod batches;
+mod classify;
+mod error;
+mod events;
+mod export;
+mod guard;
+mod images;
+mod legacy;
+mod metrics;
+mod page;
+mod serve;
+mod workers;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderMap, header},
+    middleware,
+    response::IntoResponse,
+};
+use manyeyes_protocol::id::ImageId;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
+
+use self::error::RequestError;
+pub(crate) use self::{events::tell_status, guard::Guard, serve::serve};
+use crate::{
+    engine::Engine,
+    results::Results,
+    settings::Limits,
+    store::{BatchKey, Store, StoreError},
+    thumbnail::Thumbnails,
+};
+
+/// Batches whose numbers are remembered by their ids. Full: all are forgotten, and looked up again.
+const REMEMBERED_BATCHES: usize = 1024;
+/// The largest body of a request that is not an upload: 10,000 digests of 64 digits.
+const SMALL_BODY: usize = 1 << 20;
+
+/// What the routes share.
+#[derive(Clone)]
+pub(crate) struct App {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    results: Results,
+    engine: Engine,
+    limits: Limits,
+    thumbnails: Option<Thumbnails>,
+    uploads: Semaphore,
+    subscribers: Arc<Semaphore>,
+    batches: Mutex<HashMap<String, BatchKey>>,
+    /// A batch made ahead for the next image that comes without one, so that it need not wait for the disk twice.
+    spare: Mutex<Option<BatchKey>>,
+    started: Instant,
+    /// When it is cancelled, streams of events end.
+    stop: CancellationToken,
+}
+
+impl App {
+    pub(crate) fn new(
+        results: Results,
+        engine: Engine,
+        limits: Limits,
+        thumbnails: Option<Thumbnails>,
+        stop: CancellationToken,
+    ) -> Self {
+        let shared = Shared {
+            results,
+            engine,
+            uploads: Semaphore::new(limits.uploads),
+            subscribers: Arc::new(Semaphore::new(limits.subscribers)),
+            limits,
+            thumbnails,
+            batches: Mutex::default(),
+            spare: Mutex::default(),
+            started: Instant::now(),
+            stop,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// All addresses, behind the guard.
+    pub(crate) fn router(self, guard: Guard) -> Router {
+        let uploads = images::uploads()
+            .merge(classify::routes())
+            .merge(legacy::routes());
+        let small = batches::routes()
+            .merge(images::routes())
+            .merge(events::routes())
+            .merge(export::routes())
+            .merge(workers::routes())
+            .merge(metrics::routes())
+            .layer(DefaultBodyLimit::max(SMALL_BODY));
+        uploads
+            .layer(DefaultBodyLimit::disable())
+            .merge(small)
+            .with_state(self)
+            .fallback(page::page)
+            .method_not_allowed_fallback(|| async { RequestError::WrongMethod.into_response() })
+            .layer(middleware::from_fn_with_state(
+                Arc::new(guard),
+                guard::guard,
+            ))
+    }
+
+    fn store(&self) -> &Store {
+        &self.shared.results.store
+    }
+
+    /// Reads the books, off the asynchronous threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, RequestError> {
+        let store = self.store().clone();
+        let read = tokio::task::spawn_blocking(move || read(&store)).await;
+        Ok(read.map_err(|_| RequestError::Internal)??)
+    }
+
+    /// The batch of that id.
+    async fn batch(&self, id: String) -> Result<BatchKey, RequestError> {
+        let remembered = self.batches().get(&id).cloned();
+        if let Some(batch) = remembered {
+            return Ok(batch);
+        }
+        let batch = self
+            .read(move |store| store.batch(&id))
+            .await?
+            .ok_or(RequestError::NoBatch)?;
+        self.remember(&batch);
+        Ok(batch)
+    }
+
+    fn remember(&self, batch: &BatchKey) {
+        let mut batches = self.batches();
+        if batches.len() >= REMEMBERED_BATCHES {
+            batches.clear();
+        }
+        batches.insert(batch.id.clone(), batch.clone());
+    }
+
+    /// A new batch for an image that came without one.
+    async fn spare_batch(&self) -> Result<BatchKey, RequestError> {
+        let spare = self.spare().take();
+        let batch = match spare {
+            Some(batch) => batch,
+            None => self.store().create_batch().await?,
+        };
+        let app = self.clone();
+        tokio::spawn(async move {
+            match app.store().create_batch().await {
+                Ok(batch) => *app.spare() = Some(batch),
+                Err(error) => tracing::debug!(%error, "failed to make a batch ahead"),
+            }
+        });
+        Ok(batch)
+    }
+
+    /// Batches are no more.
+    pub(crate) fn gone(&self, batches: &[BatchKey]) {
+        batches
+            .iter()
+            .for_each(|batch| drop(self.batches().remove(&batch.id)));
+        if self
+            .spare()
+            .as_ref()
+            .is_some_and(|spare| batches.contains(spare))
+        {
+            *self.spare() = None;
+        }
+        self.shared.results.gone(batches);
+    }
+
+    fn upload_place(&self) -> Result<SemaphorePermit<'_>, RequestError> {
+        self.shared
+            .uploads
+            .try_acquire()
+            .map_err(|_| RequestError::Busy("too many uploads at the same time"))
+    }
+
+    fn batches(&self) -> std::sync::MutexGuard<'_, HashMap<String, BatchKey>> {
+        self.shared
+            .batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spare(&self) -> std::sync::MutexGuard<'_, Option<BatchKey>> {
+        self.shared
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An image's number, from its address. One that cannot be one is of no image.
+fn image_id(text: &str) -> Result<ImageId, RequestError> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|_| digits)
+        .map(ImageId)
+        .ok_or(RequestError::NoImage)
+}
+
+/// A header's text; empty where there is none.
+fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+/// Does something to its end, even if the client that asked for it hangs up half way.
+async fn whole<T: Send + 'static>(
+    change: impl Future<Output = Result<T, RequestError>> + Send + 'static,
+) -> Result<T, RequestError> {
+    tokio::spawn(change)
+        .await
+        .map_err(|_| RequestError::Internal)?
+}

@@ -1,0 +1,78 @@
+//! One image in, its answer out: for programs that want neither batches nor events. The same books.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::Deserialize;
+
+use super::{App, error::RequestError};
+use crate::{api::Image, store::ImageRow};
+
+/// How long to wait where the request does not say.
+const WAIT_S: f64 = 30.0;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/api/v1/classify", post(classify))
+}
+
+#[derive(Deserialize)]
+struct ClassifyQuery {
+    name: Option<String>,
+    /// Seconds.
+    timeout: Option<f64>,
+}
+
+async fn classify(
+    State(app): State<App>,
+    Query(query): Query<ClassifyQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, RequestError> {
+    let wait = Duration::try_from_secs_f64(query.timeout.unwrap_or(WAIT_S))
+        .map_err(|_| {
+            RequestError::Invalid("timeout is a number of seconds, at least 0".to_owned())
+        })?
+        .min(app.shared.limits.classify_wait);
+    let batch = app.spare_batch().await?;
+    let rows = app.accept(&batch, query.name, &headers, body, 1).await?;
+    let row = rows.first().ok_or(RequestError::Internal)?;
+    match app.answer(row, wait).await? {
+        Some(image) => Ok(Json(image).into_response()),
+        None => {
+            let location = format!("/api/v1/batches/{}/images/{}", batch.id, row.id);
+            Ok((
+                StatusCode::ACCEPTED,
+                [(header::LOCATION, location)],
+                Json(app.current(row)),
+            )
+                .into_response())
+        }
+    }
+}
+
+impl App {
+    /// The image with its ending, if that comes within `wait`.
+    async fn answer(&self, row: &ImageRow, wait: Duration) -> Result<Option<Image>, RequestError> {
+        let Some(ending) = self.shared.results.live.wait_for(row.id) else {
+            // It has ended already, or was refused at the door.
+            let (batch, image) = (row.batch, row.id);
+            let row = self
+                .read(move |store| store.image(batch, image))
+                .await?
+                .ok_or(RequestError::NoImage)?;
+            return Ok(Some(self.current(&row)));
+        };
+        match tokio::time::timeout(wait, ending).await {
+            Ok(Ok(image)) => Ok(Some(image)),
+            Ok(Err(_)) => Err(RequestError::NoImage),
+            Err(_) => Ok(None),
+        }
+    }
+}

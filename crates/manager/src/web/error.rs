@@ -1,0 +1,155 @@
+//! One table from what went wrong with a request to its status and its code.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    api::{ErrorBody, Problem},
+    store::StoreError,
+    thumbnail::ThumbnailError,
+    upload::UploadError,
+};
+
+/// What a client that was answered 429 is asked to wait, in seconds: uploads free their places within that.
+const RETRY_AFTER_S: u16 = 1;
+
+/// Why a request was not done, with what its sender may know.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    #[error("{0}")]
+    Invalid(String),
+    #[error(
+        "this manager needs its token: open the page by the address that it printed, or send the token"
+    )]
+    TokenNeeded,
+    #[error("this manager does not answer to the host name of the request")]
+    ForeignHost,
+    #[error("the request comes from another web site")]
+    ForeignOrigin,
+    #[error("there is no such batch")]
+    NoBatch,
+    #[error("there is no such image in the batch")]
+    NoImage,
+    #[error("{0}")]
+    NoThumbnail(String),
+    #[error("there is nothing at this address")]
+    NoRoute,
+    #[error("this address does not take that method")]
+    WrongMethod,
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("the image has ended, so it cannot be taken back")]
+    Ended,
+    #[error("only a failed or cancelled image can be tried again")]
+    NotRetriable,
+    #[error("{0}")]
+    Busy(&'static str),
+    #[error("{0}")]
+    NotReady(String),
+    #[error("{0}")]
+    NoSpace(String),
+    #[error("something went wrong here, and the manager's log says what")]
+    Internal,
+}
+
+impl RequestError {
+    /// The table. `docs/api.md` shows it.
+    fn answer(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::TokenNeeded => (StatusCode::UNAUTHORIZED, "token_needed"),
+            Self::ForeignHost => (StatusCode::FORBIDDEN, "foreign_host"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::NoBatch => (StatusCode::NOT_FOUND, "no_such_batch"),
+            Self::NoImage => (StatusCode::NOT_FOUND, "no_such_image"),
+            Self::NoThumbnail(_) => (StatusCode::NOT_FOUND, "no_thumbnail"),
+            Self::NoRoute => (StatusCode::NOT_FOUND, "no_such_address"),
+            Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
+            Self::Ended => (StatusCode::CONFLICT, "ended"),
+            Self::NotRetriable => (StatusCode::CONFLICT, "not_retriable"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
+            Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+            Self::NoSpace(_) => (StatusCode::INSUFFICIENT_STORAGE, "no_space"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+
+impl IntoResponse for RequestError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.answer();
+        let body = ErrorBody {
+            error: Problem {
+                code: code.to_owned(),
+                message: self.to_string(),
+            },
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        // What was not read of a body cannot be told from the next request.
+        if matches!(self, Self::TooSlow | Self::TooLarge(_)) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for RequestError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSpace | StoreError::Full { .. } => Self::NoSpace(error.to_string()),
+            StoreError::BatchFull { .. } => Self::TooLarge(error.to_string()),
+            StoreError::NoSuchBatch => Self::NoBatch,
+            StoreError::NoSuchImage => Self::NoImage,
+            StoreError::Busy => Self::Busy("too many requests wait for the disk"),
+            StoreError::Closed => Self::NotReady("the manager is shutting down".to_owned()),
+            StoreError::InUse(_)
+            | StoreError::NotWritable { .. }
+            | StoreError::NewerSchema { .. }
+            | StoreError::Damaged(_)
+            | StoreError::Disk(_) => {
+                tracing::error!(%error, "the store failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<UploadError> for RequestError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Store(error) => error.into(),
+            UploadError::TooSlow => Self::TooSlow,
+            UploadError::TooLarge(_) => Self::TooLarge(error.to_string()),
+            UploadError::NoFile | UploadError::Cut | UploadError::Malformed(_) => {
+                Self::Invalid(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<ThumbnailError<Self>> for RequestError {
+    fn from(error: ThumbnailError<Self>) -> Self {
+        match error {
+            ThumbnailError::Busy => {
+                Self::Busy("too many small pictures are asked for at the same time")
+            }
+            ThumbnailError::Unread(error) => error,
+            ThumbnailError::Refused(_) => Self::NoThumbnail(error.to_string()),
+            ThumbnailError::Broken(source) => {
+                tracing::warn!(error = %source, "the thumbnailer failed");
+                Self::NoThumbnail("the small picture could not be made".to_owned())
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The events of a batch over a WebSocket: a snapshot first, then every change.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{
+        Path, Query, State, WebSocketUpgrade,
+        ws::{Message as Frame, WebSocket},
+    },
+    response::Response,
+    routing::get,
+};
+use bytes::Bytes;
+use manyeyes_protocol::id::{BatchId, ImageId};
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, broadcast::error::RecvError};
+use tokio_util::sync::CancellationToken;
+
+use super::{App, error::RequestError};
+use crate::{
+    api::{Event, Status, Worker},
+    hub::{Message, Subscription, json},
+    store::{BatchFacts, BatchKey, ImageRow, StoreError},
+};
+
+/// How often a page is told what is not of one image.
+const STATUS_EVERY: Duration = Duration::from_millis(250);
+/// The largest message from a page: it has nothing to say.
+const FROM_PAGE_BYTES: usize = 1024;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/api/v1/batches/{id}/events", get(events))
+}
+
+#[derive(Deserialize)]
+struct EventsQuery {
+    from: Option<u64>,
+}
+
+async fn events(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(query): Query<EventsQuery>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, RequestError> {
+    let batch = app.batch(id).await?;
+    let place = Arc::clone(&app.shared.subscribers)
+        .try_acquire_owned()
+        .map_err(|_| RequestError::Busy("too many pages watch at the same time"))?;
+    let upgrade = upgrade
+        .max_message_size(FROM_PAGE_BYTES)
+        .max_frame_size(FROM_PAGE_BYTES);
+    Ok(upgrade.on_upgrade(move |socket| watch(app, batch, query.from, socket, place)))
+}
+
+/// One page's stream, until it leaves, falls silent, or the batch is no more.
+async fn watch(
+    app: App,
+    batch: BatchKey,
+    from: Option<u64>,
+    mut socket: WebSocket,
+    _place: OwnedSemaphorePermit,
+) {
+    let mut from = from;
+    loop {
+        let mut subscription = app.shared.results.hub.subscribe(batch.number, from);
+        let snapshot = match app.snapshot(&batch, &subscription).await {
+            Ok(snapshot) => snapshot,
+            Err(RequestError::NoBatch) => Event::Gone,
+            Err(error) => {
+                tracing::error!(%error, "failed to read a batch for a page");
+                return;
+            }
+        };
+        let is_gone = matches!(snapshot, Event::Gone);
+        let sent = app.send(&mut socket, Frame::Text(json(&snapshot))).await;
+        if sent.is_err() || is_gone {
+            return;
+        }
+        let mut last_seq = subscription.seq;
+        match app
+            .follow(&mut socket, &mut subscription, &mut last_seq)
+            .await
+        {
+            Followed::Lagged => from = Some(last_seq),
+            Followed::Ended => return,
+        }
+    }
+}
+
+/// Why a stream stopped being followed.
+enum Followed {
+    /// The page reads slower than changes come: it gets a fresh snapshot instead of a growing backlog.
+    Lagged,
+    /// The page or the batch has gone.
+    Ended,
+}
+
+/// The page is not there any more.
+struct Away;
+
+impl App {
+    async fn follow(
+        &self,
+        socket: &mut WebSocket,
+        subscription: &mut Subscription,
+        last_seq: &mut u64,
+    ) -> Followed {
+        let ping_every = self.shared.limits.subscriber_ping;
+        let mut ping =
+            tokio::time::interval_at(tokio::time::Instant::now() + ping_every, ping_every);
+        let mut heard = Instant::now();
+        loop {
+            let frame = tokio::select! {
+                () = self.shared.stop.cancelled() => return Followed::Ended,
+                message = subscription.messages.recv() => match message {
+                    Ok(Message::Change(seq, text)) => {
+                        *last_seq = seq;
+                        Frame::Text(text)
+                    }
+                    Ok(Message::Status(text)) => Frame::Text(text),
+                    Ok(Message::Gone) => {
+                        // The page learns it from the last message; that it may not arrive is no matter.
+                        let _ = self.send(socket, Frame::Text(json(&Event::Gone))).await;
+                        return Followed::Ended;
+                    }
+                    Err(RecvError::Lagged(_)) => return Followed::Lagged,
+                    Err(RecvError::Closed) => return Followed::Ended,
+                },
+                from_page = socket.recv() => match from_page {
+                    Some(Ok(Frame::Close(_)) | Err(_)) | None => return Followed::Ended,
+                    Some(Ok(Frame::Text(_) | Frame::Binary(_) | Frame::Ping(_) | Frame::Pong(_))) => {
+                        heard = Instant::now();
+                        continue;
+                    }
+                },
+                _ = ping.tick() => {
+                    if heard.elapsed() > 2 * ping_every {
+                        return Followed::Ended;
+                    }
+                    Frame::Ping(Bytes::new())
+                }
+            };
+            if self.send(socket, frame).await.is_err() {
+                return Followed::Ended;
+            }
+        }
+    }
+
+    /// Sends, within the time that a page has to show that it is there.
+    async fn send(&self, socket: &mut WebSocket, frame: Frame) -> Result<(), Away> {
+        let sent =
+            tokio::time::timeout(2 * self.shared.limits.subscriber_ping, socket.send(frame)).await;
+        sent.ok().and_then(Result::ok).ok_or(Away)
+    }
+
+    async fn snapshot(
+        &self,
+        batch: &BatchKey,
+        subscription: &Subscription,
+    ) -> Result<Event, RequestError> {
+        let (number, most) = (batch.number, self.shared.limits.page_images);
+        let changed = subscription
+            .changed
+            .clone()
+            .filter(|changed| changed.len() <= most as usize);
+        let complete = changed.is_none();
+        let (facts, found) = self
+            .read(move |store| {
+                let facts = store.facts(number)?;
+                let found = match changed {
+                    Some(changed) => some(&changed, |image| store.image(number, image))?,
+                    None => Found {
+                        rows: store.page(number, None, most + 1)?,
+                        deleted: Vec::new(),
+                    },
+                };
+                Ok((facts, found))
+            })
+            .await?;
+        let Found { mut rows, deleted } = found;
+        let more = rows.len() > most as usize;
+        rows.truncate(most as usize);
+        Ok(Event::Snapshot {
+            seq: subscription.seq,
+            batch: batch.id.clone(),
+            images: self.shared.results.current(&rows),
+            more,
+            deleted: deleted.iter().map(ImageId::to_string).collect(),
+            complete,
+            status: self.status(number, &facts, self.shared.engine.workers()),
+        })
+    }
+
+    fn status(&self, batch: BatchId, facts: &BatchFacts, workers: Vec<Worker>) -> Status {
+        let (counts, throughput) = self.progress(batch, facts);
+        let obstacle = self.shared.engine.obstacle().filter(|_| counts.waiting > 0);
+        let notice = obstacle.map(|obstacle| format!("The images wait: {obstacle}."));
+        Status {
+            counts,
+            throughput,
+            workers,
+            model: self.shared.engine.model(),
+            notice,
+        }
+    }
+}
+
+/// Images that were looked for, and the numbers of those that are no more.
+struct Found {
+    rows: Vec<ImageRow>,
+    deleted: Vec<ImageId>,
+}
+
+fn some(
+    images: &[ImageId],
+    read: impl Fn(ImageId) -> Result<Option<ImageRow>, StoreError>,
+) -> Result<Found, StoreError> {
+    let mut found = Found {
+        rows: Vec::new(),
+        deleted: Vec::new(),
+    };
+    for &image in images {
+        match read(image)? {
+            Some(row) => found.rows.push(row),
+            None => found.deleted.push(image),
+        }
+    }
+    Ok(found)
+}
+
+/// Tells every page, a few times a second, what is not of one image, if that has changed. Until `stop`.
+pub(crate) async fn tell_status(app: App, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(STATUS_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last_workers = Vec::new();
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = stop.cancelled() => break,
+        }
+        let workers = app.shared.engine.workers();
+        let watched = app.shared.results.hub.take_watched(workers == last_workers);
+        for number in watched {
+            let facts = match app.read(move |store| store.facts(number)).await {
+                Ok(facts) => facts,
+                Err(RequestError::NoBatch) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "failed to read a batch for its pages");
+                    continue;
+                }
+            };
+            app.shared
+                .results
+                .hub
+                .status(number, app.status(number, &facts, workers.clone()));
+        }
+        last_workers = workers;
+    }
+}

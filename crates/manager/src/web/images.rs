@@ -1,0 +1,362 @@
+//! The images of a batch: uploaded, read, tried again, taken back, removed.
+
+use std::time::Instant;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use manyeyes_dispatch::Work;
+use manyeyes_protocol::id::ImageId;
+use serde::Deserialize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{App, error::RequestError, image_id, text, whole};
+use crate::{
+    api::{Image, ImageState, Uploaded},
+    store::{BatchKey, Content, ImageRow, Recorded},
+    upload::{self, Packing, UploadError},
+};
+
+/// The longest `Idempotency-Key` in bytes; a UUID has 36.
+const KEY_BYTES: usize = 255;
+/// The header with which a client makes a repeated request harmless.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+pub(super) fn uploads() -> Router<App> {
+    Router::new().route("/api/v1/batches/{id}/images", post(upload))
+}
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route(
+            "/api/v1/batches/{id}/images/{image}",
+            get(read).delete(delete),
+        )
+        .route("/api/v1/batches/{id}/images/{image}/file", get(file))
+        .route(
+            "/api/v1/batches/{id}/images/{image}/thumbnail",
+            get(thumbnail),
+        )
+        .route("/api/v1/batches/{id}/images/{image}/retry", post(retry))
+        .route("/api/v1/batches/{id}/images/{image}/cancel", post(cancel))
+}
+
+/// The query of a raw upload.
+#[derive(Deserialize)]
+pub(super) struct UploadQuery {
+    pub(super) name: Option<String>,
+}
+
+async fn upload(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(query): Query<UploadQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Uploaded>), RequestError> {
+    let batch = app.batch(id).await?;
+    let images = app
+        .accept(
+            &batch,
+            query.name,
+            &headers,
+            body,
+            app.shared.limits.request_files,
+        )
+        .await?;
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(Uploaded {
+            images: app.shared.results.uploaded(&images),
+        }),
+    ))
+}
+
+impl App {
+    /// Receives the files of a request and keeps them; work on them has begun. They are durable on return.
+    pub(super) async fn accept(
+        &self,
+        batch: &BatchKey,
+        name: Option<String>,
+        headers: &HeaderMap,
+        body: Body,
+        most_files: usize,
+    ) -> Result<Vec<ImageRow>, RequestError> {
+        let _place = self.upload_place()?;
+        let key = key(headers)?;
+        self.make_room(headers).await?;
+        let packing = match upload::boundary(text(headers, header::CONTENT_TYPE)) {
+            Some(boundary) => Packing::Multipart(boundary.map_err(UploadError::Malformed)?),
+            None => Packing::Raw(name),
+        };
+        let upload = upload::receive(
+            self.store(),
+            &self.shared.limits,
+            packing,
+            most_files,
+            body.into_data_stream(),
+        )
+        .await?;
+        let (app, batch) = (self.clone(), batch.clone());
+        whole(async move { app.keep(&batch, upload, key).await }).await
+    }
+
+    /// An upload that cannot fit is refused before it is read.
+    async fn make_room(&self, headers: &HeaderMap) -> Result<(), RequestError> {
+        let bytes = text(headers, header::CONTENT_LENGTH).parse().unwrap_or(0);
+        if bytes > self.shared.limits.request_bytes {
+            return Err(RequestError::TooLarge(
+                "the request is larger than allowed".to_owned(),
+            ));
+        }
+        let expired = self.store().make_room(bytes).await?;
+        self.gone(&expired);
+        Ok(())
+    }
+
+    async fn keep(
+        &self,
+        batch: &BatchKey,
+        upload: upload::Upload,
+        key: Option<String>,
+    ) -> Result<Vec<ImageRow>, RequestError> {
+        let (results, engine) = (&self.shared.results, &self.shared.engine);
+        let number = batch.number;
+        let accepted = upload
+            .images
+            .iter()
+            .filter(|image| matches!(image.content, Content::Accepted(_)))
+            .count();
+        let keeping = match key {
+            None => self.store().keep(number, upload.images, None)?,
+            Some(key) => {
+                self.read(move |store| store.keep(number, upload.images, Some(&key)))
+                    .await?
+            }
+        };
+        if keeping.repeated {
+            keeping.durable.await?;
+            return Ok(keeping.images);
+        }
+        let waiting = keeping
+            .images
+            .iter()
+            .filter(|row| row.state == ImageState::Waiting);
+        let work: Vec<Work> = waiting.clone().map(work).collect();
+        waiting.for_each(|row| results.live.kept(row.id, number, row.seq, upload.began));
+        let submitted: Vec<ImageId> = work.iter().map(|work| work.image).collect();
+        engine.submit(work).await;
+        if let Err(error) = keeping.durable.await {
+            for image in submitted {
+                results.live.ended(image);
+                engine.cancel(image).await;
+            }
+            return Err(error.into());
+        }
+        let now = Instant::now();
+        submitted
+            .iter()
+            .for_each(|&image| results.live.durable(image, now));
+        let bytes: u64 = keeping
+            .images
+            .iter()
+            .filter(|row| row.state == ImageState::Waiting)
+            .map(|row| row.bytes)
+            .sum();
+        results.tally.accepted.fetch_add(accepted as u64, Relaxed);
+        results.tally.accepted_bytes.fetch_add(bytes, Relaxed);
+        results
+            .tally
+            .rejected
+            .fetch_add((keeping.images.len() - accepted) as u64, Relaxed);
+        Ok(keeping.images)
+    }
+
+    /// One image, if it is in the batch.
+    pub(super) async fn image(
+        &self,
+        batch: &BatchKey,
+        image: &str,
+    ) -> Result<ImageRow, RequestError> {
+        let (batch, image) = (batch.number, image_id(image)?);
+        self.read(move |store| store.image(batch, image))
+            .await?
+            .ok_or(RequestError::NoImage)
+    }
+
+    pub(super) fn current(&self, row: &ImageRow) -> Image {
+        self.shared
+            .results
+            .current(std::slice::from_ref(row))
+            .remove(0)
+    }
+}
+
+type ImagePath = Path<(String, String)>;
+
+async fn read(
+    State(app): State<App>,
+    Path((id, image)): ImagePath,
+) -> Result<Json<Image>, RequestError> {
+    let batch = app.batch(id).await?;
+    let row = app.image(&batch, &image).await?;
+    Ok(Json(app.current(&row)))
+}
+
+async fn delete(
+    State(app): State<App>,
+    Path((id, image)): ImagePath,
+) -> Result<StatusCode, RequestError> {
+    let batch = app.batch(id).await?;
+    let row = app.image(&batch, &image).await?;
+    whole(async move {
+        app.store()
+            .delete_image(row.id)
+            .await?
+            .ok_or(RequestError::NoImage)?;
+        app.shared.results.deleted(batch.number, row.id);
+        app.shared.engine.cancel(row.id).await;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+/// Takes an unfinished image back; it stays in the batch and can be tried again.
+async fn cancel(
+    State(app): State<App>,
+    Path((id, image)): ImagePath,
+) -> Result<Json<Image>, RequestError> {
+    let batch = app.batch(id).await?;
+    let row = app.image(&batch, &image).await?;
+    whole(async move {
+        app.shared.engine.cancel(row.id).await;
+        match app.shared.results.cancel(row.id).await? {
+            Recorded::Yes(row) => Ok(Json(app.current(&row))),
+            Recorded::No(_) => Err(RequestError::Ended),
+            Recorded::Gone => Err(RequestError::NoImage),
+        }
+    })
+    .await
+}
+
+/// Tries a failed or cancelled image again.
+async fn retry(
+    State(app): State<App>,
+    Path((id, image)): ImagePath,
+) -> Result<(StatusCode, Json<Image>), RequestError> {
+    let batch = app.batch(id).await?;
+    let row = app.image(&batch, &image).await?;
+    whole(async move {
+        let row = match app.store().reopen(row.id).await? {
+            Recorded::Yes(row) => row,
+            Recorded::No(_) => return Err(RequestError::NotRetriable),
+            Recorded::Gone => return Err(RequestError::NoImage),
+        };
+        app.shared.results.live.reopened(
+            row.id,
+            batch.number,
+            row.seq,
+            Instant::now(),
+            row.attempts,
+        );
+        app.shared.engine.submit(vec![work(&row)]).await;
+        let image = app
+            .shared
+            .results
+            .uploaded(std::slice::from_ref(&row))
+            .remove(0);
+        Ok((StatusCode::ACCEPTED, Json(image)))
+    })
+    .await
+}
+
+async fn file(
+    State(app): State<App>,
+    Path((id, image)): ImagePath,
+) -> Result<Response, RequestError> {
+    let batch = app.batch(id).await?;
+    let row = app.image(&batch, &image).await?;
+    app.original(row).await
+}
+
+impl App {
+    /// The file itself, under the type that its bytes have, whatever its name says.
+    pub(super) async fn original(&self, row: ImageRow) -> Result<Response, RequestError> {
+        let Some(media_type) = row.media_type else {
+            return Err(RequestError::NoImage);
+        };
+        let bytes = self.read(move |store| store.payload(row.id)).await?;
+        let media_type = HeaderValue::from_str(&media_type).map_err(|_| RequestError::Internal)?;
+        let headers = [
+            (header::CONTENT_TYPE, media_type),
+            (
+                header::CONTENT_DISPOSITION,
+                HeaderValue::from_static("inline"),
+            ),
+            (
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("private, max-age=31536000, immutable"),
+            ),
+        ];
+        Ok((headers, bytes).into_response())
+    }
+}
+
+async fn thumbnail(
+    State(app): State<App>,
+    Path((id, image)): ImagePath,
+) -> Result<Response, RequestError> {
+    let batch = app.batch(id).await?;
+    let row = app.image(&batch, &image).await?;
+    let (Some(_), Some(thumbnails)) = (&row.media_type, &app.shared.thumbnails) else {
+        return Err(RequestError::NoImage);
+    };
+    let reading = app.clone();
+    let jpeg = thumbnails
+        .of(row.id, async move {
+            reading.read(move |store| store.payload(row.id)).await
+        })
+        .await?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("private, max-age=31536000, immutable"),
+        ),
+    ];
+    Ok((headers, jpeg).into_response())
+}
+
+/// An image that waits, as work for the engine.
+fn work(row: &ImageRow) -> Work {
+    let (image, batch, bytes, attempts) = (row.id, row.batch, row.bytes, row.attempts);
+    Work {
+        image,
+        batch,
+        bytes,
+        model: None,
+        attempts,
+        blamed: Vec::new(),
+    }
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, RequestError> {
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=KEY_BYTES).contains(&key.len()));
+    let wrong = || {
+        RequestError::Invalid(format!(
+            "an Idempotency-Key is 1 to {KEY_BYTES} visible ASCII characters"
+        ))
+    };
+    key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
+}
