@@ -116,7 +116,7 @@ async fn numbers_go_on_without_a_gap_of_images_after_a_tidy_end() {
 }
 
 #[tokio::test]
-async fn the_torn_tail_of_a_pack_is_written_over() {
+async fn the_torn_tail_of_a_pack_is_cut_off() {
     let house = House::new();
     let batch = house.batch().await;
     let before = house.kept(batch, &noise(1, 30_000)).await;
@@ -126,7 +126,7 @@ async fn the_torn_tail_of_a_pack_is_written_over() {
         .append(true)
         .open(&pack)
         .unwrap()
-        .write_all(&noise(9, 12_345))
+        .write_all(&noise(9, 60_000))
         .unwrap();
     let store = wreck.open().unwrap();
     let after = kept(&store, batch, &noise(2, 20_000)).await;

@@ -137,22 +137,36 @@ async fn a_key_whose_upload_failed_can_be_used_again() {
 async fn books_that_cannot_grow_fail_the_uploads_and_still_take_endings() {
     let house = House::with(|settings| settings.books_bytes = 256 << 10);
     let batch = house.batch().await;
-    let before = house.kept(batch, b"before").await.id;
+    let mut before = Vec::new();
+    for _ in 0..10 {
+        before.push(house.kept(batch, b"before").await.id);
+    }
     let many =
         futures_util::future::join_all((0..3000).map(|_| image(&house.store, b"too many"))).await;
+    // While the writer syncs the first, the others gather to one group.
+    let first = keep(&house.store, batch, &noise(9, 500_000)).await.unwrap();
+    let (early, late) = before.split_at(5);
+    let finish = |image: &ImageId| house.store.finish(*image, recognised("tabby"));
+    let mut endings = early.iter().map(finish).collect::<Vec<_>>();
     let keeping = house.store.keep(batch, many, None).unwrap();
-    let ending = house.store.finish(before, recognised("tabby"));
+    endings.extend(late.iter().map(finish));
+    first.durable.await.unwrap();
     assert_eq!(keeping.durable.await, Err(StoreError::NoSpace));
-    yes(ending.await.unwrap());
+    for ending in endings {
+        yes(ending.await.unwrap());
+    }
+    let counts = house.store.facts(batch).unwrap().counts;
     assert_eq!(
-        (
-            house.store.facts(batch).unwrap().counts.total,
-            house.store.kept_bytes()
-        ),
-        (1, 6)
+        (counts.total, counts.recognised, house.store.kept_bytes()),
+        (11, 10, 500_060)
     );
     let after = house.kept(batch, &noise(1, 20_000)).await;
+    let length = fs::metadata(house.pack(1)).unwrap().len();
+    assert_eq!(
+        length, 520_060,
+        "the bytes of the uploads that failed are written over"
+    );
     let (_wreck, store) = house.crash();
     assert_eq!(store.payload(after.id).unwrap(), noise(1, 20_000));
-    assert_eq!(store.payload(before).unwrap(), b"before"[..]);
+    assert_eq!(store.payload(before[0]).unwrap(), b"before"[..]);
 }
