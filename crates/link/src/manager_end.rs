@@ -191,7 +191,7 @@ pub struct WireCounters {
     pub smoothed_rtt: Option<Duration>,
 }
 
-/// The manager's end of all links. Clones are handles of the same.
+/// The manager's end of all links. Clones are handles of the same. Dropping them ends nothing: see [`Self::shutdown`].
 #[derive(Clone, Debug)]
 pub struct ManagerEnd {
     shared: Arc<Shared>,

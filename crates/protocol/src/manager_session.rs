@@ -5,7 +5,7 @@
 //! Frames should be polled only when they can be written soon: small ones go before waiting assignments.
 //!
 //! It ends with its connection; what was in flight is then the owner's to give to others. For the life of one
-//! assignment see [`in_flight`].
+//! assignment see `in_flight.rs`.
 
 mod in_flight;
 
@@ -323,6 +323,18 @@ impl ManagerSession {
     #[must_use]
     pub fn smoothed_round_trip(&self) -> Option<Duration> {
         self.round_trip.mean()
+    }
+
+    /// The timers that are set.
+    #[cfg(test)]
+    pub(crate) fn timers(&self) -> impl Iterator<Item = Timer> + '_ {
+        self.timers.iter()
+    }
+
+    /// How many deliveries have no answer yet.
+    #[cfg(test)]
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
     }
 
     fn greet(&mut self, hello: Hello, now: Instant) {

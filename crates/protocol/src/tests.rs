@@ -1,5 +1,14 @@
 //! The two sessions against each other over a simulated bad link, and what is common to the crate's tests.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test looks for one kind and passes over the others"
+)]
+
+mod pair;
+mod properties;
+mod scenarios;
+
 use std::time::Instant;
 
 /// Some moment: all others in a test are reckoned from it.

@@ -69,8 +69,9 @@ impl TimerTable {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Those that are set, for tests and logs.
-    pub fn iter(&self) -> impl Iterator<Item = Timer> + '_ {
+    /// Those that are set.
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Timer> + '_ {
         self.set.keys().copied()
     }
 }

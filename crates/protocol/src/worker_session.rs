@@ -318,6 +318,18 @@ impl WorkerSession {
         self.phase == Phase::Over
     }
 
+    /// The timers that are set.
+    #[cfg(test)]
+    pub(crate) fn timers(&self) -> impl Iterator<Item = Timer> + '_ {
+        self.timers.iter()
+    }
+
+    /// How many outcomes wait for their acknowledgement.
+    #[cfg(test)]
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.memory.unacknowledged().count()
+    }
+
     fn handle_answer_to_hello(&mut self, frame: ManagerFrame, now: Instant) {
         match frame {
             ManagerFrame::Welcome(welcome) => self.welcomed(&welcome, now),

@@ -76,6 +76,8 @@ impl Connection {
 
     /// Carries the session to its end.
     pub(super) async fn run(mut self) {
+        // Also when this task panics: a connection that takes its place waits for it.
+        let ended = self.line.ended.clone().drop_guard();
         let departure = self.carry().await;
         tracing::debug!(address = %self.address, worker = ?self.worker, ?departure, "a worker's connection has ended");
         self.wire.observe();
@@ -83,7 +85,7 @@ impl Connection {
             self.shared.roster().leave(worker, &self.line, &departure);
             self.tell(FromWorker::Left { worker, departure }).await;
         }
-        self.line.ended.cancel();
+        drop(ended);
         if self.session.is_closed() {
             self.fill_outbox();
             self.wire.close().await;
