@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::model::ModelError;
 use crate::onnx::Interface;
 
 /// Which runtime to use: `--engine`, `MANYEYES_ENGINE`.
@@ -68,6 +69,9 @@ pub enum EngineError {
         /// Where it was looked for, or why it does not load.
         reason: String,
     },
+    /// The model's file could not be read once more.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// The runtime refuses the network.
     #[error("{engine} cannot load {}: {reason}", path.display())]
     Refused {

@@ -52,7 +52,7 @@ impl Lookup {
     }
 }
 
-/// A model that was found, read and looked at; nothing has run yet.
+/// A model that was found, read and looked at; nothing has run yet. It holds names and numbers, not the weights.
 #[derive(Clone)]
 pub struct Model {
     /// The manifest's name, or the file's without its extension.
@@ -64,7 +64,6 @@ pub struct Model {
     /// What the user should know of it.
     pub notice: Option<String>,
     path: PathBuf,
-    onnx: Arc<Vec<u8>>,
     interface: Interface,
     input: Input,
     output: OutputKind,
@@ -129,8 +128,15 @@ impl Model {
         self.output
     }
 
-    pub(crate) fn onnx(&self) -> &[u8] {
-        &self.onnx
+    /// The file's bytes, read anew: a session keeps what it needs, and holding them here would double a worker's memory.
+    pub(crate) fn onnx(&self) -> Result<Vec<u8>, ModelError> {
+        let onnx = read(&self.path)?;
+        if digest_of(&onnx) != self.digest {
+            return Err(ModelError::Changed {
+                path: self.path.clone(),
+            });
+        }
+        Ok(onnx)
     }
 
     pub(crate) fn interface(&self) -> &Interface {
@@ -198,14 +204,13 @@ impl Model {
             path: path.to_owned(),
             why,
         })?;
-        let (path, onnx) = (path.to_owned(), Arc::new(onnx));
+        let path = path.to_owned();
         Ok(Self {
             name,
             digest,
             verified,
             notice,
             path,
-            onnx,
             interface,
             input,
             output,

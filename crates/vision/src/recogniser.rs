@@ -68,7 +68,7 @@ impl Recogniser {
     /// The runtime is missing, refuses the model, or gives what the labels do not fit.
     pub fn load(model: &Model, choice: EngineChoice, threads: usize) -> Result<Self, EngineError> {
         let crop = model.input().crop as usize;
-        let onnx = onnx::rewrite_lrn(model.onnx()).map_err(|error| EngineError::Refused {
+        let onnx = onnx::rewrite_lrn(&model.onnx()?).map_err(|error| EngineError::Refused {
             engine: "the rewrite of LRN".to_owned(),
             path: model.path().to_owned(),
             reason: error.to_string(),

@@ -25,7 +25,9 @@ pub(super) struct Library {
 /// Finds and loads the library at the first call; the reason why there is none otherwise.
 pub(super) fn library() -> Result<&'static Library, &'static String> {
     static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
-    LIBRARY.get_or_init(load_first).as_ref()
+    LIBRARY
+        .get_or_init(|| load_first(&Places::of_this_process()))
+        .as_ref()
 }
 
 pub(super) struct Session {
@@ -96,9 +98,8 @@ fn configure(environment: &Environment, threads: usize) -> ort::Result<SessionBu
         .with_log_level(LogLevel::Error)?)
 }
 
-fn load_first() -> Result<Library, String> {
+fn load_first(places: &Places) -> Result<Library, String> {
     let mut reasons = Vec::new();
-    let places = Places::of_this_process();
     for path in places.libraries() {
         match load(&path) {
             Ok(library) => return Ok(library),
@@ -119,17 +120,28 @@ fn load(path: &Path) -> Result<Library, String> {
         .with_telemetry(false)
         .build()
         .map_err(|error| format!("{} does not start: {error}", path.display()))?;
-    let name = format!("ONNX Runtime {} ({})", version(), path.display());
+    let version = version(path)
+        .map(|version| format!(" {version}"))
+        .unwrap_or_default();
+    let name = format!("ONNX Runtime{version} ({})", path.display());
     Ok(Library { environment, name })
 }
 
-/// The version, from the line of build information: `ORT Build Info: git-branch=rel-1.32.0, ...`.
-fn version() -> &'static str {
-    let info = ort::info();
-    let branch = info.split_once("git-branch=rel-").map(|(_, rest)| rest);
-    branch
-        .and_then(|rest| rest.split([',', ' ']).next())
-        .unwrap_or("of an unnamed build")
+/// The version, which the library's file name tells (`libonnxruntime.so.1.32.0`), or the folder it lies in (`1.32.0/`).
+fn version(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let names = [path.file_name(), path.parent().and_then(Path::file_name)];
+    let versions = names.into_iter().flatten().map(|name| {
+        let name = name.to_string_lossy();
+        let is_other = |character: char| !character.is_ascii_digit() && character != '.';
+        name.trim_end_matches(".dylib")
+            .rsplit(is_other)
+            .next()
+            .unwrap_or_default()
+            .trim_matches('.')
+            .to_owned()
+    });
+    versions.into_iter().find(|version| version.contains('.'))
 }
 
 /// Where the library may be.
@@ -228,11 +240,52 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_library_is_an_error_that_names_it() {
+    fn a_file_that_is_no_library_is_passed_over_with_its_name() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("libonnxruntime.so");
         std::fs::write(&path, "not a library").expect("written");
-        let reason = load(&path).err().expect("refused");
-        assert!(reason.contains("libonnxruntime.so"), "{reason}");
+        for places in [
+            Places::Named(path.clone()),
+            Places::Folders(vec![folder.path().to_owned()]),
+        ] {
+            let reason = load_first(&places).err().expect("refused");
+            assert!(reason.contains(&path.display().to_string()), "{reason}");
+        }
+    }
+
+    #[test]
+    fn no_library_at_all_names_the_places_looked_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let reason = load_first(&Places::Folders(vec![folder.path().to_owned()]))
+            .err()
+            .expect("none");
+        assert!(
+            reason.contains(&folder.path().display().to_string()),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn the_version_is_read_off_the_file_or_its_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let version_of = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("has one")).expect("made");
+            std::fs::write(&path, "").expect("written");
+            version(&path)
+        };
+        assert_eq!(
+            version_of("a/libonnxruntime.so.1.32.0").as_deref(),
+            Some("1.32.0")
+        );
+        assert_eq!(
+            version_of("b/libonnxruntime.1.32.0.dylib").as_deref(),
+            Some("1.32.0")
+        );
+        assert_eq!(
+            version_of("1.30.0/libonnxruntime.so.1").as_deref(),
+            Some("1.30.0")
+        );
+        assert_eq!(version_of("c/libonnxruntime.so"), None);
     }
 }

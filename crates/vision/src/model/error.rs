@@ -40,6 +40,12 @@ pub enum ModelError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file has changed since it was found.
+    #[error("{} has changed while the program was running; start it again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is not a network.
     #[error("{} is not usable as a model: {why}", path.display())]
     NotAModel {

@@ -215,6 +215,22 @@ fn a_network_of_an_unknown_name_needs_a_description_beside_it() {
 }
 
 #[test]
+fn a_file_that_changes_after_it_was_found_is_not_run() {
+    let Some(models) = models("a_file_that_changes_after_it_was_found_is_not_run") else {
+        return;
+    };
+    let folder = folder();
+    let mut onnx = std::fs::read(models.join("squeezenet1.1.onnx")).expect("there");
+    let path = write(&folder, "squeezenet1.1.onnx", &onnx);
+    let model = Model::find(&named(&path)).expect("found");
+    assert_eq!(model.onnx().expect("unchanged").len(), onnx.len());
+    *onnx.last_mut().expect("some") ^= 1;
+    write(&folder, "squeezenet1.1.onnx", &onnx);
+    let error = model.onnx().expect_err("changed").to_string();
+    assert!(error.contains("squeezenet1.1.onnx has changed"), "{error}");
+}
+
+#[test]
 fn the_catalogue_has_every_known_model_and_says_which_are_here() {
     let Some(models) = models("the_catalogue_has_every_known_model_and_says_which_are_here") else {
         return;

@@ -8,6 +8,7 @@
 //!
 //! An LRN with another beta, or over a number of channels that the graph does not tell, is left to the runtime.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use prost::Message;
@@ -28,7 +29,8 @@ const CHANNELS_SEARCH_DEPTH: usize = 32;
 pub(crate) fn rewrite_lrn(model: &[u8]) -> Result<Vec<u8>, OnnxError> {
     let graph = graph(model)?;
     let shapes = Shapes::of(graph)?;
-    let mut rewritten = Vec::with_capacity(graph.len());
+    // Most of a model is weights: pieces are borrowed, and copied once.
+    let mut pieces = Vec::new();
     for field in wire::fields(graph) {
         let Field {
             number,
@@ -42,17 +44,23 @@ pub(crate) fn rewrite_lrn(model: &[u8]) -> Result<Vec<u8>, OnnxError> {
             None
         };
         match replacement {
-            Some(nodes) => nodes
-                .iter()
-                .for_each(|node| wire::put(&mut rewritten, NODE, &node.encode_to_vec())),
-            None => rewritten.extend_from_slice(whole),
+            Some(nodes) => {
+                let mut bytes = Vec::new();
+                nodes
+                    .iter()
+                    .for_each(|node| wire::put(&mut bytes, NODE, &[node.encode_to_vec()]));
+                pieces.push(Cow::Owned(bytes));
+            }
+            None => pieces.push(Cow::Borrowed(whole)),
         }
     }
-    let mut result = Vec::with_capacity(rewritten.len() + (model.len() - graph.len()) + 16);
+    let rewritten: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let mut result =
+        Vec::with_capacity(rewritten + (model.len() - graph.len()) + wire::HEAD_BYTES_MAX);
     for field in wire::fields(model) {
         let field = field?;
         match field.number {
-            GRAPH => wire::put(&mut result, GRAPH, &rewritten),
+            GRAPH => wire::put(&mut result, GRAPH, &pieces),
             _ => result.extend_from_slice(field.whole),
         }
     }

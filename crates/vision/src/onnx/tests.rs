@@ -70,11 +70,11 @@ fn model(graph: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut message = Vec::new();
     graph
         .iter()
-        .for_each(|(number, payload)| put(&mut message, *number, payload));
+        .for_each(|(number, payload)| put(&mut message, *number, &[payload]));
     // IR version 8 and operator set 13, in front of and behind the graph.
     let mut model = vec![0x08, 8];
-    put(&mut model, GRAPH, &message);
-    put(&mut model, 8, &[0x10, 13]);
+    put(&mut model, GRAPH, &[message]);
+    put(&mut model, 8, &[[0x10, 13]]);
     model
 }
 

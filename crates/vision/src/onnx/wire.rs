@@ -79,11 +79,17 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, OnnxError> {
     })
 }
 
-/// Appends a field that holds a string, bytes or a message.
-pub(super) fn put(message: &mut Vec<u8>, number: u32, payload: &[u8]) {
+/// The most that a field's key and length take.
+pub(super) const HEAD_BYTES_MAX: usize = 20;
+
+/// Appends a field that holds a string, bytes or a message, given in pieces.
+pub(super) fn put(message: &mut Vec<u8>, number: u32, pieces: &[impl AsRef<[u8]>]) {
+    let length: usize = pieces.iter().map(|piece| piece.as_ref().len()).sum();
     prost::encoding::encode_key(number, WireType::LengthDelimited, message);
-    prost::encoding::encode_varint(payload.len() as u64, message);
-    message.extend_from_slice(payload);
+    prost::encoding::encode_varint(length as u64, message);
+    pieces
+        .iter()
+        .for_each(|piece| message.extend_from_slice(piece.as_ref()));
 }
 
 /// NodeProto: one operation.
