@@ -91,14 +91,28 @@ impl<'a> Bits<'a> {
     /// Reads one code.
     #[inline(always)]
     pub(super) fn symbol(&mut self, table: &Huffman) -> Result<u8, Stop> {
+        self.read(table, 0)
+    }
+
+    /// Reads one code and steps over the number behind it, whose bits the code's low half counts.
+    #[inline(always)]
+    pub(super) fn coded_number(&mut self, table: &Huffman) -> Result<u8, Stop> {
+        self.read(table, 15)
+    }
+
+    /// Reads one code and steps over as many bits as `count_mask` leaves of it.
+    #[inline(always)]
+    fn read(&mut self, table: &Huffman, count_mask: u16) -> Result<u8, Stop> {
         if self.ahead_count < 32 {
             self.fill();
         }
         let entry = table.short[(self.ahead >> (64 - LOOK_BITS)) as usize];
         if entry == 0 {
-            return self.long_symbol(table);
+            let symbol = self.long_symbol(table)?;
+            self.skip(u32::from(u16::from(symbol) & count_mask))?;
+            return Ok(symbol);
         }
-        self.drop(u32::from(entry >> 8))?;
+        self.drop(u32::from((entry >> 8) + (entry & count_mask)))?;
         Ok(entry as u8)
     }
 

@@ -281,8 +281,7 @@ impl Walk {
         each_unit(units, tables.restart_interval, bits, |bits, _| {
             for (dc, blocks) in &parts {
                 for _ in 0..*blocks {
-                    let size = bits.symbol(dc)?;
-                    bits.skip(u32::from(size & 31))?;
+                    bits.coded_number(dc)?;
                 }
             }
             Ok(())
@@ -361,15 +360,13 @@ fn each_unit(
 #[inline(always)]
 fn sequential_block(dc: &Huffman, ac: &Huffman, bits: &mut Bits) -> Result<(), Stop> {
     const SIXTEEN_ZEROS: u8 = 0xf0;
-    let size = bits.symbol(dc)?;
-    bits.skip(u32::from(size & 31))?;
+    bits.coded_number(dc)?;
     let mut coefficient = 1;
     while coefficient < 64 {
-        let symbol = bits.symbol(ac)?;
+        let symbol = bits.coded_number(ac)?;
         if symbol & 15 == 0 && symbol != SIXTEEN_ZEROS {
             break;
         }
-        bits.skip(u32::from(symbol & 15))?;
         coefficient += u32::from(symbol >> 4) + 1;
     }
     Ok(())
@@ -396,13 +393,12 @@ impl Band {
         }
         let mut coefficient = self.first;
         while coefficient <= self.last {
-            let symbol = bits.symbol(ac)?;
+            let symbol = bits.coded_number(ac)?;
             let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
             if size == 0 && run < 15 {
                 self.ended_blocks = (1 << run) - 1 + bits.number(run)?;
                 break;
             }
-            bits.skip(size)?;
             coefficient += run;
             if size > 0 && coefficient < 64 {
                 *non_zero |= 1 << coefficient;
