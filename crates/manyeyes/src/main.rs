@@ -1,2 +1,55 @@
-//! The binary.
-fn main() {}
+//! The binary: life and death of a process. What the commands do is in the crates; here they are started and ended.
+
+mod classify;
+mod cli;
+mod manager;
+mod model;
+mod thumbnailer;
+mod up;
+mod worker;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("manyeyes: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(arguments) => up::run(arguments)?,
+        Command::Manager(arguments) => manager::run(&arguments)?,
+        Command::Worker(arguments) => worker::run(arguments)?,
+        Command::Classify(arguments) => return classify::run(arguments),
+        Command::Model(command) => model::run(command)?,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "manyeyes", &mut std::io::stdout());
+        }
+        Command::Thumbnailer => thumbnailer::run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The log goes to standard error; `RUST_LOG` says how much of it.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,manyeyes=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}

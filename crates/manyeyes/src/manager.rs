@@ -1,0 +1,68 @@
+//! `manyeyes manager`: one manager, until it is asked to end.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use manyeyes_manager::settings::{ManagerSettings, ThumbnailSettings};
+use manyeyes_manager::store::StoreSettings;
+use manyeyes_manager::{Manager, start};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli;
+
+/// How long what is under way may take once the process is asked to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(arguments: &cli::Manager) -> anyhow::Result<()> {
+    let settings = settings(&arguments.serve, arguments.worker_listen)?;
+    runtime()?.block_on(async {
+        let manager = start(settings).await?;
+        announce(&manager)?;
+        asked_to_end().await?;
+        manager.shutdown(GRACE).await;
+        Ok(())
+    })
+}
+
+/// The manager's settings as the command line has them; thumbnails are made by this same program.
+pub(crate) fn settings(serve: &cli::Serve, worker_listen: SocketAddr) -> anyhow::Result<ManagerSettings> {
+    let program = std::env::current_exe().context("failed to find this program's own file")?;
+    Ok(ManagerSettings {
+        listen: serve.listen,
+        worker_listen,
+        open: serve.open,
+        store: StoreSettings {
+            limit_bytes: serve.keep_gib << 30,
+            max_age: Duration::from_secs(u64::from(serve.keep_days) * 24 * 3600),
+            ..StoreSettings::default()
+        },
+        thumbnails: Some(ThumbnailSettings::new(program)),
+        ..ManagerSettings::new(serve.data.clone())
+    })
+}
+
+/// Says where the manager listens. Programs read these two lines, so they are flushed at once.
+pub(crate) fn announce(manager: &Manager) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on {}", manager.page_url())?;
+    writeln!(out, "workers on {}", manager.worker_addr())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Resolves when the process is asked to end: by Ctrl-C, or by whoever started it.
+pub(crate) async fn asked_to_end() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("failed to watch for signals")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("failed to watch for signals")?,
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("ending");
+    Ok(())
+}
+
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start the async runtime")
+}

@@ -1,0 +1,178 @@
+//! `manyeyes up`: a manager in this process, and workers as its children.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use manyeyes_manager::Manager;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::{cli, manager, model};
+
+/// How long what is under way may take once the process is asked to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A worker that has ended is started again after this, doubled for each end in a row.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A worker that ran this long was well: the next start is at once again.
+const WELL_AFTER: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(arguments: cli::Up) -> anyhow::Result<()> {
+    // Found here so that a person hears of a missing or a broken model at once, and a download happens once.
+    let model = model::find_and_tell(arguments.model.model.as_deref())?;
+    let mut settings = manager::settings(&arguments.serve, arguments.worker_listen)?;
+    settings.model = Some(model.digest);
+    drop(model);
+    manager::runtime()?.block_on(async {
+        let manager = manyeyes_manager::start(settings).await?;
+        let ending = CancellationToken::new();
+        let workers = TaskTracker::new();
+        for number in 1..=arguments.workers {
+            let worker = WorkerProcess::new(number, &arguments, &manager)?;
+            workers.spawn(worker.keep_running(ending.clone()));
+        }
+        workers.close();
+        manager::announce(&manager)?;
+        manager::asked_to_end().await?;
+        ending.cancel();
+        workers.wait().await;
+        manager.shutdown(GRACE).await;
+        Ok(())
+    })
+}
+
+/// How one child is started, again and again.
+struct WorkerProcess {
+    name: String,
+    program: std::path::PathBuf,
+    arguments: Vec<String>,
+    token: Option<String>,
+}
+
+impl WorkerProcess {
+    fn new(number: u32, up: &cli::Up, manager: &Manager) -> anyhow::Result<Self> {
+        let name = format!("worker-{number}");
+        let mut arguments =
+            ["worker", "--end-with-stdin", "--name", &name, "--manager"].map(str::to_owned).to_vec();
+        arguments.push(reachable(manager.worker_addr()).to_string());
+        arguments.extend(["--slots".to_owned(), slots_each(up.workers).to_string()]);
+        arguments.extend(["--engine".to_owned(), up.model.engine_name().to_owned()]);
+        arguments.extend(up.model.model.iter().flat_map(|model| ["--model".to_owned(), model.clone()]));
+        let program = std::env::current_exe().context("failed to find this program's own file")?;
+        Ok(Self { name, program, arguments, token: manager.token().map(str::to_owned) })
+    }
+
+    /// Runs the worker and starts it again when it ends; never when it is merely silent.
+    async fn keep_running(self, ending: CancellationToken) {
+        let mut ends_in_a_row = 0;
+        while !ending.is_cancelled() {
+            let started = Instant::now();
+            let ended = match self.start() {
+                Ok(child) => match wait_or_end(child, &ending).await {
+                    Some(status) => describe(status),
+                    None => return,
+                },
+                Err(error) => format!("could not be started: {error}"),
+            };
+            ends_in_a_row = if started.elapsed() >= WELL_AFTER { 0 } else { ends_in_a_row + 1 };
+            let pause = pause_after(ends_in_a_row);
+            tracing::warn!("{} {ended}; starting it again in {pause:?}", self.name);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = ending.cancelled() => {}
+            }
+        }
+    }
+
+    /// The child's standard input stays open as long as this process lives; its end is the child's own end.
+    fn start(&self) -> std::io::Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::piped()).kill_on_drop(true);
+        if let Some(token) = &self.token {
+            command.env("MANYEYES_TOKEN", token);
+        }
+        command.spawn()
+    }
+}
+
+/// Waits for a child's end. `None`: this process is ending, and so the child was let go and has ended.
+async fn wait_or_end(mut child: Child, ending: &CancellationToken) -> Option<std::io::Result<ExitStatus>> {
+    tokio::select! {
+        status = wait_with_stdin_open(&mut child) => return Some(status),
+        () = ending.cancelled() => {}
+    }
+    drop(child.stdin.take());
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        // It holds nothing that is not safe in the books.
+        let _ = child.kill().await;
+    }
+    None
+}
+
+/// `Child::wait` closes the child's standard input first, which would end it.
+async fn wait_with_stdin_open(child: &mut Child) -> std::io::Result<ExitStatus> {
+    let stdin = child.stdin.take();
+    let status = child.wait().await;
+    drop(stdin);
+    status
+}
+
+fn pause_after(ends_in_a_row: u32) -> Duration {
+    if ends_in_a_row == 0 {
+        return FIRST_PAUSE;
+    }
+    (FIRST_PAUSE * 2_u32.saturating_pow((ends_in_a_row - 1).min(10))).min(LONGEST_PAUSE)
+}
+
+/// One-thread slots are best for throughput on a CPU, so the cores are shared out among the workers.
+fn slots_each(workers: u32) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.div_ceil(workers.max(1) as usize).max(1)
+}
+
+/// Where children on this machine find a manager that listens on every address.
+fn reachable(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+fn describe(status: std::io::Result<ExitStatus>) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match status {
+        Ok(status) => match (status.signal(), status.code()) {
+            (Some(signal), _) => format!("was ended by signal {signal}"),
+            (None, Some(code)) => format!("ended with status {code}"),
+            (None, None) => "ended".to_owned(),
+        },
+        Err(error) => format!("was lost: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_keeps_ending_is_started_ever_more_rarely() {
+        let pauses: Vec<_> = (0..10).map(pause_after).collect();
+        assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert_eq!(pauses[1], FIRST_PAUSE);
+        assert_eq!(pauses[9], LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn children_of_a_manager_on_every_address_connect_to_loopback() {
+        assert_eq!(reachable("0.0.0.0:2888".parse().unwrap()).to_string(), "127.0.0.1:2888");
+        assert_eq!(reachable("[::]:2888".parse().unwrap()).to_string(), "[::1]:2888");
+        assert_eq!(reachable("10.0.0.1:2888".parse().unwrap()).to_string(), "10.0.0.1:2888");
+    }
+}

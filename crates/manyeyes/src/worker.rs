@@ -1,0 +1,70 @@
+//! `manyeyes worker`: one worker, until it is asked to end, or sent away for good.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use manyeyes_worker::{FaultMode, FaultPlan, Work, WorkerSettings};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::{cli, manager, model};
+
+pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<()> {
+    if arguments.end_with_stdin {
+        manyeyes_worker::end_with_parent().context("failed to watch the parent process")?;
+    }
+    let work = match arguments.experiment.fixed_service_ms {
+        Some(milliseconds) => Work::fixed(Duration::from_millis(milliseconds)),
+        None => {
+            let named = arguments.model.model.as_deref();
+            // A parent that starts several workers has told it once.
+            let model = if arguments.end_with_stdin { model::find(named) } else { model::find_and_tell(named) }?;
+            Work::vision(model, arguments.model.engine, arguments.threads as usize)
+        }
+    };
+    let settings = settings(arguments);
+    manager::runtime()?.block_on(async {
+        let ending = CancellationToken::new();
+        let span = tracing::info_span!("worker", name = settings.name);
+        let running = tokio::spawn(manyeyes_worker::run(settings, work, ending.clone()).instrument(span));
+        tokio::pin!(running);
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            asked = manager::asked_to_end() => {
+                asked?;
+                ending.cancel();
+                running.await
+            }
+        };
+        ended.context("the worker panicked")??;
+        Ok(())
+    })
+}
+
+fn settings(arguments: cli::Worker) -> WorkerSettings {
+    let name = arguments.name.unwrap_or_else(machine_name);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
+    let faults = &arguments.experiment;
+    let fault = (faults.fail_probability > 0.0).then(|| FaultPlan {
+        probability: faults.fail_probability,
+        mode: match faults.fail_mode {
+            cli::FailMode::Announce => FaultMode::Announce,
+            cli::FailMode::Crash => FaultMode::Crash,
+            cli::FailMode::Hang => FaultMode::Hang,
+            cli::FailMode::Slow => FaultMode::Slow,
+        },
+        seed: faults.fail_seed,
+    });
+    WorkerSettings {
+        slots: arguments.slots.unwrap_or(cores),
+        token: arguments.token,
+        fault,
+        ..WorkerSettings::new(arguments.manager, name)
+    }
+}
+
+/// This machine's name, for a worker that was given none.
+fn machine_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "worker".to_owned() } else { name }
+}

@@ -1,0 +1,68 @@
+//! The command line's promises: exit codes, output forms, help.
+
+use std::process::Output;
+
+use crate::cluster::{folder, folder_of, manyeyes};
+
+fn run(arguments: &[&str]) -> Output {
+    manyeyes().args(arguments).output().expect("the program runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    assert_eq!(run(&["classify"]).status.code(), Some(2));
+    assert_eq!(run(&["worker", "--manager", "127.0.0.1:1", "--slots", "0"]).status.code(), Some(2));
+    assert_eq!(run(&["worker", "--manager", "127.0.0.1:1", "--fail-probability", "2"]).status.code(), Some(2));
+}
+
+#[test]
+fn every_command_has_a_help_text_with_an_example() {
+    for command in ["up", "manager", "worker", "classify"] {
+        let output = run(&[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains("Example: `manyeyes"), "{command} --help has no example");
+    }
+}
+
+#[test]
+fn completions_are_printed_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(stdout(&run(&["completions", shell])).contains("manyeyes"), "{shell}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_a_failure_to_run() {
+    let output = run(&["classify", "--server", "http://127.0.0.1:9", "x.jpg"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("127.0.0.1:9"));
+}
+
+#[test]
+fn files_that_are_not_recognised_end_with_3_and_say_why_in_their_own_line() {
+    let test = "files_that_are_not_recognised_end_with_3_and_say_why_in_their_own_line";
+    let (Some(_), Some(images)) = (folder_of("MANYEYES_MODELS", test), folder_of("MANYEYES_IMAGES", test)) else {
+        return;
+    };
+    let photo = crate::photos::labelled_in(&images).remove(0);
+    let data = folder();
+    let text = data.path().join("text.jpg");
+    std::fs::write(&text, b"no picture at all").unwrap();
+    let missing = data.path().join("missing.jpg");
+    let empty = data.path().join("empty.png");
+    std::fs::write(&empty, b"").unwrap();
+    let files = [&photo.path, &text, &missing, &empty].map(|path| path.to_str().unwrap().to_owned());
+    let arguments: Vec<_> = ["classify", "--json"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = stdout(&output);
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let codes: Vec<_> = lines.iter().map(|line| line["error"]["code"].as_str().unwrap_or("none")).collect();
+    assert_eq!(codes, ["none", "not_an_image", "unreadable", "empty"]);
+    assert_eq!(lines[0]["labels"][0]["index"].as_u64(), Some(photo.class));
+    assert!(lines.iter().zip(&files).all(|(line, file)| line["file"] == file.as_str()), "in the order given");
+}

@@ -1,0 +1,77 @@
+//! The arrows between the crates are those of `ARCHITECTURE.md`.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Who may know whom, without the `manyeyes-` of the package names.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("manyeyes", &["manager", "picture", "vision", "worker"]),
+    ("manager", &["dispatch", "link", "picture", "protocol"]),
+    ("worker", &["link", "protocol", "vision"]),
+    ("vision", &["picture"]),
+    ("link", &["protocol"]),
+    ("dispatch", &["protocol"]),
+    ("protocol", &[]),
+    ("picture", &[]),
+];
+
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    metadata["packages"].as_array().expect("packages").clone()
+}
+
+fn dependencies(package: &Value) -> Vec<&str> {
+    let all = package["dependencies"].as_array().expect("dependencies");
+    all.iter().filter(|dependency| dependency["kind"].is_null()).filter_map(|dependency| dependency["name"].as_str()).collect()
+}
+
+#[test]
+fn no_crate_knows_one_that_it_should_not() {
+    let allowed: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    for package in packages() {
+        let name = package["name"].as_str().expect("a name");
+        let short = name.strip_prefix("manyeyes-").unwrap_or(name);
+        let known = allowed.get(short).unwrap_or_else(|| panic!("{name} has no line in ARROWS"));
+        for dependency in dependencies(&package).iter().filter_map(|name| name.strip_prefix("manyeyes-")) {
+            assert!(known.contains(&dependency), "{name} must not know {dependency}");
+        }
+    }
+}
+
+#[test]
+fn the_pure_crates_know_no_runtime_no_clock_and_no_chance() {
+    for package in packages() {
+        let name = package["name"].as_str().expect("a name");
+        if matches!(name, "manyeyes-protocol" | "manyeyes-dispatch") {
+            for impure in ["tokio", "rand", "getrandom", "mio", "chrono", "time"] {
+                assert!(!dependencies(&package).contains(&impure), "{name} must not know {impure}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_manager_links_no_model_runtime_and_the_worker_no_web_framework() {
+    let tree = |package: &str| {
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--offline"])
+            .output()
+            .expect("cargo runs");
+        String::from_utf8(output.stdout).expect("a tree is text")
+    };
+    let manager = tree("manyeyes-manager");
+    assert!(manager.contains("axum "), "the tree of the manager is not as expected:\n{manager}");
+    for runtime in ["ort ", "rten ", "tract"] {
+        assert!(!manager.lines().any(|line| line.starts_with(runtime)), "the manager links {runtime}");
+    }
+    let worker = tree("manyeyes-worker");
+    for framework in ["axum ", "hyper ", "rusqlite "] {
+        assert!(!worker.lines().any(|line| line.starts_with(framework)), "the worker links {framework}");
+    }
+}
