@@ -3,11 +3,12 @@
 
 mod cluster;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use manyeyes_link::{Departure, FromWorker};
 use manyeyes_protocol::result::FailureCode;
-use manyeyes_vision::{PictureError, RecogniseError};
+use manyeyes_vision::{EngineChoice, Lookup, Model, PictureError, RecogniseError};
 
 use crate::failure::failure;
 use crate::fault::{FaultMode, FaultPlan, Faults, SLOWDOWN};
@@ -17,7 +18,7 @@ use cluster::{Cluster, Fake, failed_code, settings, within};
 #[tokio::test]
 async fn an_image_comes_back_with_labels_and_with_the_workers_times() {
     let mut cluster = Cluster::start(|_| {}).await;
-    cluster.assign(1, b"a cat").await;
+    cluster.assign(1, "a cat");
     let (answer, wire) = cluster.answer(1).await;
     assert_eq!(answer.labels[0].name, "a cat");
     assert_eq!(answer.timing.decode, Duration::from_millis(3));
@@ -32,7 +33,7 @@ async fn an_image_comes_back_with_labels_and_with_the_workers_times() {
 #[tokio::test]
 async fn an_answer_has_as_many_labels_as_were_asked_for() {
     let mut cluster = Cluster::start(|settings| settings.top = 3).await;
-    cluster.assign(1, b"a cat").await;
+    cluster.assign(1, "a cat");
     assert_eq!(cluster.answer(1).await.0.labels.len(), 3);
     cluster.stop().await;
 }
@@ -40,8 +41,8 @@ async fn an_answer_has_as_many_labels_as_were_asked_for() {
 #[tokio::test]
 async fn a_bad_image_fails_with_its_code_and_its_neighbours_are_answered() {
     let mut cluster = Cluster::start(|_| {}).await;
-    cluster.assign(1, b"truncated").await;
-    cluster.assign(2, b"a dog").await;
+    cluster.assign(1, "truncated");
+    cluster.assign(2, "a dog");
     assert_eq!(
         failed_code(cluster.outcome(1).await),
         FailureCode::Truncated
@@ -83,7 +84,7 @@ fn every_fault_of_a_picture_is_final_and_a_fault_of_the_runtime_is_not() {
 async fn a_panic_is_reported_as_a_crash_and_the_slot_goes_on_with_a_new_recogniser() {
     let mut cluster = Cluster::start(|_| {}).await;
     assert_eq!(cluster.fake.made(), 1);
-    cluster.assign(1, b"panic").await;
+    cluster.assign(1, "panic");
     let FromWorker::Failed { failure, .. } = cluster.outcome(1).await else {
         panic!("no failure")
     };
@@ -93,7 +94,7 @@ async fn a_panic_is_reported_as_a_crash_and_the_slot_goes_on_with_a_new_recognis
         "{}",
         failure.message
     );
-    cluster.assign(2, b"a cat").await;
+    cluster.assign(2, "a cat");
     cluster.answer(2).await;
     assert_eq!(cluster.fake.made(), 2);
     cluster.stop().await;
@@ -103,7 +104,7 @@ async fn a_panic_is_reported_as_a_crash_and_the_slot_goes_on_with_a_new_recognis
 async fn a_slot_that_gets_no_recogniser_after_a_panic_ends_the_worker_with_the_reason() {
     let fake = Fake::default().made_only_once();
     let mut cluster = Cluster::start_with(fake.work(), fake, |_| {}).await;
-    cluster.assign(1, b"panic").await;
+    cluster.assign(1, "panic");
     assert_eq!(failed_code(cluster.outcome(1).await), FailureCode::Crashed);
     let error = cluster.ended().await.expect_err("the worker cannot go on");
     assert!(
@@ -126,7 +127,7 @@ async fn without_a_model_a_worker_does_not_begin() {
 async fn as_many_images_run_as_there_are_slots_and_the_others_queue() {
     let mut cluster = Cluster::start(|settings| settings.slots = 2).await;
     for image in 1..=3 {
-        cluster.assign(image, b"wait").await;
+        cluster.assign(image, "wait");
     }
     cluster.started(1).await;
     cluster.started(2).await;
@@ -142,11 +143,11 @@ async fn as_many_images_run_as_there_are_slots_and_the_others_queue() {
 #[tokio::test]
 async fn an_image_that_is_cancelled_while_it_queues_is_never_recognised() {
     let mut cluster = Cluster::start(|_| {}).await;
-    cluster.assign(1, b"wait").await;
+    cluster.assign(1, "wait");
     cluster.started(1).await;
-    cluster.assign(2, b"unwanted").await;
+    cluster.assign(2, "unwanted");
     cluster.cancel(2);
-    cluster.assign(3, b"wanted").await;
+    cluster.assign(3, "wanted");
     cluster.fake.release(1);
     cluster.answer(1).await;
     cluster.answer(3).await;
@@ -157,9 +158,9 @@ async fn an_image_that_is_cancelled_while_it_queues_is_never_recognised() {
 #[tokio::test]
 async fn told_to_go_a_worker_answers_what_runs_returns_what_queues_and_says_goodbye() {
     let mut cluster = Cluster::start(|_| {}).await;
-    cluster.assign(1, b"wait").await;
+    cluster.assign(1, "wait");
     cluster.started(1).await;
-    cluster.assign(2, b"too late").await;
+    cluster.assign(2, "too late");
     cluster.nothing_for_two_heartbeats().await;
     cluster.tell_to_go();
     assert_eq!(
@@ -185,7 +186,7 @@ async fn drained_by_the_manager_a_worker_goes() {
 #[tokio::test]
 async fn a_worker_does_not_wait_for_what_runs_longer_than_its_grace() {
     let mut cluster = Cluster::start(|settings| settings.grace = Duration::from_millis(50)).await;
-    cluster.assign(1, b"wait").await;
+    cluster.assign(1, "wait");
     cluster.started(1).await;
     cluster.tell_to_go();
     assert_eq!(cluster.left().await, Departure::Goodbye);
@@ -213,7 +214,7 @@ async fn fixed_work_says_that_it_is_no_model_and_takes_its_time() {
             .is_some_and(|notice| notice.contains("no model"))
     );
     let mut cluster = Cluster::start_with(work, Fake::default(), |_| {}).await;
-    cluster.assign(1, b"whatever").await;
+    cluster.assign(1, "whatever");
     let (answer, _) = cluster.answer(1).await;
     assert!(answer.timing.inference >= Duration::from_millis(20));
     assert_eq!(answer.labels.len(), 1);
@@ -221,10 +222,55 @@ async fn fixed_work_says_that_it_is_no_model_and_takes_its_time() {
 }
 
 #[tokio::test]
+async fn photographs_get_their_class_from_a_real_model_over_a_real_link() {
+    let test = "photographs_get_their_class_from_a_real_model_over_a_real_link";
+    for needed in ["MANYEYES_MODELS", "MANYEYES_IMAGES"] {
+        if std::env::var_os(needed).is_none() {
+            eprintln!("NOT RUN without {needed}: {test}");
+            return;
+        }
+    }
+    let folder = PathBuf::from(std::env::var_os("MANYEYES_IMAGES").expect("it was just seen"));
+    let expected =
+        std::fs::read_to_string(folder.join("expected.csv")).expect("the photographs' classes");
+    let expected: Vec<(&str, u32)> = expected
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut cells = line.split(',');
+            Some((cells.next()?, cells.next()?.parse().ok()?))
+        })
+        .step_by(9)
+        .collect();
+    assert!(expected.len() >= 5, "{expected:?}");
+    let model = Model::find(&Lookup::from_environment(None)).expect("a model");
+    let work = Work::vision(model, EngineChoice::Auto, 1);
+    let mut cluster =
+        Cluster::start_with(work, Fake::default(), |settings| settings.slots = 2).await;
+    for ((file, _), image) in expected.iter().zip(1..) {
+        cluster.assign(
+            image,
+            std::fs::read(folder.join(file)).expect("the photograph"),
+        );
+    }
+    for ((file, class), image) in expected.iter().zip(1..) {
+        let (answer, _) = cluster.answer(image).await;
+        assert_eq!(answer.labels.len(), 5);
+        assert_eq!(
+            answer.labels[0].index, *class,
+            "{file}: {:?}",
+            answer.labels
+        );
+        assert!(answer.timing.decode > Duration::ZERO && answer.timing.inference > Duration::ZERO);
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
 async fn an_announced_fault_is_no_crash_and_no_answer() {
     let mut cluster =
         Cluster::start(|settings| settings.fault = Some(always(FaultMode::Announce))).await;
-    cluster.assign(1, b"a cat").await;
+    cluster.assign(1, "a cat");
     assert_eq!(failed_code(cluster.outcome(1).await), FailureCode::Injected);
     assert!(cluster.fake.seen().is_empty());
     cluster.stop().await;
@@ -234,7 +280,7 @@ async fn an_announced_fault_is_no_crash_and_no_answer() {
 async fn a_slow_fault_takes_many_times_the_time_and_says_so() {
     let mut cluster =
         Cluster::start(|settings| settings.fault = Some(always(FaultMode::Slow))).await;
-    cluster.assign(1, b"sleep").await;
+    cluster.assign(1, "sleep");
     let (answer, _) = cluster.answer(1).await;
     let usual = Duration::from_millis(5);
     assert!(
@@ -252,7 +298,7 @@ async fn a_hanging_slot_answers_nothing_and_does_not_hold_up_the_goodbye() {
         settings.grace = Duration::from_millis(50);
     })
     .await;
-    cluster.assign(1, b"a cat").await;
+    cluster.assign(1, "a cat");
     cluster.started(1).await;
     cluster.nothing_for_two_heartbeats().await;
     cluster.tell_to_go();

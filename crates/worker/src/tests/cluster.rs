@@ -110,8 +110,8 @@ impl Cluster {
         }
     }
 
-    pub(super) async fn assign(&self, image: u64, bytes: &'static [u8]) {
-        let payload = Bytes::from_static(bytes);
+    pub(super) fn assign(&self, image: u64, bytes: impl Into<Bytes>) {
+        let payload = bytes.into();
         let (image, attempt, model) = (ImageId(image), FIRST, self.model);
         let assignment = Assignment {
             image,
