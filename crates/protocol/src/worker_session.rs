@@ -3,7 +3,7 @@
 //! The owner connects when [`WorkerEvent::Connect`] says so and tells what came of it (`handle_connected`,
 //! `handle_disconnected`), tells what comes in and what the slots do (`started`, `report`), and after each of these asks
 //! `poll_event` and `poll_frame` until they have nothing more, `poll_timeout` for when to call `handle_timeout`, and
-//! `closing` for whether to close the connection.
+//! `is_closing` for whether to close the connection.
 //!
 //! ```text
 //!             Connect                 connected                Welcome
@@ -165,7 +165,7 @@ impl WorkerSession {
         }
     }
 
-    /// The connection could not be made, was lost, or was closed because of [`Self::closing`]. `dice` is a number drawn
+    /// The connection could not be made, was lost, or was closed because of [`Self::is_closing`]. `dice` is a number drawn
     /// evenly from all of `u32`: workers that lose their manager together shall not come back together.
     pub fn handle_disconnected(&mut self, reason: &str, dice: u32, now: Instant) {
         if self.phase == Phase::Over {

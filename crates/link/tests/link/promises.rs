@@ -35,6 +35,7 @@ promises!(tcp over Tcp:
     a_second_assignment_is_answered_from_memory,
     a_worker_forgets_what_was_of_other_books,
     a_silent_manager_is_left_and_a_silent_worker_given_up,
+    a_large_image_on_a_slow_line_makes_nobody_look_dead,
     a_worker_over_its_deadline_is_stalled_and_stays,
     a_wrong_token_ends_the_worker,
     a_model_not_in_use_ends_the_worker,
@@ -314,6 +315,25 @@ async fn a_silent_manager_is_left_and_a_silent_worker_given_up<T: Transport>() {
         worker.disconnected().await,
         "not a byte from the manager for 1.0 s"
     );
+}
+
+/// Takes two seconds, of which one without a byte would be silence.
+async fn a_large_image_on_a_slow_line_makes_nobody_look_dead<T: Transport>() {
+    let mut manager = Manager::start::<T>().await;
+    let relay = Relay::to(manager.end.local_addr()).await;
+    let mut worker = Worker::start::<T>("eye", 1, relay.address);
+    worker.connected().await;
+    let (id, _) = manager.joined().await;
+    relay.slow_down(3_000_000);
+    manager.assign(id, 1, 1, vec![5; 6_000_000]);
+    let assigned = worker.assigned().await;
+    assert!(
+        assigned.received_in > Duration::from_secs(1),
+        "the line was not slow: {:?}",
+        assigned.received_in
+    );
+    worker.answer(&assigned);
+    assert_eq!(manager.answered().await.0, ImageId(1));
 }
 
 async fn a_worker_over_its_deadline_is_stalled_and_stays<T: Transport>() {

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -12,6 +14,7 @@ pub(crate) struct Relay {
     /// Each change ends the connections of before.
     generation: watch::Sender<u64>,
     frozen: watch::Sender<bool>,
+    bytes_per_second: watch::Sender<Option<u32>>,
 }
 
 impl Relay {
@@ -21,13 +24,26 @@ impl Relay {
         let target = Arc::new(Mutex::new(Some(target)));
         let (generation, generations) = watch::channel(0);
         let (frozen, freezing) = watch::channel(false);
-        tokio::spawn(accept(listener, Arc::clone(&target), generations, freezing));
+        let (bytes_per_second, rates) = watch::channel(None);
+        tokio::spawn(accept(
+            listener,
+            Arc::clone(&target),
+            generations,
+            freezing,
+            rates,
+        ));
         Self {
             address,
             target,
             generation,
             frozen,
+            bytes_per_second,
         }
+    }
+
+    /// As if the line carried so many bytes a second to the worker, and as fast as it can to the manager.
+    pub(crate) fn slow_down(&self, bytes_per_second: u32) {
+        self.bytes_per_second.send_replace(Some(bytes_per_second));
     }
 
     /// Ends all connections, and leads new ones nowhere until `lead_to`.
@@ -51,28 +67,59 @@ async fn accept(
     target: Arc<Mutex<Option<SocketAddr>>>,
     generations: watch::Receiver<u64>,
     freezing: watch::Receiver<bool>,
+    rates: watch::Receiver<Option<u32>>,
 ) {
     while let Ok((client, _)) = listener.accept().await {
         let target = *target.lock().unwrap();
         let Some(target) = target else { continue };
-        let (mut generations, mut freezing) = (generations.clone(), freezing.clone());
+        let (mut generations, mut freezing, rates) =
+            (generations.clone(), freezing.clone(), rates.clone());
         generations.mark_unchanged();
         tokio::spawn(async move {
             let Ok(server) = TcpStream::connect(target).await else {
                 return;
             };
             tokio::select! {
-                () = carry(client, server, &mut freezing) => {}
+                () = carry(client, server, &mut freezing, rates) => {}
                 _ = generations.changed() => {}
             }
         });
     }
 }
 
-async fn carry(mut client: TcpStream, mut server: TcpStream, freezing: &mut watch::Receiver<bool>) {
+async fn carry(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    freezing: &mut watch::Receiver<bool>,
+    rates: watch::Receiver<Option<u32>>,
+) {
+    let (mut from_worker, mut to_worker) = client.split();
+    let (mut from_manager, mut to_manager) = server.split();
     tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
+        _ = tokio::io::copy(&mut from_worker, &mut to_manager) => return,
+        _ = copy_at(&rates, &mut from_manager, &mut to_worker) => return,
         _ = freezing.wait_for(|frozen| *frozen) => {}
     }
     std::future::pending::<()>().await;
+}
+
+/// Copies a hundred times a second what the rate allows.
+async fn copy_at(
+    rates: &watch::Receiver<Option<u32>>,
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+) -> std::io::Result<()> {
+    let mut beat = tokio::time::interval(Duration::from_millis(10));
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let rate = *rates.borrow();
+        let room = rate.map_or(buffer.len(), |rate| buffer.len().min(rate as usize / 100));
+        match from.read(&mut buffer[..room]).await? {
+            0 => return Ok(()),
+            bytes => to.write_all(&buffer[..bytes]).await?,
+        }
+        if rate.is_some() {
+            beat.tick().await;
+        }
+    }
 }

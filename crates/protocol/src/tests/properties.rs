@@ -42,7 +42,7 @@ fn blow() -> impl Strategy<Value = Blow> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn every_image_ends_exactly_once_and_no_timer_is_left(
