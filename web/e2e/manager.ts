@@ -34,12 +34,15 @@ export interface House {
 
 /** Playwright's `test` with a `house`. */
 export const test = base.extend<{ house: House }>({
-  house: async ({}, use) => {
+  house: async ({}, use, testInfo) => {
     const data = await mkdtemp(join(tmpdir(), 'manyeyes-page-'))
     const started: ChildProcess[] = []
-    await use({ start: ({ listen = '127.0.0.1:0' } = {}) => start(data, listen, started) })
+    const log: string[] = []
+    await use({ start: ({ listen = '127.0.0.1:0' } = {}) => start(data, listen, started, log) })
     await Promise.all(started.map(end))
     await rm(data, { recursive: true, force: true })
+    // What the program has said is only worth reading when something went wrong.
+    if (testInfo.status !== testInfo.expectedStatus) process.stderr.write(log.join(''))
   },
 })
 
@@ -52,11 +55,12 @@ export function needs(variable: 'MANYEYES_IMAGES' | 'MANYEYES_MODELS'): string {
   return ''
 }
 
-async function start(data: string, listen: string, started: ChildProcess[]): Promise<Manager> {
+async function start(data: string, listen: string, started: ChildProcess[], log: string[]): Promise<Manager> {
   const child = spawn(PROGRAM, ['up', '--listen', listen, '--workers', '3', '--data', data], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   started.push(child)
+  child.stderr.on('data', (text: Buffer) => log.push(text.toString()))
   const url = await addressOf(child)
   return {
     url,

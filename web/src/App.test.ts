@@ -8,6 +8,8 @@ import { anImage, aStatus, aWorker, someCounts } from './testing'
 
 enableAutoUnmount(afterEach)
 
+afterEach(() => void vi.useRealTimers())
+
 /** The manager as the page sees it: a test says what its one socket tells and how uploads go. */
 class FakeSocket {
   static last: FakeSocket | null = null
@@ -136,6 +138,23 @@ it('an image that is tried again waits again, before its change is heard of', as
   await page.find('.card button').trigger('click')
   await flushPromises()
   expect(page.find('.card').attributes('data-state')).toBe('waiting')
+})
+
+it('a file that could not be sent is sent at once when the manager is back', async () => {
+  // No timer ever ends here: only the return of the manager can start the second try.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const away = new RequestError(0, 'unreachable', 'The manager cannot be reached.')
+  const upload = vi.fn(anApi().upload)
+  upload.mockImplementationOnce(() => ({ images: Promise.reject(away), abort() {} }))
+  location.hash = '#old'
+  const page = await open(anApi({ upload }))
+  await FakeSocket.last?.say(snapshot([]))
+  FakeSocket.last?.onclose?.()
+  await paste(cat)
+  expect(upload).toHaveBeenCalledOnce()
+  await page.find('[data-notice=unreachable] button').trigger('click')
+  await FakeSocket.last?.say(snapshot([]))
+  expect(upload).toHaveBeenCalledTimes(2)
 })
 
 it('images that wait for a worker are explained', async () => {

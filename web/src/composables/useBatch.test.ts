@@ -118,6 +118,19 @@ describe('a batch larger than a snapshot', () => {
     expect(batch.order.value).toEqual(['3'])
   })
 
+  it('is not mixed with what an earlier, overtaken reading still brings', async () => {
+    const { api, batch, last } = setUp()
+    let answer: (page: BatchPage) => void = () => {}
+    api.page.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)))
+    last().say(snapshot(5, [], { more: true }))
+    last().onclose?.()
+    vi.advanceTimersByTime(RECONNECT.firstMs)
+    last().say(snapshot(20, [anImage({ id: '2', seq: 4 })]))
+    answer(page([anImage({ id: '1', seq: 4 })]))
+    await settle()
+    expect(batch.order.value).toEqual(['2'])
+  })
+
   it('keeps changes that arrive while it is read', async () => {
     const { api, batch, last } = setUp()
     let answer: (page: BatchPage) => void = () => {}

@@ -181,6 +181,15 @@ describe('a file that cannot be sent', () => {
     expect(file?.state).toBe('failed')
   })
 
+  it('is never sent when it is dismissed before its turn', async () => {
+    const { uploads, sent } = setUp()
+    uploads.add(files(6))
+    await settle()
+    uploads.dismiss('key-5')
+    await sent[0]?.arrive([anImage()])
+    expect(sent.at(-1)?.name).toBe('6.jpg')
+  })
+
   it('is stopped and forgotten when it is dismissed, and makes room', async () => {
     const { uploads, sent } = setUp()
     uploads.add(files(5))
