@@ -37,16 +37,17 @@ pub(super) struct EngineLoop {
     outcomes: mpsc::Sender<Outcome>,
     /// Outcomes of the event at hand, in order.
     outbox: VecDeque<Outcome>,
-    /// Who has which image, and how often it was delivered.
+    /// The last delivery of each unfinished image that had one.
     deliveries: HashMap<ImageId, Delivery>,
     /// Bytes that are read for assignments, in the order of those.
     reading: FuturesOrdered<JoinHandle<Read>>,
 }
 
-/// The delivery that dispatch has ordered.
+/// A delivery that dispatch has ordered.
 #[derive(Clone, Copy)]
 struct Delivery {
-    worker: WorkerId,
+    /// `None` once the worker does not have it any more.
+    worker: Option<WorkerId>,
     attempt: Attempt,
 }
 
@@ -119,7 +120,10 @@ impl EngineLoop {
     fn happened(&mut self, happened: Happened, now: Instant) {
         match happened {
             Happened::Asked(Command::Submit(work)) => self.submitted(work, now),
-            Happened::Asked(Command::Cancel(image)) => self.tell(Event::Cancelled { image }, now),
+            Happened::Asked(Command::Cancel(image)) => {
+                self.tell(Event::Cancelled { image }, now);
+                self.forget(image);
+            }
             Happened::Heard(heard) => self.heard(heard, now),
             Happened::Read(read) => self.read(read, now),
             Happened::TimePassed => {}
@@ -157,7 +161,7 @@ impl EngineLoop {
             } => {
                 let service = answer.timing.decode + answer.timing.inference;
                 self.roster(|roster| roster.answered(worker, service, now));
-                self.release(image);
+                self.forget(image);
                 self.tell(
                     Event::Answered {
                         worker,
@@ -249,7 +253,7 @@ impl EngineLoop {
         self.roster(|roster| roster.failed(worker));
         let receipt = self.receipt(worker, image, attempt);
         if failure.code.is_final() {
-            self.release(image);
+            self.forget(image);
             let problem = Problem {
                 code: code(failure.code).to_owned(),
                 message: sentence(&failure.message),
@@ -298,7 +302,7 @@ impl EngineLoop {
         let still_wanted = self
             .deliveries
             .get(&image)
-            .is_some_and(|at| at.worker == worker && at.attempt == attempt);
+            .is_some_and(|at| at.worker == Some(worker) && at.attempt == attempt);
         if !still_wanted {
             return;
         }
@@ -329,7 +333,7 @@ impl EngineLoop {
 
     /// Deleted, or its upload failed after all, or the disk has lost it.
     fn unreadable(&mut self, image: ImageId, error: &StoreError, now: Instant) {
-        self.release(image);
+        self.forget(image);
         self.tell(Event::Cancelled { image }, now);
         if *error == StoreError::NoSuchImage {
             return;
@@ -382,7 +386,13 @@ impl EngineLoop {
     /// Reads the bytes off the loop, because a disk may be slow; they are sent in the order of assignment.
     fn assign(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, deadline: Duration) {
         self.release(image);
-        self.deliveries.insert(image, Delivery { worker, attempt });
+        self.deliveries.insert(
+            image,
+            Delivery {
+                worker: Some(worker),
+                attempt,
+            },
+        );
         self.roster(|roster| roster.holds(worker, 1));
         let store = self.store.clone();
         self.reading
@@ -397,9 +407,16 @@ impl EngineLoop {
 
     /// Nobody has the image any more.
     fn release(&mut self, image: ImageId) {
-        if let Some(delivery) = self.deliveries.remove(&image) {
-            self.roster(|roster| roster.holds(delivery.worker, -1));
+        let holder = self.deliveries.get_mut(&image);
+        if let Some(worker) = holder.and_then(|delivery| delivery.worker.take()) {
+            self.roster(|roster| roster.holds(worker, -1));
         }
+    }
+
+    /// The image is no more for the engine.
+    fn forget(&mut self, image: ImageId) {
+        self.release(image);
+        self.deliveries.remove(&image);
     }
 
     fn blame(&self, image: ImageId, worker: String) {
@@ -417,7 +434,7 @@ impl EngineLoop {
     }
 
     fn give_up(&mut self, image: ImageId, workers: &[String], now: Instant) {
-        self.release(image);
+        self.forget(image);
         let message = format!(
             "It crashed or stalled {} different workers ({}).",
             workers.len(),

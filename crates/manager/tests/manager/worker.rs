@@ -1,0 +1,112 @@
+//! A worker without a model: the real link, and a rule in place of recognition.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use manyeyes_link::{FromManager, ModelDescription, WorkerEnd, WorkerSettings};
+use manyeyes_protocol::{
+    id::{InstanceId, ModelDigest},
+    result::{Answer, Failure, FailureCode, Label, WorkerTiming},
+};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+/// What a worker says of a file; `None`: nothing, ever.
+type Rule = Arc<dyn Fn(&[u8]) -> Option<Result<Answer, Failure>> + Send + Sync>;
+
+/// A worker that runs until it is dropped.
+pub(crate) struct Worker {
+    running: JoinHandle<()>,
+    /// A message for each image that was assigned.
+    pub(crate) assigned: mpsc::Receiver<u64>,
+}
+
+impl Worker {
+    /// Answers everything at once.
+    pub(crate) fn start(manager: SocketAddr, name: &str) -> Self {
+        Self::with_rule(manager, name, |file| Some(Ok(answer(file))))
+    }
+
+    pub(crate) fn with_rule(
+        manager: SocketAddr,
+        name: &str,
+        rule: impl Fn(&[u8]) -> Option<Result<Answer, Failure>> + Send + Sync + 'static,
+    ) -> Self {
+        let (sender, assigned) = mpsc::channel(100_000);
+        let running = tokio::spawn(work(settings(manager, name), Arc::new(rule), sender));
+        Self { running, assigned }
+    }
+
+    /// Goes without a word.
+    pub(crate) fn vanish(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+async fn work(settings: WorkerSettings, rule: Rule, assigned: mpsc::Sender<u64>) {
+    let (end, mut from_manager) = WorkerEnd::connect(settings);
+    while let Some(message) = from_manager.recv().await {
+        if let FromManager::Assigned(image) = message {
+            assigned
+                .try_send(image.image.0)
+                .expect("the test's queue is long enough");
+            end.started(image.image, image.attempt);
+            if let Some(outcome) = rule(&image.payload) {
+                end.report(image.image, image.attempt, outcome);
+            }
+        }
+    }
+}
+
+fn settings(manager: SocketAddr, name: &str) -> WorkerSettings {
+    let model = ModelDescription {
+        digest: ModelDigest([7; 32]),
+        name: "rule".to_owned(),
+        verified: false,
+        notice: Some("It only follows a rule.".to_owned()),
+    };
+    let mut instance = [0; 16];
+    getrandom::fill(&mut instance).unwrap();
+    WorkerSettings {
+        manager: manager.to_string(),
+        name: name.to_owned(),
+        instance: InstanceId(instance),
+        slots: 4,
+        window: 16,
+        models: vec![model],
+        token: None,
+        software: "test".to_owned(),
+        timers: manyeyes_link::TimerSettings::default(),
+    }
+}
+
+/// An answer that tells the file by its last byte.
+pub(crate) fn answer(file: &[u8]) -> Answer {
+    let last = *file.last().unwrap_or(&0);
+    let label = |index, probability| Label {
+        index,
+        name: format!("class {index}"),
+        probability,
+    };
+    let timing = WorkerTiming {
+        receive: Duration::from_micros(10),
+        queue: Duration::from_micros(20),
+        decode: Duration::from_micros(30),
+        inference: Duration::from_micros(40),
+    };
+    Answer {
+        labels: vec![label(u32::from(last), 0.75), label(1000, 0.25)],
+        timing,
+    }
+}
+
+pub(crate) fn failure(code: FailureCode, message: &str) -> Failure {
+    Failure {
+        code,
+        message: message.to_owned(),
+    }
+}
