@@ -92,6 +92,8 @@ test('the page has a picture of itself for the documentation', async ({ page, ho
   await choose(page, pictures)
   await expect(cards(page, 'recognised')).toHaveCount(pictures.length, { timeout: 60_000 })
 
+  await expect(page.locator('.summary [data-done=true]')).toBeVisible()
+
   const shot = await page.screenshot({ path: PICTURE_OF_ITSELF, animations: 'disabled' })
   expect(shot.length).toBeGreaterThan(10_000)
 })

@@ -20,6 +20,12 @@ describe('the table of workers', () => {
     ])
   })
 
+  it('keeps its rows by name, whatever the order of joining', () => {
+    const workers = ['worker-10', 'worker-9', 'worker-1'].map((id) => aWorker({ id }))
+    const rows = mount(WorkerTable, { props: { workers } }).findAll('tbody tr')
+    expect(rows.map((row) => row.attributes('data-worker'))).toEqual(['worker-1', 'worker-9', 'worker-10'])
+  })
+
   it('says when there is none', () => {
     expect(mount(WorkerTable, { props: { workers: [] } }).text()).toContain('None is connected')
   })
