@@ -7,6 +7,8 @@
 //! It ends with its connection; what was in flight is then the owner's to give to others. For the life of one
 //! assignment see `in_flight.rs`.
 
+mod admission;
+mod event;
 mod in_flight;
 
 use std::collections::VecDeque;
@@ -16,14 +18,14 @@ use bytes::Bytes;
 
 use crate::MAX_UNSAID;
 use crate::frame::{
-    DecodeError, Extensions, Hello, MAX_PAYLOAD, MAX_SLOTS, MAX_WINDOW, ManagerFrame, Refusal,
-    RefusalCode, Stage, VERSIONS, Welcome, WorkerFrame,
+    DecodeError, Extensions, Hello, MAX_PAYLOAD, MAX_WINDOW, ManagerFrame, Refusal, RefusalCode,
+    Stage, Welcome, WorkerFrame,
 };
 use crate::id::{Attempt, BooksId, ImageId, ModelDigest};
 use crate::result::{Answer, Failure, FailureCode};
-use crate::secret;
 use crate::smoothed::Smoothed;
 use crate::timer::{Timer, TimerSettings, TimerTable};
+pub use event::{Ending, ManagerEvent};
 use in_flight::InFlight;
 
 /// What a session needs to know of its manager.
@@ -63,69 +65,6 @@ pub struct WireTiming {
     pub since_assigned: Duration,
     /// Half the smoothed round trip; zero until one has been measured.
     pub returning: Duration,
-}
-
-/// What the owner hears of a session.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ManagerEvent {
-    /// The handshake is done. The first event of every session that comes so far.
-    Joined(Hello),
-    /// A slot of the worker has taken the image.
-    Started {
-        /// Which image.
-        image: ImageId,
-        /// Which delivery of it.
-        attempt: Attempt,
-    },
-    /// The image is recognised. May be of a delivery that this session did not make.
-    Answered {
-        /// Which image.
-        image: ImageId,
-        /// Which delivery of it.
-        attempt: Attempt,
-        /// Labels and the worker's times.
-        answer: Answer,
-        /// The wire's times.
-        wire: WireTiming,
-    },
-    /// The worker has no answer.
-    Failed {
-        /// Which image.
-        image: ImageId,
-        /// Which delivery of it.
-        attempt: Attempt,
-        /// Why.
-        failure: Failure,
-    },
-    /// The deadline has passed while the worker was there. The session has forgotten the delivery.
-    Stalled {
-        /// Which image.
-        image: ImageId,
-        /// Which delivery of it.
-        attempt: Attempt,
-    },
-    /// A round trip was measured.
-    RoundTrip {
-        /// Smoothed.
-        smoothed: Duration,
-    },
-    /// The session is over: say what is still to be said, and close the connection. Always the last event.
-    Closed(Ending),
-}
-
-/// How a session ended, when it was not the connection that did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The worker said so.
-    Goodbye,
-    /// Not a byte for the silence limit; or no Hello in time.
-    Silent,
-    /// The worker broke the protocol; the text says how.
-    Misbehaved(String),
-    /// We did not let it in.
-    Refused(RefusalCode),
-    /// We said goodbye.
-    Shutdown,
 }
 
 /// The manager's end of a session.
@@ -338,7 +277,7 @@ impl ManagerSession {
     }
 
     fn greet(&mut self, hello: Hello, now: Instant) {
-        let version = match self.admit(&hello) {
+        let version = match admission::admit(&self.settings, &hello) {
             Ok(version) => version,
             Err((code, sentence)) => return self.refuse(code, &sentence),
         };
@@ -356,57 +295,6 @@ impl ManagerSession {
         self.events.push_back(ManagerEvent::Joined(hello));
         // Before any image is on the way, so that the first answer's time can be split.
         self.ping(now);
-    }
-
-    /// The version to speak, or why the worker is not let in.
-    fn admit(&self, hello: &Hello) -> Result<u16, (RefusalCode, String)> {
-        let Some(version) = VERSIONS.newest_common(hello.versions) else {
-            let (ours, theirs) = (VERSIONS, hello.versions);
-            let sentence = format!(
-                "the manager speaks protocol versions {} to {}, the worker {} to {}: use the same release for both",
-                ours.min, ours.max, theirs.min, theirs.max
-            );
-            return Err((RefusalCode::Version, sentence));
-        };
-        if let Some(token) = &self.settings.token {
-            match &hello.token {
-                None => {
-                    return Err((
-                        RefusalCode::Token,
-                        "this manager wants a token (--token)".to_owned(),
-                    ));
-                }
-                Some(offered) if !secret::same(token, offered) => {
-                    return Err((
-                        RefusalCode::Token,
-                        "the token is not the manager's".to_owned(),
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-        if hello.name.is_empty() || hello.name.chars().any(char::is_control) {
-            return Err((
-                RefusalCode::Hello,
-                "a worker needs a name without control characters".to_owned(),
-            ));
-        }
-        if !(1..=MAX_SLOTS).contains(&hello.slots)
-            || !(hello.slots..=MAX_WINDOW).contains(&hello.window)
-        {
-            let sentence = format!(
-                "{} slots and a window of {}: it takes 1 to {MAX_SLOTS} slots and a window from there to {MAX_WINDOW}",
-                hello.slots, hello.window
-            );
-            return Err((RefusalCode::Hello, sentence));
-        }
-        match self.settings.model {
-            Some(model) if hello.models.iter().all(|held| held.digest != model) => Err((
-                RefusalCode::Model,
-                format!("the model in use is {model}, which this worker does not hold"),
-            )),
-            Some(_) | None => Ok(version),
-        }
     }
 
     fn handle_joined(&mut self, frame: WorkerFrame, now: Instant) {

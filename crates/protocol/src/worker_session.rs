@@ -15,73 +15,24 @@
 //! over: after the worker's Goodbye, or a refusal that cannot mend
 //! ```
 
+mod event;
+mod in_hand;
 mod memory;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use crate::MAX_UNSAID;
-use crate::frame::{
-    Assign, DecodeError, Hello, ManagerFrame, Refusal, Stage, Welcome, WorkerFrame,
-};
-use crate::id::{Attempt, BooksId, ImageId, ModelDigest};
+use crate::frame::{DecodeError, Hello, ManagerFrame, Refusal, Stage, Welcome, WorkerFrame};
+use crate::id::{Attempt, BooksId, ImageId};
 use crate::result::{Answer, Failure, FailureCode};
 use crate::timer::{Timer, TimerSettings, TimerTable};
+pub use event::{Assigned, WorkerEvent};
+use in_hand::Task;
 use memory::Memory;
 
 /// The shortest heartbeat that a worker agrees to, whatever the Welcome says: a manager shall not make it spin.
 const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(10);
-
-/// An image to recognise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assigned {
-    /// Which image.
-    pub image: ImageId,
-    /// Which delivery of it.
-    pub attempt: Attempt,
-    /// The model that shall recognise it.
-    pub model: ModelDigest,
-    /// How long it may take from when a slot has begun.
-    pub deadline: Duration,
-    /// The image file's own bytes.
-    pub payload: Bytes,
-    /// From the assignment's first byte to its last.
-    pub received_in: Duration,
-}
-
-/// What the owner hears.
-#[derive(Clone, Debug, PartialEq)]
-pub enum WorkerEvent {
-    /// Time to connect.
-    Connect,
-    /// The manager has let us in.
-    Connected,
-    /// An image to recognise.
-    Assigned(Assigned),
-    /// Not wanted any more.
-    Cancelled {
-        /// Which image.
-        image: ImageId,
-        /// As it was in `Assigned`.
-        attempt: Attempt,
-    },
-    /// The manager asks us to go.
-    Drain,
-    /// The connection was lost or could not be made; a `Connect` will follow.
-    Disconnected {
-        /// Why.
-        reason: String,
-        /// When.
-        retry_in: Duration,
-    },
-    /// The manager will not have us, now or later. The session is over.
-    Refused {
-        /// Why.
-        reason: String,
-    },
-}
 
 /// The worker's end.
 #[derive(Debug)]
@@ -117,19 +68,6 @@ enum Phase {
     Closing(String),
     /// For good.
     Over,
-}
-
-/// An image that the owner has and has not reported.
-#[derive(Debug)]
-struct Task {
-    model: ModelDigest,
-    /// As the owner knows it.
-    delivered: Attempt,
-    /// The latest delivery of the same: the outcome is said of it.
-    attempt: Attempt,
-    started: bool,
-    /// The connection that assigned it is gone, and no later one has asked for it.
-    orphan: bool,
 }
 
 impl WorkerSession {
@@ -398,146 +336,6 @@ impl WorkerSession {
                 self.close("the manager answered our Hello twice".to_owned());
             }
         }
-    }
-
-    fn assigned(&mut self, assign: Assign, received_in: Duration) {
-        let Assign {
-            image,
-            attempt,
-            model,
-            deadline,
-            resend,
-            extensions,
-            payload,
-        } = assign;
-        if let Some(kind) = extensions.not_understood() {
-            let message =
-                format!("the critical extension {kind} is not one that this worker understands");
-            return self.fail(image, attempt, FailureCode::NotUnderstood, &message);
-        }
-        if let Some(outcome) = self.memory.recall(image, attempt, model) {
-            self.memory.keep(image, attempt, model, outcome.clone());
-            return self.say_outcome(image, attempt, outcome);
-        }
-        if let Some(task) = self.in_hand.get_mut(&image) {
-            if task.model == model {
-                task.attempt = attempt;
-                task.orphan = false;
-                let stage = if task.started {
-                    Stage::Started
-                } else {
-                    Stage::Received
-                };
-                return self.say(WorkerFrame::Progress {
-                    image,
-                    attempt,
-                    stage,
-                });
-            }
-            let before = task.delivered;
-            self.in_hand.remove(&image);
-            self.events.push_back(WorkerEvent::Cancelled {
-                image,
-                attempt: before,
-            });
-        }
-        if resend {
-            return self.fail(image, attempt, FailureCode::Unknown, "");
-        }
-        if self.draining {
-            return self.fail(
-                image,
-                attempt,
-                FailureCode::ShuttingDown,
-                "the worker is going",
-            );
-        }
-        if self.hello.models.iter().all(|held| held.digest != model) {
-            return self.fail(
-                image,
-                attempt,
-                FailureCode::ModelMissing,
-                &format!("the worker does not hold {model}"),
-            );
-        }
-        // What an earlier connection left running is not of this manager's reckoning.
-        let held = self.in_hand.values().filter(|task| !task.orphan).count();
-        if held >= self.hello.window as usize || self.memory.is_full() {
-            return self.fail(
-                image,
-                attempt,
-                FailureCode::Busy,
-                "the worker holds all that it offered to hold",
-            );
-        }
-        let task = Task {
-            model,
-            delivered: attempt,
-            attempt,
-            started: false,
-            orphan: false,
-        };
-        self.in_hand.insert(image, task);
-        self.say(WorkerFrame::Progress {
-            image,
-            attempt,
-            stage: Stage::Received,
-        });
-        let assigned = Assigned {
-            image,
-            attempt,
-            model,
-            deadline,
-            payload,
-            received_in,
-        };
-        self.events.push_back(WorkerEvent::Assigned(assigned));
-    }
-
-    fn cancelled(&mut self, image: ImageId, attempt: Attempt) {
-        if self
-            .in_hand
-            .get(&image)
-            .is_some_and(|task| task.attempt == attempt)
-            && let Some(task) = self.in_hand.remove(&image)
-        {
-            self.events.push_back(WorkerEvent::Cancelled {
-                image,
-                attempt: task.delivered,
-            });
-            self.leave_if_done();
-        }
-    }
-
-    /// Nothing of the old books means anything under the new ones.
-    fn forget_everything(&mut self) {
-        for (image, task) in self.in_hand.drain() {
-            self.events.push_back(WorkerEvent::Cancelled {
-                image,
-                attempt: task.delivered,
-            });
-        }
-        self.memory = Memory::default();
-    }
-
-    /// Gives up what no slot has taken (the manager gives it to others at once); what runs goes on, as an orphan unless
-    /// we are still connected. Returns what was given up.
-    fn drop_unstarted(&mut self) -> Vec<(ImageId, Attempt)> {
-        let still_connected = self.phase == Phase::Welcomed;
-        let mut dropped = Vec::new();
-        let events = &mut self.events;
-        self.in_hand.retain(|image, task| {
-            task.orphan = task.orphan || !still_connected;
-            if !task.started {
-                events.push_back(WorkerEvent::Cancelled {
-                    image: *image,
-                    attempt: task.delivered,
-                });
-                dropped.push((*image, task.attempt));
-            }
-            task.started
-        });
-        dropped
     }
 
     fn beat(&mut self, now: Instant) {
