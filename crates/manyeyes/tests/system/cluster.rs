@@ -165,8 +165,8 @@ impl Server {
     pub(crate) fn images(&self, batch: &str) -> Vec<Value> {
         let mut images: Vec<Value> = Vec::new();
         loop {
-            let after = images.last().map_or("", |image| image["id"].as_str().expect("an id")).to_owned();
-            let page = self.get(&format!("/api/v1/batches/{batch}?limit=1000&after={after}"));
+            let after = images.last().map(|image| format!("&after={}", image["id"].as_str().expect("an id")));
+            let page = self.get(&format!("/api/v1/batches/{batch}?limit=1000{}", after.unwrap_or_default()));
             images.extend(page["images"].as_array().expect("a page has images").iter().cloned());
             if page["more"] == false {
                 return images;
