@@ -83,7 +83,6 @@ export function useUploads(needs: UploadNeeds): Uploads {
     while (sending < PARALLEL_UPLOADS) {
       const entry = queue.shift()
       if (entry === undefined) return
-      if (!pending.has(entry.key)) continue
       sending += 1
       void sendOne(entry).finally(() => {
         sending -= 1
