@@ -1,7 +1,7 @@
 //! The runtimes that run a network, behind one small face: numbers in, numbers out.
 //!
-//! Two are known. ONNX Runtime is the fastest on CPUs, but it is a C++ library that has to be found on the machine; rten
-//! is pure Rust, part of this binary, and so always there.
+//! Two are known. ONNX Runtime is the fastest on CPUs, but it is a C++ library that has to be found on the machine;
+//! rten is pure Rust, part of this binary, and so always there.
 
 mod onnx_runtime;
 mod rten;

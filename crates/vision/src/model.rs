@@ -2,12 +2,12 @@
 //!
 //! The order, the first that is there wins:
 //! 1. `--model PATH` (it has a `/` or ends in `.onnx`): that file and no other.
-//! 2. `--model NAME`, or the default `googlenet`: the folders in `MANYEYES_MODELS`, under `NAME.onnx` or the publisher's
-//!    file name.
+//! 2. `--model NAME`, or the default `googlenet`: the folders in `MANYEYES_MODELS`, under `NAME.onnx` or the
+//!    publisher's file name.
 //! 3. The user's cache, which [`crate::pull`] fills. Only the published digest counts there.
 //!
-//! How the input is made follows the file, without guessing: a sidecar `NAME.toml` beside it; else its digest, if it is a
-//! published one; else its name, if the manifest has it. A file of which none holds is refused with what to write.
+//! How the input is made follows the file, without guessing: a sidecar `NAME.toml` beside it; else its digest, if it is
+//! a published one; else its name, if the manifest has it. A file of which none holds is refused with what to write.
 
 mod error;
 
@@ -74,7 +74,8 @@ impl Model {
     /// Finds a model and reads it.
     ///
     /// # Errors
-    /// [`ModelError::NotFound`] names every place that was looked in; the others name the file and what is wrong with it.
+    /// [`ModelError::NotFound`] names every place that was looked in; the others name the file and what is wrong with
+    /// it.
     pub fn find(lookup: &Lookup) -> Result<Self, ModelError> {
         match lookup.named.as_deref() {
             Some(named) if is_path(named) => Self::open(Path::new(named)),
@@ -128,7 +129,8 @@ impl Model {
         self.output
     }
 
-    /// The file's bytes, read anew: a session keeps what it needs, and holding them here would double a worker's memory.
+    /// The file's bytes, read anew: a session keeps what it needs, and holding them here would double a worker's
+    /// memory.
     pub(crate) fn onnx(&self) -> Result<Vec<u8>, ModelError> {
         let onnx = read(&self.path)?;
         if digest_of(&onnx) != self.digest {

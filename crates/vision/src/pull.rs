@@ -1,7 +1,9 @@
-//! Downloads of published models: several sources in order, resumed where one broke off, and only the right digest counts.
+//! Downloads of published models: several sources in order, resumed where one broke off, and only the right digest
+//! counts.
 //!
-//! The bytes go to `FILE.part` in the cache, are checked, and are then renamed to `FILE`, so a file of that name is whole.
-//! A lock on `FILE.lock` makes several processes that want the same model take turns: the second one finds it done.
+//! The bytes go to `FILE.part` in the cache, are checked, and are then renamed to `FILE`, so a file of that name is
+//! whole. A lock on `FILE.lock` makes several processes that want the same model take turns: the second one finds it
+//! done.
 
 mod error;
 mod fetch;
@@ -147,8 +149,8 @@ fn sources(download: &Download, mirror: Option<&str>) -> Vec<String> {
         .collect()
 }
 
-/// One source's attempt. What an earlier attempt left is built on; when the whole then has another digest, that may be the
-/// fault of the earlier source, so this one gets to send everything once.
+/// One source's attempt. What an earlier attempt left is built on; when the whole then has another digest, that may be
+/// the fault of the earlier source, so this one gets to send everything once.
 fn from_source(
     source: &str,
     download: &Download,

@@ -1,8 +1,8 @@
 //! ONNX Runtime, loaded at run time from a shared library.
 //!
-//! The library is looked for in this order: the file that `ORT_DYLIB_PATH` names (then nowhere else), the folders `lib/`
-//! and `.` beside this program, and `onnxruntime/` in the user's cache, where one level of sub-folders (`1.32.0/`) is
-//! looked into as well. A library that is too old, or is none, is passed over with its reason.
+//! The library is looked for in this order: the file that `ORT_DYLIB_PATH` names (then nowhere else), the folders
+//! `lib/` and `.` beside this program, and `onnxruntime/` in the user's cache, where one level of sub-folders
+//! (`1.32.0/`) is looked into as well. A library that is too old, or is none, is passed over with its reason.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

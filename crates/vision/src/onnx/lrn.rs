@@ -1,10 +1,10 @@
 //! Local response normalisation, spelled out in cheaper operations.
 //!
-//! The operator is `y = x / (bias + alpha / size * sum of x^2 over neighbouring channels) ^ beta` (ONNX, `LRN`). GoogLeNet
-//! has two, over 64 and 192 channels of 56x56. ONNX Runtime computes the power for each element, a third of the whole
-//! network's time; rten has no such operator at all. With beta = 3/4 the power is `sqrt(s) * sqrt(sqrt(s))`, and the
-//! windowed sum is a 1x1 convolution of `x * x` with a banded matrix, which every runtime does well. The values agree with
-//! the formula within the rounding of 32-bit floats; `docs/engines.md` has the times.
+//! The operator is `y = x / (bias + alpha / size * sum of x^2 over neighbouring channels) ^ beta` (ONNX, `LRN`).
+//! GoogLeNet has two, over 64 and 192 channels of 56x56. ONNX Runtime computes the power for each element, a third of
+//! the whole network's time; rten has no such operator at all. With beta = 3/4 the power is `sqrt(s) * sqrt(sqrt(s))`,
+//! and the windowed sum is a 1x1 convolution of `x * x` with a banded matrix, which every runtime does well. The values
+//! agree with the formula within the rounding of 32-bit floats; `docs/engines.md` has the times.
 //!
 //! An LRN with another beta, or over a number of channels that the graph does not tell, is left to the runtime.
 
@@ -132,8 +132,8 @@ impl Lrn {
         ]
     }
 
-    /// Row `c` holds `alpha / size` for the channels in the window around `c`, which for an even size reaches one further
-    /// up than down.
+    /// Row `c` holds `alpha / size` for the channels in the window around `c`, which for an even size reaches one
+    /// further up than down.
     fn band(&self, channels: usize) -> impl Iterator<Item = f32> {
         let (below, above) = ((self.size - 1) / 2, self.size / 2);
         let weight = self.alpha / self.size as f32;

@@ -13,8 +13,8 @@ use super::{PullEvent, PullSettings};
 /// How much is read at once; also how often progress is told.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Fetches `total` bytes into `part`, going on where an earlier attempt ended if the source can. Says whether it did. What
-/// came before a failure stays, for the next attempt.
+/// Fetches `total` bytes into `part`, going on where an earlier attempt ended if the source can. Says whether it did.
+/// What came before a failure stays, for the next attempt.
 pub(super) fn fetch(
     source: &str,
     total: u64,
