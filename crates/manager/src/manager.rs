@@ -105,8 +105,12 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
     link.token = worker_token.clone();
     link.model = settings.model.map(ModelDigest);
     link.timers = settings.timers.clone();
-    let mut dispatch = DispatchSettings::default();
-    dispatch.max_waiting = dispatch.max_waiting.max(unfinished.len());
+    // The limit is kept at the door; requests that pass it at the same time may go beyond it by their own files.
+    let beyond = settings.limits.uploads * settings.limits.request_files;
+    let dispatch = DispatchSettings {
+        max_waiting: settings.limits.unfinished.max(unfinished.len()) + beyond,
+        ..DispatchSettings::default()
+    };
     let (engine, outcomes, engine_task) = Engine::start(
         settings.worker_listen,
         link,

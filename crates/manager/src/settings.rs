@@ -71,6 +71,8 @@ pub struct Limits {
     pub upload_time: Duration,
     /// The most files in one request. Beyond it the request is refused (413).
     pub request_files: usize,
+    /// The most images that wait or are with workers: about 400 bytes of memory each. More uploads are answered 507.
+    pub unfinished: usize,
     /// The most uploads that are received at the same time. More are answered 429.
     pub uploads: usize,
     /// The most open HTTP connections. More wait to be accepted.
@@ -101,6 +103,7 @@ impl Default for Limits {
             upload_pause: Duration::from_secs(30),
             upload_time: Duration::from_secs(3600),
             request_files: 10_000,
+            unfinished: 400_000,
             uploads: 256,
             connections: 2048,
             head_time: Duration::from_secs(15),

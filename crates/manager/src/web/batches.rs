@@ -2,7 +2,10 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
     http::StatusCode,
     routing::{get, post},
 };
@@ -38,8 +41,9 @@ struct PageQuery {
 async fn read(
     State(app): State<App>,
     Path(id): Path<String>,
-    Query(query): Query<PageQuery>,
+    query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<BatchPage>, RequestError> {
+    let Query(query) = query?;
     let batch = app.batch(id).await?;
     let after = query.after.as_deref().map(image_id).transpose()?;
     let most = app.shared.limits.page_images;
@@ -82,8 +86,9 @@ async fn delete(
 async fn known(
     State(app): State<App>,
     Path(id): Path<String>,
-    Json(question): Json<Known>,
+    question: Result<Json<Known>, JsonRejection>,
 ) -> Result<Json<Known>, RequestError> {
+    let Json(question) = question?;
     let batch = app.batch(id).await?;
     if question.sha256.len() > app.shared.limits.known_digests {
         return Err(RequestError::TooLarge(

@@ -5,14 +5,14 @@ use std::time::Duration;
 use axum::{
     Json, Router,
     body::Body,
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
 use serde::Deserialize;
 
-use super::{App, error::RequestError};
+use super::{App, error::RequestError, images::Files};
 use crate::{api::Image, store::ImageRow};
 
 /// How long to wait where the request does not say.
@@ -31,17 +31,23 @@ struct ClassifyQuery {
 
 async fn classify(
     State(app): State<App>,
-    Query(query): Query<ClassifyQuery>,
+    query: Result<Query<ClassifyQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RequestError> {
-    let wait = Duration::try_from_secs_f64(query.timeout.unwrap_or(WAIT_S))
+    let Query(ClassifyQuery { name, timeout }) = query?;
+    let wait = Duration::try_from_secs_f64(timeout.unwrap_or(WAIT_S))
         .map_err(|_| {
             RequestError::Invalid("timeout is a number of seconds, at least 0".to_owned())
         })?
         .min(app.shared.limits.classify_wait);
-    let batch = app.spare_batch().await?;
-    let rows = app.accept(&batch, query.name, &headers, body, 1).await?;
+    let files = Files {
+        name,
+        headers,
+        body,
+        most_files: 1,
+    };
+    let (batch, rows) = app.accept(app.spare_batch(), files).await?;
     let row = rows.first().ok_or(RequestError::Internal)?;
     match app.answer(row, wait).await? {
         Some(image) => Ok(Json(image).into_response()),

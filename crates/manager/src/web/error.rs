@@ -2,6 +2,10 @@
 
 use axum::{
     Json,
+    extract::{
+        rejection::{JsonRejection, QueryRejection},
+        ws::rejection::WebSocketUpgradeRejection,
+    },
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -151,5 +155,26 @@ impl From<ThumbnailError<Self>> for RequestError {
                 Self::NoThumbnail("the small picture could not be made".to_owned())
             }
         }
+    }
+}
+
+impl From<QueryRejection> for RequestError {
+    fn from(error: QueryRejection) -> Self {
+        Self::Invalid(error.body_text())
+    }
+}
+
+impl From<JsonRejection> for RequestError {
+    fn from(error: JsonRejection) -> Self {
+        match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(error.body_text()),
+            _ => Self::Invalid(error.body_text()),
+        }
+    }
+}
+
+impl From<WebSocketUpgradeRejection> for RequestError {
+    fn from(error: WebSocketUpgradeRejection) -> Self {
+        Self::Invalid(error.body_text())
     }
 }

@@ -9,7 +9,8 @@ use axum::{
     Router,
     extract::{
         Path, Query, State, WebSocketUpgrade,
-        ws::{Message as Frame, WebSocket},
+        rejection::QueryRejection,
+        ws::{Message as Frame, WebSocket, rejection::WebSocketUpgradeRejection},
     },
     response::Response,
     routing::get,
@@ -44,9 +45,10 @@ struct EventsQuery {
 async fn events(
     State(app): State<App>,
     Path(id): Path<String>,
-    Query(query): Query<EventsQuery>,
-    upgrade: WebSocketUpgrade,
+    query: Result<Query<EventsQuery>, QueryRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, RequestError> {
+    let (Query(query), upgrade) = (query?, upgrade?);
     let batch = app.batch(id).await?;
     let place = Arc::clone(&app.shared.subscribers)
         .try_acquire_owned()

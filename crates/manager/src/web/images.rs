@@ -1,17 +1,18 @@
 //! The images of a batch: uploaded, read, tried again, taken back, removed.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::{
     Json, Router,
-    body::Body,
-    extract::{Path, Query, State},
+    body::{Body, BodyDataStream},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use futures_util::StreamExt;
 use manyeyes_dispatch::Work;
-use manyeyes_protocol::id::ImageId;
+use manyeyes_protocol::id::{BatchId, ImageId};
 use serde::Deserialize;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,6 +23,8 @@ use crate::{
     upload::{self, Packing, UploadError},
 };
 
+/// How long the rest of a refused body is read.
+const READ_ON: Duration = Duration::from_secs(10);
 /// The longest `Idempotency-Key` in bytes; a UUID has 36.
 const KEY_BYTES: usize = 255;
 /// The header with which a client makes a repeated request harmless.
@@ -48,62 +51,97 @@ pub(super) fn routes() -> Router<App> {
 
 /// The query of a raw upload.
 #[derive(Deserialize)]
-pub(super) struct UploadQuery {
-    pub(super) name: Option<String>,
+struct UploadQuery {
+    name: Option<String>,
 }
 
 async fn upload(
     State(app): State<App>,
     Path(id): Path<String>,
-    Query(query): Query<UploadQuery>,
+    query: Result<Query<UploadQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Uploaded>), RequestError> {
-    let batch = app.batch(id).await?;
-    let images = app
-        .accept(
-            &batch,
-            query.name,
-            &headers,
-            body,
-            app.shared.limits.request_files,
-        )
-        .await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(Uploaded {
-            images: app.shared.results.uploaded(&images),
-        }),
-    ))
+    let Query(UploadQuery { name }) = query?;
+    let most_files = app.shared.limits.request_files;
+    let files = Files {
+        name,
+        headers,
+        body,
+        most_files,
+    };
+    let (_, rows) = app.accept(app.batch(id), files).await?;
+    let images = app.shared.results.uploaded(&rows);
+    Ok((StatusCode::ACCEPTED, Json(Uploaded { images })))
+}
+
+/// A request that carries files.
+pub(super) struct Files {
+    /// The name of the file, where the body is one.
+    pub(super) name: Option<String>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+    /// How many it may carry.
+    pub(super) most_files: usize,
 }
 
 impl App {
     /// Receives the files of a request and keeps them; work on them has begun. They are durable on return.
     pub(super) async fn accept(
         &self,
-        batch: &BatchKey,
-        name: Option<String>,
-        headers: &HeaderMap,
-        body: Body,
-        most_files: usize,
-    ) -> Result<Vec<ImageRow>, RequestError> {
-        let _place = self.upload_place()?;
-        let key = key(headers)?;
-        self.make_room(headers).await?;
-        let packing = match upload::boundary(text(headers, header::CONTENT_TYPE)) {
-            Some(boundary) => Packing::Multipart(boundary.map_err(UploadError::Malformed)?),
-            None => Packing::Raw(name),
-        };
-        let upload = upload::receive(
-            self.store(),
-            &self.shared.limits,
-            packing,
+        batch: impl Future<Output = Result<BatchKey, RequestError>>,
+        files: Files,
+    ) -> Result<(BatchKey, Vec<ImageRow>), RequestError> {
+        let Files {
+            name,
+            headers,
+            body,
             most_files,
-            body.into_data_stream(),
-        )
-        .await?;
-        let (app, batch) = (self.clone(), batch.clone());
-        whole(async move { app.keep(&batch, upload, key).await }).await
+        } = files;
+        let mut body = body.into_data_stream();
+        let receiving = async {
+            let place = self.upload_place()?;
+            let batch = batch.await?;
+            let key = key(&headers)?;
+            self.make_room(&headers).await?;
+            let packing = match upload::boundary(text(&headers, header::CONTENT_TYPE)) {
+                Some(boundary) => Packing::Multipart(boundary.map_err(UploadError::Malformed)?),
+                None => Packing::Raw(name),
+            };
+            let limits = &self.shared.limits;
+            let upload =
+                upload::receive(self.store(), limits, packing, most_files, &mut body).await?;
+            Ok((place, batch, upload, key))
+        };
+        let (_place, batch, upload, key) = match receiving.await {
+            Ok(received) => received,
+            Err(error) => {
+                self.read_on(body, &error).await;
+                return Err(error);
+            }
+        };
+        let (app, number) = (self.clone(), batch.number);
+        let rows = whole(async move { app.keep(number, upload, key).await }).await?;
+        Ok((batch, rows))
+    }
+
+    /// Reads what is left of a body that was refused, within bounds: most clients look at the answer only when they have
+    /// sent everything, and one whose connection is closed before that sees no answer at all.
+    async fn read_on(&self, mut body: BodyDataStream, error: &RequestError) {
+        if matches!(error, RequestError::TooSlow) {
+            return;
+        }
+        let mut left = self.shared.limits.dropped_bytes;
+        let reading = async {
+            while let Some(Ok(chunk)) = body.next().await {
+                left = left.saturating_sub(chunk.len() as u64);
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        // A client that has not sent it by then learns less than it could.
+        let _ = tokio::time::timeout(READ_ON, reading).await;
     }
 
     /// An upload that cannot fit is refused before it is read.
@@ -114,6 +152,11 @@ impl App {
                 "the request is larger than allowed".to_owned(),
             ));
         }
+        if self.shared.results.live.len() >= self.shared.limits.unfinished {
+            return Err(RequestError::NoSpace(
+                "too many images wait to be recognised".to_owned(),
+            ));
+        }
         let expired = self.store().make_room(bytes).await?;
         self.gone(&expired);
         Ok(())
@@ -121,12 +164,11 @@ impl App {
 
     async fn keep(
         &self,
-        batch: &BatchKey,
+        number: BatchId,
         upload: upload::Upload,
         key: Option<String>,
     ) -> Result<Vec<ImageRow>, RequestError> {
         let (results, engine) = (&self.shared.results, &self.shared.engine);
-        let number = batch.number;
         let accepted = upload
             .images
             .iter()

@@ -13,7 +13,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{App, error::RequestError, text};
+use super::{App, error::RequestError, images::Files, text};
 use crate::{store::ImageRow, upload};
 
 /// What `OPTIONS /api/task` answers.
@@ -51,9 +51,14 @@ async fn task(
     if upload::boundary(text(&headers, header::CONTENT_TYPE)).is_none() {
         return Ok(refused(201, NO_FIELD));
     }
-    let batch = app.spare_batch().await?;
-    let rows = match app.accept(&batch, None, &headers, body, 1).await {
-        Ok(rows) => rows,
+    let files = Files {
+        name: None,
+        headers,
+        body,
+        most_files: 1,
+    };
+    let (batch, rows) = match app.accept(app.spare_batch(), files).await {
+        Ok(accepted) => accepted,
         Err(RequestError::Invalid(_)) => return Ok(refused(201, NO_FIELD)),
         Err(error) => return Err(error),
     };

@@ -365,6 +365,46 @@ async fn no_space_left() {
 }
 
 #[tokio::test]
+async fn more_unfinished_images_than_the_limit() {
+    let running = Running::with(|settings| settings.limits.unfinished = 1).await;
+    let batch = running.batch().await;
+    running.upload(&batch, &[("a.jpg", &jpeg(1))]).await;
+    let answer = running.try_upload(&batch, &[("b.jpg", &jpeg(2))]).await;
+    assert_eq!((answer.status, answer.code().as_str()), (507, "no_space"));
+}
+
+#[tokio::test]
+async fn parameters_that_are_none() {
+    let running = Running::start().await;
+    let batch = running.batch().await;
+    for path in ["?limit=many", "/events?from=-1", "/events"] {
+        let answer = running
+            .client
+            .get(&format!("/api/v1/batches/{batch}{path}"))
+            .await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (400, "bad_request"),
+            "{path}"
+        );
+    }
+    let answer = running
+        .client
+        .post("/api/v1/classify?timeout=-1", "", &jpeg(1))
+        .await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (400, "bad_request")
+    );
+    let path = format!("/api/v1/batches/{batch}/known");
+    let answer = running.client.post(&path, "application/json", b"{").await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (400, "bad_request")
+    );
+}
+
+#[tokio::test]
 async fn more_uploads_at_a_time_than_the_limit_are_asked_to_come_again() {
     let running = Running::with(|settings| settings.limits.uploads = 1).await;
     let batch = running.batch().await;

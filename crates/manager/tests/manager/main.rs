@@ -1,10 +1,7 @@
 //! The manager as its clients and its workers see it: real HTTP and WebSocket on a free port, a real worker's link whose
 //! answers follow a rule.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
 mod http;
