@@ -40,7 +40,7 @@ pub struct ManagerSettings {
     pub books: BooksId,
     /// What a worker has to know; `None`: nothing.
     pub token: Option<String>,
-    /// The model that a worker has to hold; `None`: any.
+    /// The model that a worker has to hold; `None`: that of the workers that are here, and any while there are none.
     pub model: Option<ModelDigest>,
     /// How long the sessions' timers run.
     pub timers: TimerSettings,
@@ -49,7 +49,7 @@ pub struct ManagerSettings {
 }
 
 impl ManagerSettings {
-    /// The defaults, for these books: no token, any model.
+    /// The defaults, for these books: no token, the model of the first worker.
     #[must_use]
     pub fn new(books: BooksId) -> Self {
         Self {

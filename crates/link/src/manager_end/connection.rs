@@ -61,7 +61,10 @@ impl Connection {
             hang_up: CancellationToken::new(),
             ended: CancellationToken::new(),
         };
-        let session = ManagerSession::new(shared.session.clone(), now);
+        let mut settings = shared.session.clone();
+        // Decided when it connects: two first workers that come at the same moment may yet differ.
+        settings.model = settings.model.or_else(|| shared.roster().model_here());
+        let session = ManagerSession::new(settings, now);
         Self {
             shared,
             address,

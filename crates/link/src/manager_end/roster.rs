@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use manyeyes_protocol::frame::Hello;
-use manyeyes_protocol::id::{InstanceId, WorkerId};
+use manyeyes_protocol::id::{InstanceId, ModelDigest, WorkerId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,8 @@ struct Entry {
     /// `None`: given up, for others to have.
     id: Option<String>,
     presence: Presence,
+    /// The first model that it said it holds.
+    model: Option<ModelDigest>,
     counters: Arc<Counters>,
 }
 
@@ -140,6 +142,12 @@ impl Roster {
         }
     }
 
+    /// The model of a worker that is here.
+    pub(super) fn model_here(&self) -> Option<ModelDigest> {
+        let here = |entry: &&Entry| matches!(entry.presence, Presence::Here(_));
+        self.workers.values().filter(here).find_map(|entry| entry.model)
+    }
+
     pub(super) fn counters(&self, worker: WorkerId) -> Option<&Arc<Counters>> {
         self.workers.get(&worker).map(|entry| &entry.counters)
     }
@@ -166,6 +174,7 @@ impl Roster {
             name,
             id,
             presence: Presence::Gone,
+            model: hello.models.first().map(|model| model.digest),
             counters: Arc::default(),
         };
         self.workers.insert(worker, entry);

@@ -39,6 +39,7 @@ promises!(tcp over Tcp:
     a_worker_over_its_deadline_is_stalled_and_stays,
     a_wrong_token_ends_the_worker,
     a_model_not_in_use_ends_the_worker,
+    the_model_of_the_workers_that_are_here_is_the_one_in_use,
     two_workers_of_one_name_get_distinct_ids,
     a_process_in_the_place_of_a_crashed_one_is_known_as_such,
     a_second_connection_of_a_process_replaces_the_first,
@@ -407,6 +408,23 @@ async fn a_model_not_in_use_ends_the_worker<T: Transport>() {
         matches!(&event, FromManager::Refused { reason } if reason.contains("0909")),
         "{event:?}"
     );
+}
+
+async fn the_model_of_the_workers_that_are_here_is_the_one_in_use<T: Transport>() {
+    let mut manager = Manager::start::<T>().await;
+    let mut first = Worker::start::<T>("eye", 1, manager.end.local_addr());
+    first.connected().await;
+    manager.joined().await;
+    let mut other = worker_settings("other", 2, manager.end.local_addr());
+    other.models[0].digest = ModelDigest([9; 32]);
+    let mut second = Worker::start_with::<T>(other.clone());
+    let event = second.next().await;
+    assert!(matches!(&event, FromManager::Refused { reason } if reason.contains("model")), "{event:?}");
+
+    first.end.goodbye(Duration::from_secs(5)).await;
+    assert!(matches!(manager.next().await, FromWorker::Left { .. }));
+    let mut third = Worker::start_with::<T>(other);
+    third.connected().await;
 }
 
 async fn two_workers_of_one_name_get_distinct_ids<T: Transport>() {
