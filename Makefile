@@ -62,8 +62,9 @@ fmt: ## Is the code formatted?
 	cargo fmt --all --check
 
 .PHONY: lint
-lint: ## Clippy and the page's linter, warnings denied.
+lint: web/node_modules/.package-lock.json ## Clippy and the page's linter, warnings denied.
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd web && npm run --silent lint
 
 .PHONY: docs
 docs: ## Build the API documentation, warnings denied.
