@@ -20,12 +20,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn open(network: Network<'_>, threads: usize) -> Result<Self, String> {
-        let mut options = rten::ModelOptions::with_all_ops();
-        // Weights laid out for the matrix kernels once instead of at each run.
-        options.prepack_weights(true);
-        let model = options
-            .load(network.onnx)
-            .map_err(|error| error.to_string())?;
+        let model = rten::Model::load(network.onnx).map_err(|error| error.to_string())?;
         let node = |name: &str| model.node_id(name).map_err(|error| error.to_string());
         let (input, output) = (
             node(&network.interface.input)?,
