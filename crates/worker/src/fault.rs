@@ -25,7 +25,7 @@ pub enum FaultMode {
     Crash,
     /// The slot never comes back.
     Hang,
-    /// The answer takes [`SLOWDOWN`] times the time.
+    /// The answer takes ten times the time.
     Slow,
 }
 

@@ -302,16 +302,14 @@ fn a_worker_that_holds_an_image_and_does_not_answer_looks_worse_with_time() {
             .poll_timeout()
             .expect("the plan is to be reconsidered");
         waited += until - desk.now;
+        assert!(waited < ms(2000), "B would have been sooner for long");
         let actions = desk.wait(until - desk.now);
         if !actions.is_empty() {
             break assigned(&actions);
         }
     };
     assert_eq!(to_b, [(B, 11, 1)]);
-    assert!(
-        waited > ms(500) && waited < ms(2000),
-        "after about a second of A's silence, was {waited:?}"
-    );
+    assert!(waited > ms(500), "A was only a little late: {waited:?}");
 }
 
 #[test]
