@@ -11,6 +11,10 @@ use crate::event::Capacity;
 /// Weight of the newest measurement. A quarter forgets a cold start within a dozen images and rides out one odd photo.
 const NEWEST_WEIGHT: f64 = 0.25;
 
+/// A measurement counts for at most this many times what was expected. A process that was stopped for a while, or a machine
+/// that slept, says that one photo took seconds; a worker that has really become slow says so again and again.
+const OUTLIER_FACTOR: f64 = 4.0;
+
 /// No recognition is taken to be shorter, so that nothing is divided by zero.
 const SHORTEST_SERVICE_S: f64 = 1e-6;
 
@@ -122,16 +126,12 @@ impl Worker {
         if let Some(service) = service {
             let newest = service.as_secs_f64().max(SHORTEST_SERVICE_S);
             let service_s = self.measured.service_s.unwrap_or(newest);
-            self.measured.service_s = Some(service_s + NEWEST_WEIGHT * (newest - service_s));
+            let credible = newest.min(OUTLIER_FACTOR * service_s);
+            self.measured.service_s = Some(service_s + NEWEST_WEIGHT * (credible - service_s));
         }
         self.measured.stuck.retain(|stuck| *stuck != image);
         if let Some(delivery) = self.take_back(image, attempt) {
-            let turnaround_s = now
-                .saturating_duration_since(delivery.assigned)
-                .as_secs_f64();
-            let unexplained_s = turnaround_s - delivery.predicted_s;
-            self.measured.unexplained_s +=
-                NEWEST_WEIGHT * (unexplained_s - self.measured.unexplained_s);
+            self.measure_turnaround(&delivery, now);
         }
         self.at_it_since = now;
     }
@@ -253,12 +253,10 @@ impl Worker {
     }
 
     fn measure_turnaround(&mut self, delivery: &Delivery, now: Instant) {
-        let turnaround_s = now
-            .saturating_duration_since(delivery.assigned)
-            .as_secs_f64();
-        let unexplained_s = turnaround_s - delivery.predicted_s;
-        self.measured.unexplained_s +=
-            NEWEST_WEIGHT * (unexplained_s - self.measured.unexplained_s);
+        let turnaround_s = now.saturating_duration_since(delivery.assigned).as_secs_f64();
+        let credible_s = OUTLIER_FACTOR * (delivery.predicted_s + self.unexplained_s());
+        let unexplained_s = turnaround_s.min(credible_s) - delivery.predicted_s;
+        self.measured.unexplained_s += NEWEST_WEIGHT * (unexplained_s - self.measured.unexplained_s);
     }
 
     /// The part of an estimate that does not depend on how many are ahead. What is late counts twice: for as long as

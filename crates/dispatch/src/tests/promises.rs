@@ -312,6 +312,39 @@ fn a_worker_that_holds_an_image_and_does_not_answer_looks_worse_with_time() {
     assert!(waited > ms(500), "A was only a little late: {waited:?}");
 }
 
+/// Found with SIGSTOP on a worker: its one image of five seconds made it look thirteen times slower than the others, so it
+/// got nothing more for as long as the batches were short, and so never showed that it was well again.
+#[test]
+fn a_worker_that_was_stopped_for_a_while_is_not_taken_for_a_slow_one() {
+    let mut desk = Desk::new();
+    for (worker, image) in [(A, 1), (B, 2)] {
+        desk.join(worker, 8);
+        desk.submit(image);
+        desk.wait(ms(50));
+        desk.answer(worker, image, 1, ms(50));
+    }
+    desk.submit(3);
+    desk.wait(ms(5000));
+    desk.answer(A, 3, 1, ms(5000));
+    let given = (4..8).flat_map(|image| assigned(&desk.submit(image))).map(|(worker, ..)| worker);
+    let given: Vec<_> = given.collect();
+    assert!(given.contains(&A) && given.contains(&B), "{given:?}");
+}
+
+#[test]
+fn a_worker_that_has_become_slow_is_soon_taken_for_one() {
+    let mut desk = Desk::new();
+    desk.join(A, 8);
+    for image in 1..=20 {
+        desk.submit(image);
+        let service = if image <= 5 { ms(50) } else { ms(500) };
+        desk.wait(service);
+        desk.answer(A, image, 1, service);
+    }
+    let service = desk.dispatch.service_time(A).expect("it was measured");
+    assert!(service > ms(450), "{service:?}");
+}
+
 #[test]
 fn a_worker_gets_only_images_whose_model_it_holds() {
     let mut desk = Desk::new();
