@@ -1,8 +1,9 @@
 //! The end of a worker whose parent is gone.
 
 use std::io::{self, Read};
-use std::process;
 use std::thread;
+
+use crate::slot::end_at_once;
 
 /// Ends this process when standard input ends. `manyeyes up` holds the other end of its workers' standard input and never
 /// writes to it: however `up` ends, `kill -9` included, the system closes that end, and the worker goes at once. Nothing is
@@ -24,7 +25,7 @@ pub fn end_with_parent() -> io::Result<()> {
                 }
             }
             tracing::info!("the parent process has ended: ending too");
-            process::exit(0);
+            end_at_once();
         })?;
     Ok(())
 }

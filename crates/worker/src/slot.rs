@@ -65,7 +65,7 @@ impl Slot {
                     message,
                 }))
             }
-            Some(FaultMode::Crash) => die(),
+            Some(FaultMode::Crash) => end_at_once(),
             Some(FaultMode::Hang) => hang(),
             Some(FaultMode::Slow) | None => {
                 catch_unwind(AssertUnwindSafe(|| self.recognise(task, began)))
@@ -116,8 +116,9 @@ impl Slot {
     }
 }
 
-/// Ends the process as `kill -9` would: no destructor, no goodbye.
-fn die() -> ! {
+/// Ends the process as `kill -9` would: no destructor, no goodbye. `exit` would tear down a model runtime whose threads are
+/// still at work in it.
+pub(crate) fn end_at_once() -> ! {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     process::abort();
 }
