@@ -153,7 +153,7 @@ pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
 pub(crate) fn memory_mb(process: u32, line: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let value = status.lines().find_map(|text| text.strip_prefix(line));
-    let kilobytes: f64 = value.and_then(|text| text.split_whitespace().nth(1)?.parse().ok()).unwrap_or(f64::NAN);
+    let kilobytes: f64 = value.and_then(|text| text.split_whitespace().next()?.parse().ok()).unwrap_or(f64::NAN);
     kilobytes * 1024.0 / 1e6
 }
 
