@@ -1,6 +1,6 @@
 //! Who sees: pixels to top-k labels. Owns the model runtimes.
 //!
-//! Three nouns: a [`Model`] is found (or [pulled](pull)) and says how its input is made and what its output means; a
+//! Three nouns: a [`Model`] is found (or [pulled](pull())) and says how its input is made and what its output means; a
 //! [`Recogniser`] is one loaded session of it, used by one thread; a [`Recognition`] is what it saw in one file.
 //! Nothing here knows of sockets between manager and worker, queues or pages.
 

@@ -4,7 +4,7 @@
 //! 1. `--model PATH` (it has a `/` or ends in `.onnx`): that file and no other.
 //! 2. `--model NAME`, or the default `googlenet`: the folders in `MANYEYES_MODELS`, under `NAME.onnx` or the
 //!    publisher's file name.
-//! 3. The user's cache, which [`crate::pull`] fills. Only the published digest counts there.
+//! 3. The user's cache, which [`pull()`] fills. Only the published digest counts there.
 //!
 //! How the input is made follows the file, without guessing: a sidecar `NAME.toml` beside it; else its digest, if it is
 //! a published one; else its name, if the manifest has it. A file of which none holds is refused with what to write.
