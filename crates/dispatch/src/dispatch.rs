@@ -49,45 +49,21 @@ impl Dispatch {
         match event {
             Event::Submitted(work) => self.submitted(work, now),
             Event::Cancelled { image } => self.end(image),
-            Event::Joined {
-                worker,
-                capacity,
-                name,
-            } => {
+            Event::Joined { worker, capacity, name } => {
                 self.left(worker, Departure::Disconnected);
                 self.roster.join(worker, name, capacity, now);
             }
-            Event::Started {
-                worker,
-                image,
-                attempt,
-            } => {
-                self.roster
-                    .change(worker, |worker, _| worker.start(image, attempt));
+            Event::Started { worker, image, attempt } => {
+                self.roster.change(worker, |worker, _| worker.start(image, attempt));
             }
-            Event::Answered {
-                worker,
-                image,
-                attempt,
-                service,
-            } => {
+            Event::Answered { worker, image, attempt, service } => {
                 self.answered(worker, image, attempt, Some(service), now);
                 self.end(image);
             }
-            Event::Failed {
-                worker,
-                image,
-                attempt,
-                code,
-            } => self.failed(worker, image, attempt, code, now),
-            Event::Stalled {
-                worker,
-                image,
-                attempt,
-            } => self.stalled(worker, image, attempt, now),
+            Event::Failed { worker, image, attempt, code } => self.failed(worker, image, attempt, code, now),
+            Event::Stalled { worker, image, attempt } => self.stalled(worker, image, attempt, now),
             Event::RoundTrip { worker, smoothed } => {
-                self.roster
-                    .change(worker, |worker, _| worker.measure_round_trip(smoothed));
+                self.roster.change(worker, |worker, _| worker.measure_round_trip(smoothed));
             }
             Event::Left { worker, departure } => self.left(worker, departure),
             Event::Crashed { worker } => self.crashed(worker, now),
@@ -104,11 +80,7 @@ impl Dispatch {
             return Some(action);
         }
         self.reconsider = None;
-        let trouble = |image| {
-            self.images
-                .get(&image)
-                .map_or(Trouble::default(), |image| image.trouble(now))
-        };
+        let trouble = |image| self.images.get(&image).map_or(Trouble::default(), |image| image.trouble(now));
         match plan(&self.lanes, &self.roster, trouble, now) {
             Plan::Assign { image, worker } => Some(self.assign(image, worker, now)),
             Plan::Later(at) => {
@@ -129,12 +101,7 @@ impl Dispatch {
     /// How many images are with nobody.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.images.len()
-            - self
-                .roster
-                .iter()
-                .map(|(_, worker)| worker.held().len())
-                .sum::<usize>()
+        self.images.len() - self.roster.iter().map(|(_, worker)| worker.held().len()).sum::<usize>()
     }
 
     /// How many images are held, waiting or with a worker.
@@ -146,9 +113,7 @@ impl Dispatch {
     /// How many images are with a worker.
     #[must_use]
     pub fn in_flight(&self, worker: WorkerId) -> usize {
-        self.roster
-            .get(worker)
-            .map_or(0, |worker| worker.held().len())
+        self.roster.get(worker).map_or(0, |worker| worker.held().len())
     }
 
     /// The smoothed service time of a worker, once it has answered.
@@ -192,20 +157,11 @@ impl Dispatch {
         service: Option<Duration>,
         now: Instant,
     ) {
-        self.roster.change(worker, |worker, _| {
-            worker.answer(image, attempt, service, now)
-        });
+        self.roster.change(worker, |worker, _| worker.answer(image, attempt, service, now));
         self.roster.absolve(worker, image, attempt);
     }
 
-    fn failed(
-        &mut self,
-        worker: WorkerId,
-        image: ImageId,
-        attempt: Attempt,
-        code: FailureCode,
-        now: Instant,
-    ) {
+    fn failed(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, code: FailureCode, now: Instant) {
         let name = self.roster.name(worker).map(str::to_owned);
         let was_there = self.holder(image) == Some((worker, attempt));
         self.answered(worker, image, attempt, None, now);
@@ -227,32 +183,19 @@ impl Dispatch {
     }
 
     fn stalled(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, now: Instant) {
-        let Some(Some(stalled)) = self
-            .roster
-            .change(worker, |worker, _| worker.stall(image, attempt, now))
-        else {
+        let Some(Some(stalled)) = self.roster.change(worker, |worker, _| worker.stall(image, attempt, now)) else {
             return;
         };
         // What a slot works at cannot be stopped. Not cancelled, it may still be answered: that shows the slot sound.
         if !stalled.started {
-            self.actions.push_back(Action::Cancel {
-                worker,
-                image,
-                attempt,
-            });
+            self.actions.push_back(Action::Cancel { worker, image, attempt });
         } else if let Some(name) = self.roster.name(worker).map(str::to_owned) {
             self.blame(image, name, now);
         }
         self.requeue(image);
-        let hopeless = self
-            .roster
-            .change(worker, |worker, _| worker.take_back_hopeless());
+        let hopeless = self.roster.change(worker, |worker, _| worker.take_back_hopeless());
         for delivery in hopeless.into_iter().flatten() {
-            self.actions.push_back(Action::Cancel {
-                worker,
-                image: delivery.image,
-                attempt: delivery.attempt,
-            });
+            self.actions.push_back(Action::Cancel { worker, image: delivery.image, attempt: delivery.attempt });
             self.requeue(delivery.image);
         }
     }
@@ -274,10 +217,7 @@ impl Dispatch {
     }
 
     fn assign(&mut self, id: ImageId, to: WorkerId, now: Instant) -> Action {
-        let image = self
-            .images
-            .get_mut(&id)
-            .expect("the plan names an image that waits");
+        let image = self.images.get_mut(&id).expect("the plan names an image that waits");
         image.attempts = image.attempts.saturating_add(1);
         let attempt = Attempt(image.attempts);
         if let Place::Waiting(rank) = image.place {
@@ -291,12 +231,7 @@ impl Dispatch {
             worker.service_or(prior_s)
         });
         let deadline = self.settings.deadline(service_s.unwrap_or_default());
-        Action::Assign {
-            worker: to,
-            image: id,
-            attempt,
-            deadline,
-        }
+        Action::Assign { worker: to, image: id, attempt, deadline }
     }
 
     /// Counts a crash or a stall against an image, which may end it.
@@ -313,8 +248,7 @@ impl Dispatch {
             return false;
         };
         let first = image.blame(worker, &self.settings, now);
-        self.alarms
-            .extend(image.patient_until().map(|until| (until, id)));
+        self.alarms.extend(image.patient_until().map(|until| (until, id)));
         if let Place::Waiting(rank) = image.place {
             self.lanes.remove(image.lane, rank, id);
             image.place = Place::Waiting(image.rank());
@@ -330,8 +264,7 @@ impl Dispatch {
         if image.blamed().len() >= self.settings.blame_limit as usize {
             let workers = image.blamed().to_vec();
             self.end(id);
-            self.actions
-                .push_back(Action::GiveUp { image: id, workers });
+            self.actions.push_back(Action::GiveUp { image: id, workers });
         }
     }
 
@@ -385,15 +318,9 @@ impl Dispatch {
             }
             Place::With(worker, attempt) => {
                 self.lanes.land(image.lane);
-                let taken_back = self
-                    .roster
-                    .change(worker, |worker, _| worker.take_back(id, attempt));
+                let taken_back = self.roster.change(worker, |worker, _| worker.take_back(id, attempt));
                 if taken_back.flatten().is_some() {
-                    self.actions.push_back(Action::Cancel {
-                        worker,
-                        image: id,
-                        attempt,
-                    });
+                    self.actions.push_back(Action::Cancel { worker, image: id, attempt });
                 }
             }
         }

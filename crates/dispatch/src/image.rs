@@ -40,12 +40,7 @@ struct Troubles {
 
 impl Image {
     pub(crate) fn new(lane: LaneKey, attempts: u32) -> Self {
-        Self {
-            lane,
-            attempts,
-            place: Place::Waiting(Rank::New),
-            troubles: None,
-        }
+        Self { lane, attempts, place: Place::Waiting(Rank::New), troubles: None }
     }
 
     /// Holds a crash or a stall against the image. Says whether this worker is a new one.
@@ -55,11 +50,7 @@ impl Image {
         if new {
             troubles.blamed.push(worker);
         }
-        troubles.patience = if new {
-            settings.patience
-        } else {
-            (troubles.patience * 2).min(settings.patience_limit)
-        };
+        troubles.patience = if new { settings.patience } else { (troubles.patience * 2).min(settings.patience_limit) };
         troubles.patient_until = Some(now + troubles.patience);
         new
     }
@@ -70,26 +61,17 @@ impl Image {
         let doublings = troubles.announced_failures.min(16);
         troubles.announced_failures += 1;
         troubles.avoid = Some(worker);
-        settings
-            .retry_pause
-            .saturating_mul(1 << doublings)
-            .min(settings.retry_pause_limit)
+        settings.retry_pause.saturating_mul(1 << doublings).min(settings.retry_pause_limit)
     }
 
     /// The rank at which it waits when it comes back.
     pub(crate) fn rank(&self) -> Rank {
-        if self.troubles.is_some() {
-            Rank::Troubled
-        } else {
-            Rank::Requeued
-        }
+        if self.troubles.is_some() { Rank::Troubled } else { Rank::Requeued }
     }
 
     /// The workers that it crashed or stalled.
     pub(crate) fn blamed(&self) -> &[String] {
-        self.troubles
-            .as_ref()
-            .map_or(&[], |troubles| &troubles.blamed)
+        self.troubles.as_ref().map_or(&[], |troubles| &troubles.blamed)
     }
 
     /// When it may go to a worker that it is blamed for.

@@ -68,23 +68,11 @@ struct Lane {
 impl Lanes {
     /// The lane for a batch and a model.
     pub(crate) fn key(&mut self, batch: BatchId, model: Option<ModelDigest>) -> LaneKey {
-        let at = self
-            .needs
-            .iter()
-            .position(|need| need.model == model)
-            .unwrap_or_else(|| {
-                self.needs.push(Need {
-                    model,
-                    order: BTreeSet::new(),
-                    easy: 0,
-                    troubled: 0,
-                });
-                self.needs.len() - 1
-            });
-        LaneKey {
-            need: u32::try_from(at).expect("fewer models than images, of which 2^32 do not fit"),
-            batch,
-        }
+        let at = self.needs.iter().position(|need| need.model == model).unwrap_or_else(|| {
+            self.needs.push(Need { model, order: BTreeSet::new(), easy: 0, troubled: 0 });
+            self.needs.len() - 1
+        });
+        LaneKey { need: u32::try_from(at).expect("fewer models than images, of which 2^32 do not fit"), batch }
     }
 
     /// An image begins to wait.
@@ -124,16 +112,8 @@ impl Lanes {
 
     /// The models for which something waits.
     pub(crate) fn queues(&self) -> impl Iterator<Item = Queue<'_>> {
-        let waiting = self
-            .needs
-            .iter()
-            .enumerate()
-            .filter(|(_, need)| !need.order.is_empty());
-        waiting.map(|(at, need)| Queue {
-            lanes: &self.lanes,
-            at: at as u32,
-            need,
-        })
+        let waiting = self.needs.iter().enumerate().filter(|(_, need)| !need.order.is_empty());
+        waiting.map(|(at, need)| Queue { lanes: &self.lanes, at: at as u32, need })
     }
 
     fn next_turn(&mut self) -> u64 {
@@ -143,11 +123,7 @@ impl Lanes {
 
     fn count(&mut self, key: LaneKey, rank: Rank) -> &mut usize {
         let need = &mut self.needs[key.need as usize];
-        if rank == Rank::Troubled {
-            &mut need.troubled
-        } else {
-            &mut need.easy
-        }
+        if rank == Rank::Troubled { &mut need.troubled } else { &mut need.easy }
     }
 
     fn change(&mut self, key: LaneKey, change: impl FnOnce(&mut Lane)) {
@@ -191,18 +167,9 @@ impl<'a> Queue<'a> {
     /// other waits there.
     pub(crate) fn turns(&self, limit: usize) -> impl Iterator<Item = (Vec<ImageId>, bool)> {
         self.in_turn().map(move |lane| {
-            let troubled = lane
-                .waiting
-                .iter()
-                .take_while(|(rank, _)| *rank == Rank::Troubled);
-            let others = lane
-                .waiting
-                .last()
-                .is_some_and(|(rank, _)| *rank != Rank::Troubled);
-            (
-                troubled.take(limit).map(|(_, image)| *image).collect(),
-                others,
-            )
+            let troubled = lane.waiting.iter().take_while(|(rank, _)| *rank == Rank::Troubled);
+            let others = lane.waiting.last().is_some_and(|(rank, _)| *rank != Rank::Troubled);
+            (troubled.take(limit).map(|(_, image)| *image).collect(), others)
         })
     }
 
@@ -223,26 +190,17 @@ impl<'a> Queue<'a> {
     }
 
     fn in_turn(self) -> impl Iterator<Item = &'a Lane> {
-        let keys = self.need.order.iter().map(move |turn| LaneKey {
-            need: self.at,
-            batch: turn.batch,
-        });
+        let keys = self.need.order.iter().map(move |turn| LaneKey { need: self.at, batch: turn.batch });
         keys.filter_map(|key| self.lanes.get(&key))
     }
 }
 
 impl Lane {
     fn turn(&self, batch: BatchId) -> Turn {
-        Turn {
-            in_flight: self.in_flight,
-            last_turn: self.last_turn,
-            batch,
-        }
+        Turn { in_flight: self.in_flight, last_turn: self.last_turn, batch }
     }
 
     fn easy(&self) -> impl Iterator<Item = ImageId> {
-        self.waiting
-            .range((Rank::Requeued, ImageId(0))..)
-            .map(|(_, image)| *image)
+        self.waiting.range((Rank::Requeued, ImageId(0))..).map(|(_, image)| *image)
     }
 }

@@ -48,12 +48,7 @@ pub(crate) struct Trouble<'a> {
 }
 
 /// Decides, given what waits, who is here, and whom a troubled image avoids.
-pub(crate) fn plan<'a>(
-    lanes: &Lanes,
-    roster: &Roster,
-    trouble: impl Fn(ImageId) -> Trouble<'a>,
-    now: Instant,
-) -> Plan {
+pub(crate) fn plan<'a>(lanes: &Lanes, roster: &Roster, trouble: impl Fn(ImageId) -> Trouble<'a>, now: Instant) -> Plan {
     let mut later: Option<Instant> = None;
     for queue in lanes.queues() {
         if roster.free().next().is_none() {
@@ -68,18 +63,9 @@ pub(crate) fn plan<'a>(
     later.map_or(Plan::Nothing, Plan::Later)
 }
 
-fn plan_queue<'a>(
-    queue: Queue<'_>,
-    roster: &Roster,
-    trouble: impl Fn(ImageId) -> Trouble<'a>,
-    now: Instant,
-) -> Plan {
+fn plan_queue<'a>(queue: Queue<'_>, roster: &Roster, trouble: impl Fn(ImageId) -> Trouble<'a>, now: Instant) -> Plan {
     let serves = |_: WorkerId, worker: &Worker| worker.serves(queue.model());
-    let easy = if queue.easy() > 0 {
-        choose(roster, serves, queue.easy(), now)
-    } else {
-        Choice::Nobody
-    };
+    let easy = if queue.easy() > 0 { choose(roster, serves, queue.easy(), now) } else { Choice::Nobody };
     let mut later = easy.later(now);
     if queue.troubled() == 0 && !matches!(easy, Choice::Give { .. }) {
         return later.map_or(Plan::Nothing, Plan::Later);
@@ -92,10 +78,7 @@ fn plan_queue<'a>(
             }
             later = later.into_iter().chain(choice.later(now)).min();
         }
-        if let Choice::Give {
-            worker,
-            left_to_others,
-        } = easy
+        if let Choice::Give { worker, left_to_others } = easy
             && others
             && let Some(image) = queue.nth_easy(left_to_others.min(LOOK_AHEAD))
         {
@@ -107,15 +90,9 @@ fn plan_queue<'a>(
 
 /// Chooses for an image that avoids somebody: whoever it has no trouble with, else whoever it did not crash, else, when
 /// it has waited long enough for another, anybody.
-fn choose_for(
-    roster: &Roster,
-    model: Option<&ModelDigest>,
-    trouble: Trouble<'_>,
-    now: Instant,
-) -> Choice {
-    let innocent = |worker: &Worker| {
-        worker.serves(model) && !trouble.blamed.iter().any(|blamed| blamed == worker.name())
-    };
+fn choose_for(roster: &Roster, model: Option<&ModelDigest>, trouble: Trouble<'_>, now: Instant) -> Choice {
+    let innocent =
+        |worker: &Worker| worker.serves(model) && !trouble.blamed.iter().any(|blamed| blamed == worker.name());
     let preferred = |id: WorkerId, worker: &Worker| Some(id) != trouble.avoid && innocent(worker);
     if roster.iter().any(|(id, worker)| preferred(id, worker)) {
         return choose(roster, preferred, 1, now);
@@ -133,10 +110,7 @@ fn choose_for(
 #[derive(Clone, Copy, Debug)]
 enum Choice {
     /// One goes to this worker; the others would have this many more back before.
-    Give {
-        worker: WorkerId,
-        left_to_others: usize,
-    },
+    Give { worker: WorkerId, left_to_others: usize },
     /// All are better off waiting for a worker without credit. The best with credit would be done in this time.
     Wait { finish_s: f64 },
     /// No worker that may have them has credit.
@@ -149,45 +123,25 @@ impl Choice {
             return None;
         };
         let (shortest, longest) = RECONSIDER;
-        Some(
-            now + Duration::from_secs_f64(
-                (finish_s / 8.0).clamp(shortest.as_secs_f64(), longest.as_secs_f64()),
-            ),
-        )
+        Some(now + Duration::from_secs_f64((finish_s / 8.0).clamp(shortest.as_secs_f64(), longest.as_secs_f64())))
     }
 }
 
-fn choose(
-    roster: &Roster,
-    may: impl Fn(WorkerId, &Worker) -> bool,
-    waiting: usize,
-    now: Instant,
-) -> Choice {
+fn choose(roster: &Roster, may: impl Fn(WorkerId, &Worker) -> bool, waiting: usize, now: Instant) -> Choice {
     let prior_s = roster.prior_s();
     let candidates = roster.free().filter(|(id, worker)| may(*id, worker));
     let best = candidates
         .map(|(id, worker)| (worker.finish_s(prior_s, now), worker.last_assigned(), id))
-        .min_by(|one, other| {
-            one.0
-                .total_cmp(&other.0)
-                .then(one.1.cmp(&other.1))
-                .then(one.2.cmp(&other.2))
-        });
+        .min_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)).then(one.2.cmp(&other.2)));
     let Some((finish_s, _, best)) = best else {
         return Choice::Nobody;
     };
     let mut left_to_others = 0_usize;
-    for (_, worker) in roster
-        .iter()
-        .filter(|(id, worker)| *id != best && may(*id, worker))
-    {
+    for (_, worker) in roster.iter().filter(|(id, worker)| *id != best && may(*id, worker)) {
         left_to_others = left_to_others.saturating_add(worker.more_before(finish_s, prior_s, now));
         if left_to_others >= waiting {
             return Choice::Wait { finish_s };
         }
     }
-    Choice::Give {
-        worker: best,
-        left_to_others,
-    }
+    Choice::Give { worker: best, left_to_others }
 }

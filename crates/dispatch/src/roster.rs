@@ -47,11 +47,7 @@ impl Roster {
             free: BTreeSet::new(),
             departed: BTreeMap::new(),
             departed_in_order: VecDeque::new(),
-            prior: Prior {
-                unknown_s: unknown.as_secs_f64(),
-                sum_s: 0.0,
-                count: 0,
-            },
+            prior: Prior { unknown_s: unknown.as_secs_f64(), sum_s: 0.0, count: 0 },
         }
     }
 
@@ -75,23 +71,12 @@ impl Roster {
         let died_maybe = departure != Departure::Goodbye;
         let started = held.iter().filter(|held| died_maybe && held.started);
         let started = started.map(|held| (held.image, held.attempt)).collect();
-        self.remember(
-            id,
-            Departed {
-                name,
-                started,
-                measured,
-            },
-        );
+        self.remember(id, Departed { name, started, measured });
         held
     }
 
     /// Changes a worker that is here, and keeps the books on its credit and service time.
-    pub(crate) fn change<R>(
-        &mut self,
-        id: WorkerId,
-        change: impl FnOnce(&mut Worker, f64) -> R,
-    ) -> Option<R> {
+    pub(crate) fn change<R>(&mut self, id: WorkerId, change: impl FnOnce(&mut Worker, f64) -> R) -> Option<R> {
         let prior_s = self.prior_s();
         let worker = self.here.get_mut(&id)?;
         let before = worker.service_s();
@@ -112,9 +97,7 @@ impl Roster {
     /// An image that a departed worker had started was answered by it after all: it did not die of that one.
     pub(crate) fn absolve(&mut self, id: WorkerId, image: ImageId, attempt: Attempt) {
         if let Some(departed) = self.departed.get_mut(&id) {
-            departed
-                .started
-                .retain(|started| *started != (image, attempt));
+            departed.started.retain(|started| *started != (image, attempt));
         }
     }
 
@@ -125,11 +108,7 @@ impl Roster {
     /// The name of a worker that is here, or was.
     pub(crate) fn name(&self, id: WorkerId) -> Option<&str> {
         let here = self.here.get(&id).map(Worker::name);
-        here.or_else(|| {
-            self.departed
-                .get(&id)
-                .map(|departed| departed.name.as_str())
-        })
+        here.or_else(|| self.departed.get(&id).map(|departed| departed.name.as_str()))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (WorkerId, &Worker)> {
@@ -139,10 +118,7 @@ impl Roster {
     /// Those with credit.
     pub(crate) fn free(&self) -> impl Iterator<Item = (WorkerId, &Worker)> {
         let prior_s = self.prior_s();
-        let free = self
-            .free
-            .iter()
-            .filter_map(|id| Some((*id, self.here.get(id)?)));
+        let free = self.free.iter().filter_map(|id| Some((*id, self.here.get(id)?)));
         free.filter(move |(_, worker)| worker.has_credit(prior_s))
     }
 
@@ -162,11 +138,7 @@ impl Roster {
 
     fn refresh(&mut self, id: WorkerId) {
         let prior_s = self.prior_s();
-        if self
-            .here
-            .get(&id)
-            .is_some_and(|worker| worker.has_credit(prior_s))
-        {
+        if self.here.get(&id).is_some_and(|worker| worker.has_credit(prior_s)) {
             self.free.insert(id);
         } else {
             self.free.remove(&id);
@@ -181,10 +153,6 @@ impl Prior {
     }
 
     fn mean_s(&self) -> f64 {
-        if self.count == 0 {
-            self.unknown_s
-        } else {
-            (self.sum_s / f64::from(self.count)).max(0.0)
-        }
+        if self.count == 0 { self.unknown_s } else { (self.sum_s / f64::from(self.count)).max(0.0) }
     }
 }

@@ -49,8 +49,6 @@ impl Settings {
     /// The deadline of a delivery to a worker of this smoothed service time.
     pub(crate) fn deadline(&self, service_s: f64) -> Duration {
         let service = Duration::try_from_secs_f64(service_s).unwrap_or(Duration::ZERO);
-        service
-            .saturating_mul(self.deadline_multiple)
-            .max(self.deadline_floor)
+        service.saturating_mul(self.deadline_multiple).max(self.deadline_floor)
     }
 }

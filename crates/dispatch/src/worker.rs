@@ -81,14 +81,7 @@ impl Worker {
         }
     }
 
-    pub(crate) fn assign(
-        &mut self,
-        image: ImageId,
-        attempt: Attempt,
-        turn: u64,
-        prior_s: f64,
-        now: Instant,
-    ) {
+    pub(crate) fn assign(&mut self, image: ImageId, attempt: Attempt, turn: u64, prior_s: f64, now: Instant) {
         let finish_s = self.finish_s(prior_s, now);
         if self.held.is_empty() {
             self.at_it_since = now;
@@ -106,23 +99,13 @@ impl Worker {
     }
 
     pub(crate) fn start(&mut self, image: ImageId, attempt: Attempt) {
-        if let Some(delivery) = self
-            .held
-            .iter_mut()
-            .find(|held| (held.image, held.attempt) == (image, attempt))
-        {
+        if let Some(delivery) = self.held.iter_mut().find(|held| (held.image, held.attempt) == (image, attempt)) {
             delivery.started = true;
         }
     }
 
     /// The worker has answered, whatever the answer: a slot is free, and can be counted on.
-    pub(crate) fn answer(
-        &mut self,
-        image: ImageId,
-        attempt: Attempt,
-        service: Option<Duration>,
-        now: Instant,
-    ) {
+    pub(crate) fn answer(&mut self, image: ImageId, attempt: Attempt, service: Option<Duration>, now: Instant) {
         if let Some(service) = service {
             let newest = service.as_secs_f64().max(SHORTEST_SERVICE_S);
             let service_s = self.measured.service_s.unwrap_or(newest);
@@ -138,10 +121,7 @@ impl Worker {
 
     /// Removes a delivery that is with somebody else from now on, or with nobody.
     pub(crate) fn take_back(&mut self, image: ImageId, attempt: Attempt) -> Option<Delivery> {
-        let at = self
-            .held
-            .iter()
-            .position(|held| (held.image, held.attempt) == (image, attempt))?;
+        let at = self.held.iter().position(|held| (held.image, held.attempt) == (image, attempt))?;
         let delivery = self.held.remove(at);
         self.refresh();
         Some(delivery)
@@ -149,12 +129,7 @@ impl Worker {
 
     /// Removes a delivery whose deadline has passed. If a slot had taken it, that slot is not counted on until the
     /// image is answered after all. In any case the worker is expected to be slower from now on.
-    pub(crate) fn stall(
-        &mut self,
-        image: ImageId,
-        attempt: Attempt,
-        now: Instant,
-    ) -> Option<Delivery> {
+    pub(crate) fn stall(&mut self, image: ImageId, attempt: Attempt, now: Instant) -> Option<Delivery> {
         let delivery = self.take_back(image, attempt)?;
         self.measure_turnaround(&delivery, now);
         if delivery.started {
@@ -200,9 +175,7 @@ impl Worker {
 
     /// Whether it may get new images that need this model, now or when its credit allows.
     pub(crate) fn serves(&self, need: Option<&ModelDigest>) -> bool {
-        !self.draining
-            && self.sound_slots() > 0
-            && need.is_none_or(|model| self.models.contains(model))
+        !self.draining && self.sound_slots() > 0 && need.is_none_or(|model| self.models.contains(model))
     }
 
     /// The smoothed service time, once measured.
@@ -263,14 +236,8 @@ impl Worker {
     /// something is overdue, it is most likely to take as long again.
     fn unqueued_s(&self, service_s: f64, slots: f64, now: Instant) -> f64 {
         let all_slots_busy = self.held.len() as f64 >= slots;
-        let at_it_s = now
-            .saturating_duration_since(self.at_it_since)
-            .as_secs_f64();
-        let done_s = if all_slots_busy {
-            at_it_s.min(service_s / slots)
-        } else {
-            0.0
-        };
+        let at_it_s = now.saturating_duration_since(self.at_it_since).as_secs_f64();
+        let done_s = if all_slots_busy { at_it_s.min(service_s / slots) } else { 0.0 };
         self.round_trip_s + self.unexplained_s() + service_s - done_s + self.lateness_s(now)
     }
 
@@ -279,22 +246,16 @@ impl Worker {
     }
 
     fn lateness_s(&self, now: Instant) -> f64 {
-        self.first_expected.map_or(0.0, |expected| {
-            now.saturating_duration_since(expected).as_secs_f64()
-        })
+        self.first_expected.map_or(0.0, |expected| now.saturating_duration_since(expected).as_secs_f64())
     }
 
     /// The smoothed service time, or what it is taken to be.
     pub(crate) fn service_or(&self, prior_s: f64) -> f64 {
-        self.measured
-            .service_s
-            .unwrap_or(prior_s)
-            .max(SHORTEST_SERVICE_S)
+        self.measured.service_s.unwrap_or(prior_s).max(SHORTEST_SERVICE_S)
     }
 
     fn sound_slots(&self) -> u32 {
-        self.slots
-            .saturating_sub(u32::try_from(self.measured.stuck.len()).unwrap_or(u32::MAX))
+        self.slots.saturating_sub(u32::try_from(self.measured.stuck.len()).unwrap_or(u32::MAX))
     }
 
     fn refresh(&mut self) {

@@ -9,9 +9,7 @@ mod tcp;
 mod wire;
 pub mod worker_end;
 
-pub use manager_end::{
-    Departure, FromWorker, ManagerEnd, ManagerSettings, WireCounters, WorkerProfile,
-};
+pub use manager_end::{Departure, FromWorker, ManagerEnd, ManagerSettings, WireCounters, WorkerProfile};
 pub use manyeyes_protocol::frame::ModelDescription;
 pub use manyeyes_protocol::manager_session::{Assignment, WireTiming};
 pub use manyeyes_protocol::timer::TimerSettings;

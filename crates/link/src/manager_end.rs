@@ -52,13 +52,7 @@ impl ManagerSettings {
     /// The defaults, for these books: no token, the model of the first worker.
     #[must_use]
     pub fn new(books: BooksId) -> Self {
-        Self {
-            books,
-            token: None,
-            model: None,
-            timers: TimerSettings::default(),
-            max_connections: MAX_CONNECTIONS,
-        }
+        Self { books, token: None, model: None, timers: TimerSettings::default(), max_connections: MAX_CONNECTIONS }
     }
 }
 
@@ -203,26 +197,12 @@ impl ManagerEnd {
     ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub async fn bind(
-        listen: SocketAddr,
-        settings: ManagerSettings,
-    ) -> io::Result<(Self, mpsc::Receiver<FromWorker>)> {
+    pub async fn bind(listen: SocketAddr, settings: ManagerSettings) -> io::Result<(Self, mpsc::Receiver<FromWorker>)> {
         let listener = TcpListener::bind(listen).await?;
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
-        let ManagerSettings {
-            books,
-            token,
-            model,
-            timers,
-            max_connections,
-        } = settings;
+        let ManagerSettings { books, token, model, timers, max_connections } = settings;
         let shared = Arc::new(Shared {
-            session: ManagerSessionSettings {
-                books,
-                token,
-                model,
-                timers,
-            },
+            session: ManagerSessionSettings { books, token, model, timers },
             address: listener.local_addr()?,
             connections: Arc::new(Semaphore::new(max_connections)),
             events,
@@ -230,9 +210,7 @@ impl ManagerEnd {
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        shared
-            .tasks
-            .spawn(accept(Arc::clone(&shared), listener).instrument(tracing::info_span!("accept")));
+        shared.tasks.spawn(accept(Arc::clone(&shared), listener).instrument(tracing::info_span!("accept")));
         Ok((Self { shared }, receiver))
     }
 
@@ -244,13 +222,7 @@ impl ManagerEnd {
 
     /// Hands an image to a worker. Never blocks. A no-op when the worker has gone: its `Left` is on the way.
     pub fn assign(&self, worker: WorkerId, assignment: Assignment) {
-        self.command(
-            worker,
-            Command::Assign {
-                assignment,
-                at: Instant::now(),
-            },
-        );
+        self.command(worker, Command::Assign { assignment, at: Instant::now() });
     }
 
     /// The answer is not wanted any more.
@@ -298,10 +270,7 @@ impl ManagerEnd {
             return;
         };
         if let Err(mpsc::error::TrySendError::Full(_)) = line.commands.try_send(command) {
-            tracing::error!(
-                worker = worker.0,
-                "a worker's connection does not take its commands: hanging up"
-            );
+            tracing::error!(worker = worker.0, "a worker's connection does not take its commands: hanging up");
             line.hang_up.cancel();
         }
     }
@@ -321,9 +290,7 @@ struct Shared {
 
 impl Shared {
     fn roster(&self) -> MutexGuard<'_, Roster> {
-        self.roster
-            .lock()
-            .expect("nobody panics with the roster in hand")
+        self.roster.lock().expect("nobody panics with the roster in hand")
     }
 }
 
@@ -357,9 +324,7 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
                 connection.run().await;
                 drop(permit);
             };
-            shared
-                .tasks
-                .spawn(carried.instrument(tracing::info_span!("worker", %address)));
+            shared.tasks.spawn(carried.instrument(tracing::info_span!("worker", %address)));
         }
         Err(error) => tracing::debug!(%address, %error, "a connection ended before it began"),
     }
@@ -368,12 +333,7 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
 /// Says that there is no room, as well as that can be said without waiting.
 fn turn_away(stream: TcpStream) {
     let sentence = "the manager has as many connections as it takes".to_owned();
-    let refused = ManagerFrame::Refused(Refusal {
-        code: RefusalCode::Full,
-        sentence,
-    });
+    let refused = ManagerFrame::Refused(Refusal { code: RefusalCode::Full, sentence });
     // What does not go out now is not worth a task: the worker sees the connection closed, and tries again later.
-    let _ = stream
-        .into_std()
-        .and_then(|mut socket| socket.write(&refused.encode().head));
+    let _ = stream.into_std().and_then(|mut socket| socket.write(&refused.encode().head));
 }

@@ -22,10 +22,7 @@ pub(crate) async fn connect(address: String, limit: Duration) -> io::Result<(Tcp
     let stream = match tokio::time::timeout(limit, TcpStream::connect(&address)).await {
         Ok(connected) => connected?,
         Err(_) => {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "nobody answers there",
-            ));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody answers there"));
         }
     };
     let peer = stream.peer_addr()?;

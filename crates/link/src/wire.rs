@@ -91,18 +91,8 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
 
     /// Waits until bytes have come or gone. May be dropped at any moment without losing any.
     pub(crate) async fn traffic(&mut self) -> Traffic {
-        let Self {
-            reader,
-            writer,
-            inbox,
-            outbox,
-            ..
-        } = self;
-        inbox.reserve(
-            self.missing
-                .min(GROWTH_BYTES.max(inbox.len()))
-                .max(READ_BYTES),
-        );
+        let Self { reader, writer, inbox, outbox, .. } = self;
+        inbox.reserve(self.missing.min(GROWTH_BYTES.max(inbox.len())).max(READ_BYTES));
         let was_empty = inbox.is_empty();
         let mut buffers = [IoSlice::new(&[]); WRITE_BUFFERS];
         let used = buffers.len().min(outbox.len());
@@ -129,10 +119,7 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
 
     /// The next whole frame of what has come (its number and body), and how long it took from its first byte to its
     /// last.
-    pub(crate) fn next_frame(
-        &mut self,
-        limit: usize,
-    ) -> Result<Option<(Bytes, Duration)>, DecodeError> {
+    pub(crate) fn next_frame(&mut self, limit: usize) -> Result<Option<(Bytes, Duration)>, DecodeError> {
         match split_frame(&mut self.inbox, limit)? {
             Split::Frame(frame) => {
                 let took = self.last_read.saturating_duration_since(self.frame_began);
@@ -164,13 +151,9 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
     /// Notes what the system knows of the connection.
     pub(crate) fn observe(&mut self) {
         let observed = self.reader.observe();
-        let new = observed
-            .retransmissions
-            .saturating_sub(self.retransmissions);
+        let new = observed.retransmissions.saturating_sub(self.retransmissions);
         self.retransmissions = observed.retransmissions;
-        self.counters
-            .retransmissions
-            .fetch_add(new, Ordering::Relaxed);
+        self.counters.retransmissions.fetch_add(new, Ordering::Relaxed);
         if let Some(round_trip) = observed.round_trip {
             self.counters.tcp_round_trip.set(round_trip);
         }

@@ -102,14 +102,7 @@ impl WorkerEnd {
             drop(guard);
         };
         tokio::spawn(task.instrument(tracing::info_span!("link")));
-        (
-            Self {
-                commands,
-                leaving,
-                ended,
-            },
-            from_manager,
-        )
+        (Self { commands, leaving, ended }, from_manager)
     }
 
     /// A slot has taken the image. Never blocks; may be called from any thread.
@@ -119,11 +112,7 @@ impl WorkerEnd {
 
     /// What came of the image. Never blocks; may be called from any thread.
     pub fn report(&self, image: ImageId, attempt: Attempt, outcome: Result<Answer, Failure>) {
-        self.command(Command::Report {
-            image,
-            attempt,
-            outcome,
-        });
+        self.command(Command::Report { image, attempt, outcome });
     }
 
     /// Takes nothing new, says Goodbye when what is running has been reported and acknowledged, or after `grace`.
@@ -137,9 +126,7 @@ impl WorkerEnd {
 
     fn command(&self, command: Command) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.commands.try_send(command) {
-            tracing::error!(
-                "the link does not take what the worker reports: a report is lost, its deadline will tell"
-            );
+            tracing::error!("the link does not take what the worker reports: a report is lost, its deadline will tell");
         }
     }
 }

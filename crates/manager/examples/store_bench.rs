@@ -37,9 +37,7 @@ struct Measured {
 
 #[expect(clippy::print_stdout, reason = "it is what the program is for")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::args()
-        .nth(1)
-        .map_or_else(std::env::temp_dir, PathBuf::from);
+    let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = folder.join(format!("store-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let image = Bytes::from(noise(IMAGE_BYTES));
@@ -86,14 +84,11 @@ fn plain_loop(path: &Path, image: &[u8]) -> Result<(), Box<dyn std::error::Error
 }
 
 fn keep_all(folder: &Path, image: &Bytes) -> Result<(), Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let store = Store::open(folder, StoreSettings::default())?;
     runtime.block_on(async {
         let batch = store.create_batch().await?.number;
-        let uploaders =
-            (0..CONCURRENT).map(|_| tokio::spawn(upload(store.clone(), batch, image.clone())));
+        let uploaders = (0..CONCURRENT).map(|_| tokio::spawn(upload(store.clone(), batch, image.clone())));
         for uploader in uploaders.collect::<Vec<_>>() {
             uploader.await??;
         }
@@ -105,9 +100,7 @@ async fn upload(store: Store, batch: BatchId, image: Bytes) -> Result<(), StoreE
     for _ in 0..IMAGES / CONCURRENT {
         let mut spool = store.spool();
         for start in (0..image.len()).step_by(PIECE_BYTES) {
-            spool
-                .write(image.slice(start..image.len().min(start + PIECE_BYTES)))
-                .await?;
+            spool.write(image.slice(start..image.len().min(start + PIECE_BYTES))).await?;
         }
         let new = new_image(spool.finish().await?);
         store.keep(batch, vec![new], None)?.durable.await?;
@@ -117,9 +110,7 @@ async fn upload(store: Store, batch: BatchId, image: Bytes) -> Result<(), StoreE
 
 /// What a page asks of a batch at its limit.
 fn read_large_batch(folder: &Path) -> Result<String, Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let store = Store::open(folder, StoreSettings::default())?;
     let batch = runtime.block_on(async {
         let batch = store.create_batch().await?.number;
@@ -127,9 +118,7 @@ fn read_large_batch(folder: &Path) -> Result<String, Box<dyn std::error::Error>>
             let mut images = Vec::new();
             for _ in 0..LARGE_UPLOAD {
                 let mut spool = store.spool();
-                spool
-                    .write(Bytes::from_static(b"a very small image"))
-                    .await?;
+                spool.write(Bytes::from_static(b"a very small image")).await?;
                 images.push(new_image(spool.finish().await?));
             }
             store.keep(batch, images, None)?.durable.await?;
@@ -176,21 +165,14 @@ fn measure(
     run()?;
     let (took, cpu) = (began.elapsed(), cpu_time().saturating_sub(cpu));
     let images = (IMAGES / CONCURRENT * CONCURRENT) as f64;
-    Ok(Measured {
-        per_second: images / took.as_secs_f64(),
-        cpu_ms_per_image: cpu.as_secs_f64() * 1000.0 / images,
-    })
+    Ok(Measured { per_second: images / took.as_secs_f64(), cpu_ms_per_image: cpu.as_secs_f64() * 1000.0 / images })
 }
 
 /// Of this process, in and below the kernel's calls.
 fn cpu_time() -> Duration {
     let mut now = Duration::ZERO;
     let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = text
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace();
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
     for ticks in fields.skip(11).take(2) {
         now += Duration::from_millis(10) * ticks.parse().unwrap_or(0);
     }
@@ -201,9 +183,7 @@ fn cpu_time() -> Duration {
 fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     };
     std::iter::repeat_with(next).take(bytes).collect()

@@ -51,37 +51,15 @@ enum Command {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// A worker has the image.
-    Assigned {
-        image: ImageId,
-        worker: Arc<str>,
-        attempt: Attempt,
-        at: Instant,
-    },
+    Assigned { image: ImageId, worker: Arc<str>, attempt: Attempt, at: Instant },
     /// Nobody has it any more; it waits.
     Requeued { image: ImageId },
     /// A worker has recognised it. May come late, and more than once.
-    Answered {
-        image: ImageId,
-        worker: Arc<str>,
-        answer: Answer,
-        wire: WireTiming,
-        at: Instant,
-        receipt: Receipt,
-    },
+    Answered { image: ImageId, worker: Arc<str>, answer: Answer, wire: WireTiming, at: Instant, receipt: Receipt },
     /// A worker found that nobody can recognise it. May come late, and more than once.
-    Failed {
-        image: ImageId,
-        worker: Arc<str>,
-        problem: Problem,
-        at: Instant,
-        receipt: Receipt,
-    },
+    Failed { image: ImageId, worker: Arc<str>, problem: Problem, at: Instant, receipt: Receipt },
     /// It is given up without a worker's word.
-    GivenUp {
-        image: ImageId,
-        problem: Problem,
-        at: Instant,
-    },
+    GivenUp { image: ImageId, problem: Problem, at: Instant },
 }
 
 /// The right to tell a worker that it may forget what it reported. To be used once that is safe in the books or known
@@ -120,15 +98,7 @@ impl Engine {
         let roster = Arc::new(Mutex::new(Roster::default()));
         let engine_loop = EngineLoop::new(dispatch, link.clone(), store, roster.clone(), outcomes);
         let running = tokio::spawn(engine_loop.run(received_commands, from_workers, stop));
-        Ok((
-            Self {
-                commands,
-                link,
-                roster,
-            },
-            received_outcomes,
-            running,
-        ))
+        Ok((Self { commands, link, roster }, received_outcomes, running))
     }
 
     /// Where workers connect.
@@ -154,18 +124,12 @@ impl Engine {
 
     /// The model that the workers answer with.
     pub(crate) fn model(&self) -> Model {
-        self.roster
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .model()
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner).model()
     }
 
     /// Why nothing can be recognised now, if so.
     pub(crate) fn obstacle(&self) -> Option<String> {
-        self.roster
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .obstacle()
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner).obstacle()
     }
 
     /// Ends the sessions with all workers; they keep trying to come back.

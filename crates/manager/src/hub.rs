@@ -64,32 +64,20 @@ pub(crate) struct Subscription {
 
 impl Hub {
     pub(crate) fn new(store: Store, capacity: usize) -> Self {
-        Self {
-            store,
-            capacity,
-            feeds: Mutex::default(),
-        }
+        Self { store, capacity, feeds: Mutex::default() }
     }
 
     /// Begins to watch a batch. Reads of the batch's state after this miss nothing that is not sent.
     pub(crate) fn subscribe(&self, batch: BatchId, from: Option<u64>) -> Subscription {
         let mut feeds = self.lock();
         let seq = self.store.next_seq();
-        let feed = feeds
-            .entry(batch)
-            .or_insert_with(|| Feed::new(self.capacity, seq));
+        let feed = feeds.entry(batch).or_insert_with(|| Feed::new(self.capacity, seq));
         feed.watched_at = seq;
         feed.stale = true;
         let messages = feed.messages.subscribe();
-        let changed = from
-            .filter(|&from| from >= feed.journal_from)
-            .map(|from| feed.changed_since(from));
+        let changed = from.filter(|&from| from >= feed.journal_from).map(|from| feed.changed_since(from));
         forget_unwatched(&mut feeds);
-        Subscription {
-            seq,
-            changed,
-            messages,
-        }
+        Subscription { seq, changed, messages }
     }
 
     /// Whether a change of the batch must be published at all.
@@ -99,20 +87,12 @@ impl Hub {
 
     /// Tells who watches that an image is now so.
     pub(crate) fn changed(&self, batch: BatchId, id: ImageId, image: &Image) {
-        self.publish(batch, id, |seq| Event::Change {
-            seq,
-            image: Some(image.clone()),
-            deleted: None,
-        });
+        self.publish(batch, id, |seq| Event::Change { seq, image: Some(image.clone()), deleted: None });
     }
 
     /// Tells who watches that an image is no more.
     pub(crate) fn deleted(&self, batch: BatchId, id: ImageId) {
-        self.publish(batch, id, |seq| Event::Change {
-            seq,
-            image: None,
-            deleted: Some(id.to_string()),
-        });
+        self.publish(batch, id, |seq| Event::Change { seq, image: None, deleted: Some(id.to_string()) });
     }
 
     /// Tells who watches that the batch is no more.
@@ -126,14 +106,8 @@ impl Hub {
     /// Batches that someone watches; `stale` ones only where asked. They are not stale afterwards.
     pub(crate) fn take_watched(&self, only_stale: bool) -> Vec<BatchId> {
         let mut feeds = self.lock();
-        let watched = feeds
-            .iter_mut()
-            .filter(|(_, feed)| feed.messages.receiver_count() > 0);
-        watched
-            .filter_map(|(&batch, feed)| {
-                (std::mem::take(&mut feed.stale) || !only_stale).then_some(batch)
-            })
-            .collect()
+        let watched = feeds.iter_mut().filter(|(_, feed)| feed.messages.receiver_count() > 0);
+        watched.filter_map(|(&batch, feed)| (std::mem::take(&mut feed.stale) || !only_stale).then_some(batch)).collect()
     }
 
     /// Tells who watches what is not of one image.
@@ -186,11 +160,7 @@ impl Feed {
     /// In upload order, each once.
     fn changed_since(&self, from: u64) -> Vec<ImageId> {
         let begin = self.journal.partition_point(|&(seq, _)| seq <= from);
-        let images: BTreeSet<ImageId> = self
-            .journal
-            .range(begin..)
-            .map(|&(_, image)| image)
-            .collect();
+        let images: BTreeSet<ImageId> = self.journal.range(begin..).map(|&(_, image)| image).collect();
         images.into_iter().collect()
     }
 }
@@ -209,7 +179,5 @@ fn forget_unwatched(feeds: &mut HashMap<BatchId, Feed>) {
 
 /// An event as it travels.
 pub(crate) fn json(event: &Event) -> Utf8Bytes {
-    serde_json::to_string(event)
-        .expect("the types of the interface are JSON")
-        .into()
+    serde_json::to_string(event).expect("the types of the interface are JSON").into()
 }

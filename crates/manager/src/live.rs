@@ -70,14 +70,7 @@ impl Live {
     }
 
     /// An image that an earlier run of the manager accepted, or that is tried again.
-    pub(crate) fn reopened(
-        &self,
-        image: ImageId,
-        batch: BatchId,
-        seq: u64,
-        began: Instant,
-        attempts: u32,
-    ) {
+    pub(crate) fn reopened(&self, image: ImageId, batch: BatchId, seq: u64, began: Instant, attempts: u32) {
         self.insert(image, batch, seq, began, Upload::Earlier, attempts);
     }
 
@@ -132,13 +125,7 @@ impl Live {
     }
 
     /// Where the time of an image went that was answered at `now`.
-    pub(crate) fn timing(
-        &self,
-        image: ImageId,
-        wire: WireTiming,
-        worker: WorkerTiming,
-        now: Instant,
-    ) -> Timing {
+    pub(crate) fn timing(&self, image: ImageId, wire: WireTiming, worker: WorkerTiming, now: Instant) -> Timing {
         let table = self.lock();
         match table.images.get(&image) {
             Some(live) => timing(live.began, live.upload, wire, worker, now),
@@ -153,9 +140,7 @@ impl Live {
             return Timing::default();
         };
         let upload = live.upload.lasted(live.began, now);
-        let waiting = now
-            .saturating_duration_since(live.began)
-            .saturating_sub(upload.unwrap_or_default());
+        let waiting = now.saturating_duration_since(live.began).saturating_sub(upload.unwrap_or_default());
         Timing {
             upload: upload.map(ms),
             waiting: Some(ms(waiting)),
@@ -184,25 +169,9 @@ impl Live {
         self.lock().images.len()
     }
 
-    fn insert(
-        &self,
-        image: ImageId,
-        batch: BatchId,
-        seq: u64,
-        began: Instant,
-        upload: Upload,
-        attempts: u32,
-    ) {
-        let live = LiveImage {
-            batch,
-            seq,
-            began,
-            upload,
-            assigned: None,
-            attempts,
-            ending: false,
-            waiters: Vec::new(),
-        };
+    fn insert(&self, image: ImageId, batch: BatchId, seq: u64, began: Instant, upload: Upload, attempts: u32) {
+        let live =
+            LiveImage { batch, seq, began, upload, assigned: None, attempts, ending: false, waiters: Vec::new() };
         self.lock().images.insert(image, live);
     }
 
@@ -275,58 +244,18 @@ impl Upload {
 
 /// Splits the time from `began` to the answer at `now`. The clocks of two machines are never subtracted: what the worker
 /// did not account for, less the way back, was the way there. The parts sum to the total.
-fn timing(
-    began: Instant,
-    upload: Upload,
-    wire: WireTiming,
-    worker: WorkerTiming,
-    now: Instant,
-) -> Timing {
+fn timing(began: Instant, upload: Upload, wire: WireTiming, worker: WorkerTiming, now: Instant) -> Timing {
     let at_worker = worker.receive + worker.queue + worker.decode + worker.inference;
-    let returning = wire
-        .returning
-        .min(wire.since_assigned.saturating_sub(at_worker));
+    let returning = wire.returning.min(wire.since_assigned.saturating_sub(at_worker));
     let sending = wire.since_assigned.saturating_sub(at_worker + returning);
-    let assigned = now
-        .checked_sub(wire.since_assigned)
-        .unwrap_or(began)
-        .max(began);
+    let assigned = now.checked_sub(wire.since_assigned).unwrap_or(began).max(began);
     let upload = upload.lasted(began, assigned);
-    let waiting = assigned
-        .saturating_duration_since(began)
-        .saturating_sub(upload.unwrap_or_default());
-    let parts = [
-        waiting,
-        sending,
-        worker.receive,
-        worker.queue,
-        worker.decode,
-        worker.inference,
-        returning,
-    ]
-    .map(ms);
-    let [
-        waiting,
-        sending,
-        receive,
-        worker_queue,
-        decoding,
-        inference,
-        returning,
-    ] = parts.map(Some);
+    let waiting = assigned.saturating_duration_since(began).saturating_sub(upload.unwrap_or_default());
+    let parts = [waiting, sending, worker.receive, worker.queue, worker.decode, worker.inference, returning].map(ms);
+    let [waiting, sending, receive, worker_queue, decoding, inference, returning] = parts.map(Some);
     let upload = upload.map(ms);
     let total = Some(upload.unwrap_or_default() + parts.iter().sum::<f64>());
-    Timing {
-        upload,
-        waiting,
-        sending,
-        receive,
-        worker_queue,
-        decoding,
-        inference,
-        returning,
-        total,
-    }
+    Timing { upload, waiting, sending, receive, worker_queue, decoding, inference, returning, total }
 }
 
 /// Milliseconds, to the microsecond.

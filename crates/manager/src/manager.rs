@@ -68,9 +68,7 @@ pub enum StartError {
 
 fn reason(source: &io::Error) -> String {
     match source.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program listens there; stop it or choose another port".to_owned()
-        }
+        io::ErrorKind::AddrInUse => "another program listens there; stop it or choose another port".to_owned(),
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
         io::ErrorKind::PermissionDenied => "ports below 1024 need more rights".to_owned(),
         _ => source.to_string(),
@@ -111,19 +109,10 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
         max_waiting: settings.limits.unfinished.max(unfinished.len()) + beyond,
         ..DispatchSettings::default()
     };
-    let (engine, outcomes, engine_task) = Engine::start(
-        settings.worker_listen,
-        link,
-        dispatch,
-        store.clone(),
-        stop_engine.clone(),
-    )
-    .await
-    .map_err(|source| StartError::Address {
-        address: settings.worker_listen,
-        whom: "workers",
-        source,
-    })?;
+    let (engine, outcomes, engine_task) =
+        Engine::start(settings.worker_listen, link, dispatch, store.clone(), stop_engine.clone())
+            .await
+            .map_err(|source| StartError::Address { address: settings.worker_listen, whom: "workers", source })?;
 
     let results = Results {
         store: store.clone(),
@@ -136,45 +125,17 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
 
     let stop_serving = CancellationToken::new();
     let serving = TaskTracker::new();
-    let thumbnails = settings
-        .thumbnails
-        .map(|thumbnails| Thumbnails::new(thumbnails, settings.limits.pixels));
-    let app = App::new(
-        results,
-        engine.clone(),
-        settings.limits.clone(),
-        thumbnails,
-        stop_serving.clone(),
-    );
+    let thumbnails = settings.thumbnails.map(|thumbnails| Thumbnails::new(thumbnails, settings.limits.pixels));
+    let app = App::new(results, engine.clone(), settings.limits.clone(), thumbnails, stop_serving.clone());
     serving.spawn(web::tell_status(app.clone(), stop_serving.clone()));
     serving.spawn(expire(app.clone(), store.clone(), stop_serving.clone()));
-    let http_addr = http
-        .local_addr()
-        .map_err(|source| address_error(settings.listen, source))?;
-    let router = app.router(Guard {
-        token: page_token.clone(),
-        hosts: settings.hosts,
-    });
-    serving.spawn(web::serve(
-        http,
-        router,
-        settings.limits,
-        stop_serving.clone(),
-    ));
+    let http_addr = http.local_addr().map_err(|source| address_error(settings.listen, source))?;
+    let router = app.router(Guard { token: page_token.clone(), hosts: settings.hosts });
+    serving.spawn(web::serve(http, router, settings.limits, stop_serving.clone()));
     serving.close();
 
     let working = vec![engine_task, results_task];
-    Ok(Manager {
-        http_addr,
-        page_token,
-        worker_token,
-        engine,
-        store,
-        stop_serving,
-        serving,
-        stop_engine,
-        working,
-    })
+    Ok(Manager { http_addr, page_token, worker_token, engine, store, stop_serving, serving, stop_engine, working })
 }
 
 impl Manager {
@@ -209,10 +170,7 @@ impl Manager {
     /// come back), writes down every result that has arrived, and closes the books.
     pub async fn shutdown(self, grace: Duration) {
         self.stop_serving.cancel();
-        if tokio::time::timeout(grace, self.serving.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(grace, self.serving.wait()).await.is_err() {
             tracing::warn!("requests under way were cut off");
         }
         self.engine.close().await;
@@ -231,10 +189,7 @@ impl Manager {
 /// Hands in what an earlier run accepted and did not finish.
 async fn resume(unfinished: Vec<Unfinished>, live: &Live, engine: &Engine) {
     if !unfinished.is_empty() {
-        tracing::info!(
-            images = unfinished.len(),
-            "taking up what an earlier run left unfinished"
-        );
+        tracing::info!(images = unfinished.len(), "taking up what an earlier run left unfinished");
     }
     let now = Instant::now();
     for some in unfinished.chunks(RESUMED_AT_A_TIME) {
@@ -242,51 +197,27 @@ async fn resume(unfinished: Vec<Unfinished>, live: &Live, engine: &Engine) {
             let began = now.checked_sub(age(image.began)).unwrap_or(now);
             live.reopened(image.image, image.batch, 0, began, image.attempts);
         }
-        engine
-            .submit(some.iter().cloned().map(work).collect())
-            .await;
+        engine.submit(some.iter().cloned().map(work).collect()).await;
     }
 }
 
 fn work(unfinished: Unfinished) -> Work {
-    let Unfinished {
-        image,
-        batch,
-        bytes,
-        attempts,
-        began: _,
-        blamed,
-    } = unfinished;
-    Work {
-        image,
-        batch,
-        bytes,
-        model: None,
-        attempts,
-        blamed,
-    }
+    let Unfinished { image, batch, bytes, attempts, began: _, blamed } = unfinished;
+    Work { image, batch, bytes, model: None, attempts, blamed }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| address_error(address, source))
+    TcpListener::bind(address).await.map_err(|source| address_error(address, source))
 }
 
 fn address_error(address: SocketAddr, source: io::Error) -> StartError {
-    StartError::Address {
-        address,
-        whom: "the page",
-        source,
-    }
+    StartError::Address { address, whom: "the page", source }
 }
 
 async fn blocking<T: Send + 'static>(
     open: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(open)
-        .await
-        .expect("opening the books does not panic")
+    tokio::task::spawn_blocking(open).await.expect("opening the books does not panic")
 }
 
 /// Removes finished batches that are too old, now and then, until `stop`.

@@ -79,17 +79,10 @@ impl Results {
 
     /// Shows images that have become durable.
     pub(crate) fn uploaded(&self, rows: &[ImageRow]) -> Vec<Image> {
-        let mut images: Vec<(ImageId, Image)> =
-            rows.iter().map(|row| (row.id, shown(row))).collect();
-        self.live
-            .overlay(images.iter_mut().map(|(id, image)| (*id, image)));
-        if rows
-            .first()
-            .is_some_and(|row| self.hub.is_watched(row.batch))
-        {
-            rows.iter()
-                .zip(&images)
-                .for_each(|(row, (id, image))| self.hub.changed(row.batch, *id, image));
+        let mut images: Vec<(ImageId, Image)> = rows.iter().map(|row| (row.id, shown(row))).collect();
+        self.live.overlay(images.iter_mut().map(|(id, image)| (*id, image)));
+        if rows.first().is_some_and(|row| self.hub.is_watched(row.batch)) {
+            rows.iter().zip(&images).for_each(|(row, (id, image))| self.hub.changed(row.batch, *id, image));
         }
         images.into_iter().map(|(_, image)| image).collect()
     }
@@ -97,18 +90,14 @@ impl Results {
     /// Images as they are now, from how the books have them.
     pub(crate) fn current(&self, rows: &[ImageRow]) -> Vec<Image> {
         let mut images: Vec<Image> = rows.iter().map(shown).collect();
-        self.live
-            .overlay(rows.iter().map(|row| row.id).zip(&mut images));
+        self.live.overlay(rows.iter().map(|row| row.id).zip(&mut images));
         images
     }
 
     /// A person takes the image back.
     pub(crate) async fn cancel(&self, image: ImageId) -> Result<Recorded, StoreError> {
         let attempts = self.live.ending(image).unwrap_or(0);
-        let recorded = self
-            .store
-            .finish(image, Ending::Cancelled { attempts })
-            .await?;
+        let recorded = self.store.finish(image, Ending::Cancelled { attempts }).await?;
         if let Recorded::Yes(row) = &recorded {
             self.ended(row);
         }
@@ -128,17 +117,10 @@ impl Results {
 
     fn received(&self, outcome: Outcome) -> Option<Recording> {
         match outcome {
-            Outcome::Assigned {
-                image,
-                worker,
-                attempt,
-                at,
-            } => {
+            Outcome::Assigned { image, worker, attempt, at } => {
                 self.tally.assigned.fetch_add(1, Relaxed);
                 let holder = Holder { worker, since: at };
-                let told = self
-                    .live
-                    .assigned(image, holder, attempt.0, || self.store.next_seq());
+                let told = self.live.assigned(image, holder, attempt.0, || self.store.next_seq());
                 self.changed_hands(image, told);
                 None
             }
@@ -148,61 +130,25 @@ impl Results {
                 self.changed_hands(image, told);
                 None
             }
-            Outcome::Answered {
-                image,
-                worker,
-                answer,
-                wire,
-                at,
-                receipt,
-            } => {
+            Outcome::Answered { image, worker, answer, wire, at, receipt } => {
                 let timing = self.live.timing(image, wire, answer.timing, at);
                 let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt());
                 let labels = answer.labels.into_iter().map(label).collect();
-                let ending = Ending::Recognised {
-                    labels,
-                    worker: worker.to_string(),
-                    attempts,
-                    timing,
-                };
-                Some(Recording {
-                    image,
-                    ending,
-                    receipt: Some(receipt),
-                })
+                let ending = Ending::Recognised { labels, worker: worker.to_string(), attempts, timing };
+                Some(Recording { image, ending, receipt: Some(receipt) })
             }
-            Outcome::Failed {
-                image,
-                worker,
-                problem,
-                at,
-                receipt,
-            } => {
+            Outcome::Failed { image, worker, problem, at, receipt } => {
                 let timing = self.live.timing_without_answer(image, at);
                 let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt());
-                let ending = Ending::Failed {
-                    problem,
-                    worker: Some(worker.to_string()),
-                    attempts,
-                    timing,
-                };
-                Some(Recording {
-                    image,
-                    ending,
-                    receipt: Some(receipt),
-                })
+                let ending = Ending::Failed { problem, worker: Some(worker.to_string()), attempts, timing };
+                Some(Recording { image, ending, receipt: Some(receipt) })
             }
             Outcome::GivenUp { image, problem, at } => {
                 let timing = self.live.timing_without_answer(image, at);
                 let attempts = self.live.ending(image).unwrap_or(0);
                 Some(Recording {
                     image,
-                    ending: Ending::Failed {
-                        problem,
-                        worker: None,
-                        attempts,
-                        timing,
-                    },
+                    ending: Ending::Failed { problem, worker: None, attempts, timing },
                     receipt: None,
                 })
             }
@@ -227,11 +173,7 @@ impl Results {
     /// Writes the ending down, then lets the worker forget it and shows it. An ending is not lost to a full disk: it is
     /// tried again until it is in the books or the store is closed.
     async fn record(&self, recording: Recording) {
-        let Recording {
-            image,
-            ending,
-            receipt,
-        } = recording;
+        let Recording { image, ending, receipt } = recording;
         let recorded = loop {
             match self.store.finish(image, ending.clone()).await {
                 Ok(recorded) => break recorded,
@@ -303,18 +245,11 @@ pub(crate) fn age(began: SystemTime) -> Duration {
 }
 
 fn label(label: AnswerLabel) -> Label {
-    Label {
-        index: label.index,
-        name: label.name,
-        probability: label.probability,
-    }
+    Label { index: label.index, name: label.name, probability: label.probability }
 }
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -36,9 +36,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::error::StoreError;
 pub use self::pending::{Keeping, Pending};
-pub use self::row::{
-    BatchFacts, BatchKey, Changes, Content, Ending, ImageRow, NewImage, Recorded, Unfinished,
-};
+pub use self::row::{BatchFacts, BatchKey, Changes, Content, Ending, ImageRow, NewImage, Recorded, Unfinished};
 pub use self::spool::{Spool, Spooled};
 
 use self::books::Place;
@@ -128,17 +126,9 @@ impl Store {
         }
         let spooling = Spooling::new(folder.spool(), settings.small_bytes, settings.memory_bytes);
         let shared = Arc::new(Shared::new(settings, opened.start, opened.kept_bytes));
-        let writer = Writer::new(
-            Arc::clone(&shared),
-            Arc::clone(&folder),
-            opened.connection,
-            packs,
-        );
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || writer.run());
-        let thread =
-            thread.map_err(|error| StoreError::io("start the writer of", folder.root(), &error))?;
+        let writer = Writer::new(Arc::clone(&shared), Arc::clone(&folder), opened.connection, packs);
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
+        let thread = thread.map_err(|error| StoreError::io("start the writer of", folder.root(), &error))?;
         let inner = Inner {
             id: opened.id,
             shared,
@@ -149,9 +139,7 @@ impl Store {
             writer: Mutex::new(Some(thread)),
             _folder: folder,
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The identity of these books, drawn when the folder was made.
@@ -181,15 +169,11 @@ impl Store {
         if let Err(error) = getrandom::fill(&mut id) {
             return Pending::failed(StoreError::Disk(format!("draw random bytes: {error}")));
         }
-        let id = bs58::encode(id)
-            .with_alphabet(bs58::Alphabet::FLICKR)
-            .into_string();
-        self.inner
-            .shared
-            .ask(Change::CreateBatch { id }, |reply| match reply {
-                Reply::Batch(key) => Some(key),
-                _ => None,
-            })
+        let id = bs58::encode(id).with_alphabet(bs58::Alphabet::FLICKR).into_string();
+        self.inner.shared.ask(Change::CreateBatch { id }, |reply| match reply {
+            Reply::Batch(key) => Some(key),
+            _ => None,
+        })
     }
 
     /// A place for the bytes of one upload.
@@ -208,10 +192,7 @@ impl Store {
         if self.kept_bytes().saturating_add(bytes) <= limit_bytes {
             return Ok(Vec::new());
         }
-        self.inner
-            .shared
-            .ask(Change::Expire { room: Some(bytes) }, expired)
-            .await
+        self.inner.shared.ask(Change::Expire { room: Some(bytes) }, expired).await
     }
 
     /// Numbers the images and takes them into the books. Work on them may begin at once ([`Store::payload`] has their
@@ -229,32 +210,22 @@ impl Store {
         idempotency_key: Option<&str>,
     ) -> Result<Keeping, StoreError> {
         match idempotency_key {
-            Some(key) => self
-                .inner
-                .shared
-                .keep_once(batch, images, key, || self.by_idempotency_key(batch, key)),
+            Some(key) => self.inner.shared.keep_once(batch, images, key, || self.by_idempotency_key(batch, key)),
             None => self.inner.shared.keep(batch, images, None),
         }
     }
 
     /// Records how an image ended. The first ending wins; a later one is answered [`Recorded::No`].
     pub fn finish(&self, image: ImageId, ending: Ending) -> Pending<Recorded> {
-        self.inner
-            .shared
-            .ask(Change::Finish { image, ending }, recorded)
+        self.inner.shared.ask(Change::Finish { image, ending }, recorded)
     }
 
     /// Writes down that a worker crashed or stalled on the image, and how many deliveries have been made.
     pub fn blame(&self, image: ImageId, worker: &str, attempts: u32) -> Pending<()> {
         let worker = worker.to_owned();
-        self.inner.shared.ask(
-            Change::Blame {
-                image,
-                worker,
-                attempts,
-            },
-            |reply| matches!(reply, Reply::Done).then_some(()),
-        )
+        self.inner
+            .shared
+            .ask(Change::Blame { image, worker, attempts }, |reply| matches!(reply, Reply::Done).then_some(()))
     }
 
     /// Takes a failed or cancelled image back to waiting and forgets who was blamed; its attempts go on counting.
@@ -264,30 +235,24 @@ impl Store {
 
     /// Removes an image and its bytes. Says what it was, or None if there was none.
     pub fn delete_image(&self, image: ImageId) -> Pending<Option<ImageRow>> {
-        self.inner
-            .shared
-            .ask(Change::DeleteImage { image }, |reply| match reply {
-                Reply::Deleted(row) => Some(row.map(|row| *row)),
-                _ => None,
-            })
+        self.inner.shared.ask(Change::DeleteImage { image }, |reply| match reply {
+            Reply::Deleted(row) => Some(row.map(|row| *row)),
+            _ => None,
+        })
     }
 
     /// Removes a batch: gone at once for every reader, its bytes a little later. Gives the images of it that were
     /// unfinished.
     pub fn delete_batch(&self, batch: BatchId) -> Pending<Vec<ImageId>> {
-        self.inner
-            .shared
-            .ask(Change::DeleteBatch { batch }, |reply| match reply {
-                Reply::Unfinished(images) => Some(images),
-                _ => None,
-            })
+        self.inner.shared.ask(Change::DeleteBatch { batch }, |reply| match reply {
+            Reply::Unfinished(images) => Some(images),
+            _ => None,
+        })
     }
 
     /// Removes finished batches that have not changed for [`StoreSettings::max_age`], and says which.
     pub fn expire(&self) -> Pending<Vec<BatchKey>> {
-        self.inner
-            .shared
-            .ask(Change::Expire { room: None }, expired)
+        self.inner.shared.ask(Change::Expire { room: None }, expired)
     }
 
     /// The bytes of an image's file, also before they are durable. Bytes from the disk are checked against their
@@ -299,16 +264,13 @@ impl Store {
         if let Some(fresh) = self.inner.shared.fresh_bytes(image) {
             return fresh.map_err(|error| StoreError::io("read", &self.inner.large, &error));
         }
-        let (row, place) = self
-            .inner
-            .readers
-            .image(image)?
-            .ok_or(StoreError::NoSuchImage)?;
+        let (row, place) = self.inner.readers.image(image)?.ok_or(StoreError::NoSuchImage)?;
         let read = match place {
             Place::Nowhere => return Err(StoreError::NoSuchImage),
             Place::Pack(span) => self.inner.pack_files.read(span),
-            Place::Own => File::open(self.inner.large.join(image.to_string()))
-                .and_then(|file| read_at(&file, 0, row.bytes)),
+            Place::Own => {
+                File::open(self.inner.large.join(image.to_string())).and_then(|file| read_at(&file, 0, row.bytes))
+            }
         };
         let fault = match read {
             Ok(bytes) if row.sha256 == Some(Sha256::digest(&bytes).into()) => {
@@ -324,10 +286,7 @@ impl Store {
         if self.inner.readers.image(image)?.is_none() {
             return Err(StoreError::NoSuchImage);
         }
-        Err(StoreError::Damaged(format!(
-            "image {image} ({}): {fault}",
-            row.name
-        )))
+        Err(StoreError::Damaged(format!("image {image} ({}): {fault}", row.name)))
     }
 
     /// The batch of that id.
@@ -359,27 +318,15 @@ impl Store {
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn page(
-        &self,
-        batch: BatchId,
-        after: Option<ImageId>,
-        limit: u32,
-    ) -> Result<Vec<ImageRow>, StoreError> {
-        self.inner
-            .readers
-            .page(batch, after.unwrap_or(ImageId(0)), limit)
+    pub fn page(&self, batch: BatchId, after: Option<ImageId>, limit: u32) -> Result<Vec<ImageRow>, StoreError> {
+        self.inner.readers.page(batch, after.unwrap_or(ImageId(0)), limit)
     }
 
     /// What has changed in a batch after the change `seq`, at most `limit` images.
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn changed_since(
-        &self,
-        batch: BatchId,
-        seq: u64,
-        limit: u32,
-    ) -> Result<Changes, StoreError> {
+    pub fn changed_since(&self, batch: BatchId, seq: u64, limit: u32) -> Result<Changes, StoreError> {
         self.inner.readers.changed_since(batch, seq, limit)
     }
 
@@ -387,11 +334,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn known(
-        &self,
-        batch: BatchId,
-        sha256: &[[u8; 32]],
-    ) -> Result<HashSet<[u8; 32]>, StoreError> {
+    pub fn known(&self, batch: BatchId, sha256: &[[u8; 32]]) -> Result<HashSet<[u8; 32]>, StoreError> {
         self.inner.readers.known(batch, sha256)
     }
 
@@ -400,11 +343,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of the disk.
-    pub fn by_idempotency_key(
-        &self,
-        batch: BatchId,
-        key: &str,
-    ) -> Result<Option<Vec<ImageRow>>, StoreError> {
+    pub fn by_idempotency_key(&self, batch: BatchId, key: &str) -> Result<Option<Vec<ImageRow>>, StoreError> {
         self.inner.readers.by_idempotency_key(batch, key)
     }
 
@@ -422,20 +361,14 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("books", &self.inner.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("books", &self.inner.id).finish_non_exhaustive()
     }
 }
 
 impl Inner {
     fn close(&self) {
         self.shared.line.close();
-        let thread = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.join().is_err()
         {

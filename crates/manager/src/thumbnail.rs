@@ -68,16 +68,11 @@ impl Thumbnails {
             places: Semaphore::new(settings.processes + settings.waiting),
             working: Semaphore::new(settings.processes),
             idle: Mutex::default(),
-            remembered: Mutex::new(Remembered {
-                most_bytes: settings.remembered_bytes,
-                ..Remembered::default()
-            }),
+            remembered: Mutex::new(Remembered { most_bytes: settings.remembered_bytes, ..Remembered::default() }),
             settings,
             limits: Limits { max_pixels: pixels },
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// The small picture of an image, as a JPEG. `file` is read only where it is not remembered.
@@ -90,15 +85,8 @@ impl Thumbnails {
             return Ok(jpeg);
         }
         let shared = &self.shared;
-        let _place = shared
-            .places
-            .try_acquire()
-            .map_err(|_| ThumbnailError::Busy)?;
-        let _turn = shared
-            .working
-            .acquire()
-            .await
-            .map_err(|_| ThumbnailError::Busy)?;
+        let _place = shared.places.try_acquire().map_err(|_| ThumbnailError::Busy)?;
+        let _turn = shared.working.acquire().await.map_err(|_| ThumbnailError::Busy)?;
         let file = file.await.map_err(ThumbnailError::Unread)?;
         match self.make(&file).await.map_err(ThumbnailError::Broken)? {
             Ok(jpeg) => {
@@ -117,27 +105,17 @@ impl Thumbnails {
             None => Process::start(&self.shared.settings)?,
         };
         // On an error the process is dropped, and with it killed.
-        let answer = tokio::time::timeout(
-            self.shared.settings.time,
-            process.ask(file, self.shared.limits),
-        )
-        .await??;
+        let answer = tokio::time::timeout(self.shared.settings.time, process.ask(file, self.shared.limits)).await??;
         self.idle().push(process);
         Ok(answer)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Process>> {
-        self.shared
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
-        self.shared
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,20 +136,12 @@ impl Process {
             .spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (to, from) = pipes.expect("both were asked to be pipes");
-        Ok(Self {
-            to,
-            from,
-            _child: child,
-        })
+        Ok(Self { to, from, _child: child })
     }
 
     async fn ask(&mut self, file: &[u8], limits: Limits) -> io::Result<Reply> {
         let file_bytes = u32::try_from(file.len()).map_err(io::Error::other)?;
-        let head = RequestHead {
-            file_bytes,
-            longest_side: LONGEST_SIDE,
-            limits,
-        };
+        let head = RequestHead { file_bytes, longest_side: LONGEST_SIDE, limits };
         self.to.write_all(&head.encode()).await?;
         self.to.write_all(file).await?;
         self.to.flush().await?;
@@ -207,18 +177,11 @@ impl Remembered {
             self.bytes -= former.len();
         }
         while self.bytes > self.most_bytes {
-            let Some(oldest) = self
-                .pictures
-                .iter()
-                .min_by_key(|(_, (asked, _))| *asked)
-                .map(|(&image, _)| image)
+            let Some(oldest) = self.pictures.iter().min_by_key(|(_, (asked, _))| *asked).map(|(&image, _)| image)
             else {
                 break;
             };
-            self.bytes -= self
-                .pictures
-                .remove(&oldest)
-                .map_or(0, |(_, jpeg)| jpeg.len());
+            self.bytes -= self.pictures.remove(&oldest).map_or(0, |(_, jpeg)| jpeg.len());
         }
     }
 }
@@ -240,9 +203,7 @@ mod tests {
     }
 
     async fn ask(thumbnails: &Thumbnails, image: u64) -> Result<Bytes, ThumbnailError<Infallible>> {
-        thumbnails
-            .of(ImageId(image), async { Ok(Bytes::from_static(b"abc")) })
-            .await
+        thumbnails.of(ImageId(image), async { Ok(Bytes::from_static(b"abc")) }).await
     }
 
     #[tokio::test]
@@ -267,19 +228,13 @@ mod tests {
     async fn a_child_that_dies_is_replaced_by_the_next_question() {
         let child = thumbnails("head -c 19 >/dev/null; [ -e \"$0\" ] && exit 1");
         for _ in 0..2 {
-            assert!(matches!(
-                ask(&child, 1).await,
-                Err(ThumbnailError::Broken(_))
-            ));
+            assert!(matches!(ask(&child, 1).await, Err(ThumbnailError::Broken(_))));
         }
     }
 
     #[test]
     fn the_least_recently_asked_for_is_forgotten_first() {
-        let mut remembered = Remembered {
-            most_bytes: 2,
-            ..Remembered::default()
-        };
+        let mut remembered = Remembered { most_bytes: 2, ..Remembered::default() };
         for image in 1..=2 {
             assert_eq!(remembered.get(ImageId(image)), None);
             remembered.put(ImageId(image), Bytes::from_static(b"x"));

@@ -22,11 +22,7 @@ pub(crate) fn token(folder: &Path) -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let token = bs58::encode(random).into_string();
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&file)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
     writeln!(file, "{token}")?;
     file.sync_all()?;
     Ok(token)
@@ -44,10 +40,7 @@ mod tests {
         let first = token(folder.path()).unwrap();
         assert!(first.len() >= 20);
         assert_eq!(token(folder.path()).unwrap(), first);
-        let mode = fs::metadata(folder.path().join(FILE))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }

@@ -70,33 +70,19 @@ where
     S: Stream<Item = Result<Bytes, E>>,
 {
     let began = (Instant::now(), SystemTime::now());
-    let mut receiver = Receiver {
-        store,
-        limits,
-        began: began.1,
-        most_files,
-        dropped_bytes: 0,
-        images: Vec::new(),
-    };
+    let mut receiver = Receiver { store, limits, began: began.1, most_files, dropped_bytes: 0, images: Vec::new() };
     let body = pin!(paced(body, limits));
     let reading = async {
         match packing {
-            Packing::Multipart(boundary) => {
-                receiver.multipart(Multipart::new(body, &boundary)).await
-            }
+            Packing::Multipart(boundary) => receiver.multipart(Multipart::new(body, &boundary)).await,
             Packing::Raw(name) => receiver.raw(name, body).await,
         }
     };
-    tokio::time::timeout(limits.upload_time, reading)
-        .await
-        .map_err(|_| UploadError::TooSlow)??;
+    tokio::time::timeout(limits.upload_time, reading).await.map_err(|_| UploadError::TooSlow)??;
     if receiver.images.is_empty() {
         return Err(UploadError::NoFile);
     }
-    Ok(Upload {
-        images: receiver.images,
-        began: began.0,
-    })
+    Ok(Upload { images: receiver.images, began: began.0 })
 }
 
 /// `body`, ended with an error where it pauses too long or becomes too large.
@@ -105,25 +91,18 @@ where
     S: Stream<Item = Result<Bytes, E>>,
 {
     let (pause, most) = (limits.upload_pause, limits.request_bytes);
-    futures_util::stream::unfold(
-        (Box::pin(body), 0_u64),
-        move |(mut body, mut bytes)| async move {
-            let chunk = match tokio::time::timeout(pause, body.next()).await {
-                Err(_) => Err(UploadError::TooSlow),
-                Ok(None) => return None,
-                Ok(Some(Err(_))) => Err(UploadError::Cut),
-                Ok(Some(Ok(chunk))) => {
-                    bytes += chunk.len() as u64;
-                    if bytes > most {
-                        Err(UploadError::TooLarge("the request is larger than allowed"))
-                    } else {
-                        Ok(chunk)
-                    }
-                }
-            };
-            Some((chunk, (body, bytes)))
-        },
-    )
+    futures_util::stream::unfold((Box::pin(body), 0_u64), move |(mut body, mut bytes)| async move {
+        let chunk = match tokio::time::timeout(pause, body.next()).await {
+            Err(_) => Err(UploadError::TooSlow),
+            Ok(None) => return None,
+            Ok(Some(Err(_))) => Err(UploadError::Cut),
+            Ok(Some(Ok(chunk))) => {
+                bytes += chunk.len() as u64;
+                if bytes > most { Err(UploadError::TooLarge("the request is larger than allowed")) } else { Ok(chunk) }
+            }
+        };
+        Some((chunk, (body, bytes)))
+    })
 }
 
 struct Receiver<'a> {
@@ -169,26 +148,13 @@ impl Receiver<'_> {
 
     fn begin(&self, given_name: Option<String>) -> Result<File, UploadError> {
         if self.images.len() == self.most_files {
-            return Err(UploadError::TooLarge(
-                "the request has more files than allowed",
-            ));
+            return Err(UploadError::TooLarge("the request has more files than allowed"));
         }
         let given = given_name.filter(|given| !given.is_empty());
-        let name = given
-            .as_deref()
-            .map_or(Some(name::UNNAMED.to_owned()), name::clean);
-        let began = if self.images.is_empty() {
-            self.began
-        } else {
-            SystemTime::now()
-        };
+        let name = given.as_deref().map_or(Some(name::UNNAMED.to_owned()), name::clean);
+        let began = if self.images.is_empty() { self.began } else { SystemTime::now() };
         let spool = name.is_some().then(|| self.store.spool());
-        Ok(File {
-            name,
-            spool,
-            bytes: 0,
-            began,
-        })
+        Ok(File { name, spool, bytes: 0, began })
     }
 
     async fn take(&mut self, file: &mut File, chunk: Bytes) -> Result<(), UploadError> {
@@ -204,19 +170,12 @@ impl Receiver<'_> {
 
     async fn end(&mut self, file: File) -> Result<(), UploadError> {
         let mut image = NewImage {
-            name: file
-                .name
-                .clone()
-                .unwrap_or_else(|| name::UNNAMED.to_owned()),
+            name: file.name.clone().unwrap_or_else(|| name::UNNAMED.to_owned()),
             media_type: None,
             width: None,
             height: None,
             began: file.began,
-            content: Content::Rejected {
-                problem: self.refusal(&file),
-                bytes: file.bytes,
-                sha256: None,
-            },
+            content: Content::Rejected { problem: self.refusal(&file), bytes: file.bytes, sha256: None },
         };
         if let Some(spool) = file.spool {
             let spooled = spool.finish().await?;
@@ -228,16 +187,9 @@ impl Receiver<'_> {
                     image.content = Content::Accepted(spooled);
                 }
                 Err(error) => {
-                    let problem = Problem {
-                        code: error.code().to_owned(),
-                        message: sentence(&error.to_string()),
-                    };
+                    let problem = Problem { code: error.code().to_owned(), message: sentence(&error.to_string()) };
                     let sha256 = Some(spooled.sha256());
-                    image.content = Content::Rejected {
-                        problem,
-                        bytes: file.bytes,
-                        sha256,
-                    };
+                    image.content = Content::Rejected { problem, bytes: file.bytes, sha256 };
                 }
             }
         }
@@ -249,15 +201,9 @@ impl Receiver<'_> {
     fn refusal(&self, file: &File) -> Problem {
         let (code, message) = match file.name {
             None => ("bad_name", "The file has no usable name.".to_owned()),
-            Some(_) => (
-                "too_large",
-                format!("The file is larger than {} bytes.", self.limits.file_bytes),
-            ),
+            Some(_) => ("too_large", format!("The file is larger than {} bytes.", self.limits.file_bytes)),
         };
-        Problem {
-            code: code.to_owned(),
-            message,
-        }
+        Problem { code: code.to_owned(), message }
     }
 
     /// What the file's header says, within the limit of pixels.
@@ -267,18 +213,14 @@ impl Receiver<'_> {
         if header == Err(PictureError::Truncated) && whole > HEADER_BYTES {
             header = read_header(&spooled.head(whole)?);
         }
-        let limits = PictureLimits {
-            max_pixels: self.limits.pixels,
-        };
+        let limits = PictureLimits { max_pixels: self.limits.pixels };
         Ok(header.and_then(|header| limits.check(&header).map(|()| header)))
     }
 
     fn drop_chunk(&mut self, chunk: &Bytes) -> Result<(), UploadError> {
         self.dropped_bytes += chunk.len() as u64;
         if self.dropped_bytes > self.limits.dropped_bytes {
-            return Err(UploadError::TooLarge(
-                "too much of the request cannot be kept",
-            ));
+            return Err(UploadError::TooLarge("too much of the request cannot be kept"));
         }
         Ok(())
     }
@@ -297,10 +239,7 @@ struct File {
 /// Errors are lowercase fragments; a person reads sentences.
 pub(crate) fn sentence(fragment: &str) -> String {
     let mut characters = fragment.chars();
-    let first = characters
-        .next()
-        .map(|first| first.to_uppercase().to_string())
-        .unwrap_or_default();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let end = if fragment.ends_with('.') { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
 }

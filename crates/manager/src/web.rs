@@ -86,16 +86,12 @@ impl App {
             started: Instant::now(),
             stop,
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// All addresses, behind the guard.
     pub(crate) fn router(self, guard: Guard) -> Router {
-        let uploads = images::uploads()
-            .merge(classify::routes())
-            .merge(legacy::routes());
+        let uploads = images::uploads().merge(classify::routes()).merge(legacy::routes());
         let small = batches::routes()
             .merge(images::routes())
             .merge(events::routes())
@@ -109,10 +105,7 @@ impl App {
             .with_state(self)
             .fallback(page::page)
             .method_not_allowed_fallback(|| async { RequestError::WrongMethod.into_response() })
-            .layer(middleware::from_fn_with_state(
-                Arc::new(guard),
-                guard::guard,
-            ))
+            .layer(middleware::from_fn_with_state(Arc::new(guard), guard::guard))
     }
 
     fn store(&self) -> &Store {
@@ -135,10 +128,7 @@ impl App {
         if let Some(batch) = remembered {
             return Ok(batch);
         }
-        let batch = self
-            .read(move |store| store.batch(&id))
-            .await?
-            .ok_or(RequestError::NoBatch)?;
+        let batch = self.read(move |store| store.batch(&id)).await?.ok_or(RequestError::NoBatch)?;
         self.remember(&batch);
         Ok(batch)
     }
@@ -170,64 +160,40 @@ impl App {
 
     /// Batches are no more.
     pub(crate) fn gone(&self, batches: &[BatchKey]) {
-        batches
-            .iter()
-            .for_each(|batch| drop(self.batches().remove(&batch.id)));
-        if self
-            .spare()
-            .as_ref()
-            .is_some_and(|spare| batches.contains(spare))
-        {
+        batches.iter().for_each(|batch| drop(self.batches().remove(&batch.id)));
+        if self.spare().as_ref().is_some_and(|spare| batches.contains(spare)) {
             *self.spare() = None;
         }
         self.shared.results.gone(batches);
     }
 
     fn upload_place(&self) -> Result<SemaphorePermit<'_>, RequestError> {
-        self.shared
-            .uploads
-            .try_acquire()
-            .map_err(|_| RequestError::Busy("too many uploads at the same time"))
+        self.shared.uploads.try_acquire().map_err(|_| RequestError::Busy("too many uploads at the same time"))
     }
 
     fn batches(&self) -> std::sync::MutexGuard<'_, HashMap<String, BatchKey>> {
-        self.shared
-            .batches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spare(&self) -> std::sync::MutexGuard<'_, Option<BatchKey>> {
-        self.shared
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An image's number, from its address. One that cannot be one is of no image.
 fn image_id(text: &str) -> Result<ImageId, RequestError> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|_| digits)
-        .map(ImageId)
-        .ok_or(RequestError::NoImage)
+    text.parse().ok().filter(|_| digits).map(ImageId).ok_or(RequestError::NoImage)
 }
 
 /// A header's text; empty where there is none.
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// Does something to its end, even if the client that asked for it hangs up half way.
 async fn whole<T: Send + 'static>(
     change: impl Future<Output = Result<T, RequestError>> + Send + 'static,
 ) -> Result<T, RequestError> {
-    tokio::spawn(change)
-        .await
-        .map_err(|_| RequestError::Internal)?
+    tokio::spawn(change).await.map_err(|_| RequestError::Internal)?
 }

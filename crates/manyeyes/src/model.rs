@@ -70,8 +70,8 @@ fn pull(name: &str, if_missing: bool) -> anyhow::Result<()> {
 fn verify(named: Option<String>) -> anyhow::Result<()> {
     let model = Model::find(&Lookup::from_environment(named))?;
     let path = model.path().display();
-    let recogniser = Recogniser::load(&model, EngineChoice::Auto, 1)
-        .with_context(|| format!("failed to load {path}"))?;
+    let recogniser =
+        Recogniser::load(&model, EngineChoice::Auto, 1).with_context(|| format!("failed to load {path}"))?;
     let digest: String = model.digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let state = if model.verified { "verified" } else { "unverified: not a published file" };
     let engine = recogniser.engine();
@@ -92,8 +92,9 @@ impl Progress {
             PullEvent::Failed { source, reason } => tracing::warn!("{source}: {reason}"),
             PullEvent::Received { bytes, total } if io::stderr().is_terminal() => {
                 let bar = self.bar.get_or_insert_with(|| {
-                    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
-                        .expect("the template is well formed");
+                    let style =
+                        ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+                            .expect("the template is well formed");
                     ProgressBar::new(total).with_style(style)
                 });
                 bar.set_position(bytes);

@@ -56,8 +56,7 @@ struct WorkerProcess {
 impl WorkerProcess {
     fn new(number: u32, up: &cli::Up, manager: &Manager) -> anyhow::Result<Self> {
         let name = format!("worker-{number}");
-        let mut arguments =
-            ["worker", "--end-with-stdin", "--name", &name, "--manager"].map(str::to_owned).to_vec();
+        let mut arguments = ["worker", "--end-with-stdin", "--name", &name, "--manager"].map(str::to_owned).to_vec();
         arguments.push(reachable(manager.worker_addr()).to_string());
         arguments.extend(["--slots".to_owned(), slots_each(up.workers).to_string()]);
         arguments.extend(["--engine".to_owned(), up.model.engine_name().to_owned()]);

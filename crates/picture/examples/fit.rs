@@ -20,20 +20,11 @@ fn main() -> std::io::Result<()> {
         let bytes = std::fs::read(path)?;
         let (result, took) = measured(&bytes);
         total += took;
-        let size = read_header(&bytes)
-            .map(|h| format!("{} x {}", h.width, h.height))
-            .unwrap_or_default();
+        let size = read_header(&bytes).map(|h| format!("{} x {}", h.width, h.height)).unwrap_or_default();
         let answer = result.as_ref().err().map_or("", PictureError::code);
-        println!(
-            "{:8.2} ms  {size:>13}  {}  {answer}",
-            took.as_secs_f64() * 1e3,
-            path.display()
-        );
+        println!("{:8.2} ms  {size:>13}  {}  {answer}", took.as_secs_f64() * 1e3, path.display());
         if let (Ok(square), Some(folder), Some(name)) = (&result, &ppm_folder, path.file_name()) {
-            write_ppm(
-                &Path::new(folder).join(name).with_added_extension("ppm"),
-                square,
-            )?;
+            write_ppm(&Path::new(folder).join(name).with_added_extension("ppm"), square)?;
         }
     }
     println!("{:8.2} ms  in all", total.as_secs_f64() * 1e3);
@@ -44,19 +35,10 @@ fn main() -> std::io::Result<()> {
 fn measured(bytes: &[u8]) -> (Result<Rgb, PictureError>, Duration) {
     let runs = (0..REPEATS).map(|_| {
         let start = Instant::now();
-        let result = decode_fitted(
-            bytes,
-            Fit::Squash {
-                width: 256,
-                height: 256,
-            },
-            224,
-            &Limits::default(),
-        );
+        let result = decode_fitted(bytes, Fit::Squash { width: 256, height: 256 }, 224, &Limits::default());
         (result, start.elapsed())
     });
-    runs.min_by_key(|(_, took)| *took)
-        .expect("there is at least one repeat")
+    runs.min_by_key(|(_, took)| *took).expect("there is at least one repeat")
 }
 
 fn write_ppm(path: &Path, picture: &Rgb) -> std::io::Result<()> {

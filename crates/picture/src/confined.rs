@@ -66,9 +66,7 @@ impl RequestHead {
         let head = Self {
             file_bytes: u32::from_be_bytes([a, b, c, d]),
             longest_side: u32::from_be_bytes([e, f, g, h]),
-            limits: Limits {
-                max_pixels: u64::from_be_bytes(max_pixels),
-            },
+            limits: Limits { max_pixels: u64::from_be_bytes(max_pixels) },
         };
         within(head.file_bytes, MAX_FILE_BYTES)?;
         Ok(head)
@@ -102,14 +100,8 @@ impl ReplyHead {
         let body_bytes = u32::from_be_bytes(length);
         within(body_bytes, MAX_REPLY_BYTES)?;
         match kind {
-            0 | 1 => Ok(Self {
-                is_thumbnail: kind == 0,
-                body_bytes,
-            }),
-            _ => Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "a reply of an unknown kind",
-            )),
+            0 | 1 => Ok(Self { is_thumbnail: kind == 0, body_bytes }),
+            _ => Err(io::Error::new(ErrorKind::InvalidData, "a reply of an unknown kind")),
         }
     }
 
@@ -120,10 +112,7 @@ impl ReplyHead {
         }
         let text = String::from_utf8_lossy(&body);
         let (code, message) = text.split_once('\n').unwrap_or((&text, ""));
-        Err(Refusal {
-            code: code.to_owned(),
-            message: message.to_owned(),
-        })
+        Err(Refusal { code: code.to_owned(), message: message.to_owned() })
     }
 }
 
@@ -156,10 +145,7 @@ fn read_head(input: &mut impl Read) -> io::Result<Option<RequestHead>> {
 
 fn within(length: u32, limit: u32) -> io::Result<()> {
     if length > limit {
-        return Err(io::Error::new(
-            ErrorKind::InvalidData,
-            format!("{length} bytes where at most {limit} may be"),
-        ));
+        return Err(io::Error::new(ErrorKind::InvalidData, format!("{length} bytes where at most {limit} may be")));
     }
     Ok(())
 }

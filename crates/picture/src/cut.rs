@@ -21,9 +21,7 @@ fn png_ends(bytes: &[u8]) -> Option<()> {
     let mut at = 8;
     loop {
         let kind = bytes.get(at + 4..at + 8)?;
-        let end = at
-            .checked_add(u32_be(bytes, at)? as usize)?
-            .checked_add(12)?;
+        let end = at.checked_add(u32_be(bytes, at)? as usize)?.checked_add(12)?;
         bytes.get(..end)?;
         if kind == b"IEND" {
             return Some(());
@@ -55,11 +53,7 @@ fn gif_ends(bytes: &[u8]) -> Option<()> {
 }
 
 fn color_table_bytes(flags: u8) -> usize {
-    if flags & 0x80 == 0 {
-        0
-    } else {
-        3 << ((flags & 7) + 1)
-    }
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
 
 /// Each sub-block begins with its length; the last has none.

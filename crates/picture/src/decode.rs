@@ -36,39 +36,21 @@ pub(crate) struct Stored {
 pub(crate) fn decode_as_stored(bytes: &[u8], limits: &Limits) -> Result<Stored, PictureError> {
     let header = read_header(bytes)?;
     limits.check(&header)?;
-    let whole = if header.format == Format::Jpeg {
-        jpeg::complete(bytes)?
-    } else {
-        bytes.into()
-    };
+    let whole = if header.format == Format::Jpeg { jpeg::complete(bytes)? } else { bytes.into() };
     // The decoders are others' code on a stranger's bytes. A panic there is that file's problem and nobody else's.
-    let (image, orientation) = catch_unwind(AssertUnwindSafe(|| {
-        run_decoder(&whole, header.format, limits)
-    }))
-    .unwrap_or_else(|_| Err(PictureError::damaged("its decoder gave up")))?;
+    let (image, orientation) = catch_unwind(AssertUnwindSafe(|| run_decoder(&whole, header.format, limits)))
+        .unwrap_or_else(|_| Err(PictureError::damaged("its decoder gave up")))?;
     if (image.width(), image.height()) != (header.width, header.height) {
         return Err(PictureError::damaged("its parts disagree about its size"));
     }
-    Ok(Stored {
-        picture: over_white(image),
-        turn: Turn::of(orientation),
-    })
+    Ok(Stored { picture: over_white(image), turn: Turn::of(orientation) })
 }
 
-fn run_decoder(
-    bytes: &[u8],
-    format: Format,
-    limits: &Limits,
-) -> Result<(DynamicImage, Orientation), PictureError> {
+fn run_decoder(bytes: &[u8], format: Format, limits: &Limits) -> Result<(DynamicImage, Orientation), PictureError> {
     let explain = |error| explain(error, bytes, format);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), image_format(format));
     let mut decoder_limits = image::Limits::no_limits();
-    decoder_limits.max_alloc = Some(
-        limits
-            .max_pixels
-            .saturating_mul(MAX_BYTES_A_PIXEL)
-            .saturating_add(WORKING_BYTES),
-    );
+    decoder_limits.max_alloc = Some(limits.max_pixels.saturating_mul(MAX_BYTES_A_PIXEL).saturating_add(WORKING_BYTES));
     reader.limits(decoder_limits);
     let mut decoder = reader.into_decoder().map_err(explain)?;
     // An orientation that cannot be read is none.
@@ -93,9 +75,7 @@ fn explain(error: ImageError, bytes: &[u8], format: Format) -> PictureError {
         return PictureError::Truncated;
     }
     match error {
-        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            PictureError::Truncated
-        }
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => PictureError::Truncated,
         ImageError::Unsupported(_) => PictureError::UnsupportedFormat(match format {
             Format::Jpeg => "this kind of JPEG",
             Format::Png => "this kind of PNG",
@@ -114,26 +94,12 @@ fn explain(error: ImageError, bytes: &[u8], format: Format) -> PictureError {
 fn over_white(image: DynamicImage) -> Rgb {
     let (width, height) = (image.width(), image.height());
     if !image.color().has_alpha() {
-        return Rgb {
-            width,
-            height,
-            pixels: image.into_rgb8().into_raw(),
-        };
+        return Rgb { width, height, pixels: image.into_rgb8().into_raw() };
     }
     let pixels = image.into_rgba8().into_raw();
     let blend = |[red, green, blue, alpha]: [u8; 4]| {
         let alpha = u32::from(alpha);
-        [red, green, blue]
-            .map(|colour| ((u32::from(colour) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
+        [red, green, blue].map(|colour| ((u32::from(colour) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
     };
-    Rgb {
-        width,
-        height,
-        pixels: pixels
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .flat_map(|pixel| blend(*pixel))
-            .collect(),
-    }
+    Rgb { width, height, pixels: pixels.as_chunks::<4>().0.iter().flat_map(|pixel| blend(*pixel)).collect() }
 }

@@ -28,33 +28,19 @@ pub enum Fit {
 ///
 /// # Panics
 /// If the crop is empty or larger than what `fit` makes: a model's manifest is checked where it is read.
-pub fn decode_fitted(
-    bytes: &[u8],
-    fit: Fit,
-    crop: u32,
-    limits: &Limits,
-) -> Result<Rgb, PictureError> {
+pub fn decode_fitted(bytes: &[u8], fit: Fit, crop: u32, limits: &Limits) -> Result<Rgb, PictureError> {
     let Stored { picture, turn } = decode_as_stored(bytes, limits)?;
     let (upright_width, upright_height) = turn.sides(picture.width, picture.height);
     let (width, height) = fit.sides(upright_width, upright_height);
-    assert!(
-        crop > 0 && crop <= width && crop <= height,
-        "the crop of {crop} lies within {width} x {height}"
-    );
+    assert!(crop > 0 && crop <= width && crop <= height, "the crop of {crop} lies within {width} x {height}");
 
     // The picture is turned last, when it is small; until then the crop is where it lies in the stored picture.
-    let centre = Rectangle {
-        left: centre_offset(width, crop),
-        top: centre_offset(height, crop),
-        width: crop,
-        height: crop,
-    };
+    let centre =
+        Rectangle { left: centre_offset(width, crop), top: centre_offset(height, crop), width: crop, height: crop };
     let centre = turn.stored(centre, width, height);
     let (width, height) = turn.sides(width, height);
-    let (scale_x, scale_y) = (
-        f64::from(picture.width) / f64::from(width),
-        f64::from(picture.height) / f64::from(height),
-    );
+    let (scale_x, scale_y) =
+        (f64::from(picture.width) / f64::from(width), f64::from(picture.height) / f64::from(height));
     let options = antialiased().crop(
         f64::from(centre.left) * scale_x,
         f64::from(centre.top) * scale_y,
@@ -70,14 +56,8 @@ impl Fit {
         match self {
             Self::Squash { width, height } => (width, height),
             Self::ShorterSide(side) => {
-                let longer = |long: u32, short: u32| {
-                    (u64::from(side) * u64::from(long) / u64::from(short)) as u32
-                };
-                if width <= height {
-                    (side, longer(height, width))
-                } else {
-                    (longer(width, height), side)
-                }
+                let longer = |long: u32, short: u32| (u64::from(side) * u64::from(long) / u64::from(short)) as u32;
+                if width <= height { (side, longer(height, width)) } else { (longer(width, height), side) }
             }
         }
     }
@@ -87,11 +67,7 @@ impl Fit {
 fn centre_offset(side: u32, crop: u32) -> u32 {
     let rest = side - crop;
     let half = rest / 2;
-    if rest % 2 == 1 && half % 2 == 1 {
-        half + 1
-    } else {
-        half
-    }
+    if rest % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
 }
 
 /// The triangle filter, as wide as the reduction.
@@ -101,20 +77,9 @@ pub(crate) fn antialiased() -> ResizeOptions {
 
 /// Resizes what `options` crops to exactly `width` x `height`.
 pub(crate) fn resize(picture: &Rgb, width: u32, height: u32, options: &ResizeOptions) -> Rgb {
-    let source = ImageRef::new(
-        picture.width,
-        picture.height,
-        &picture.pixels,
-        PixelType::U8x3,
-    )
-    .expect("an Rgb holds exactly width x height pixels");
+    let source = ImageRef::new(picture.width, picture.height, &picture.pixels, PixelType::U8x3)
+        .expect("an Rgb holds exactly width x height pixels");
     let mut target = Image::new(width, height, PixelType::U8x3);
-    Resizer::new()
-        .resize(&source, &mut target, options)
-        .expect("the crop lies within, and both are RGB");
-    Rgb {
-        width,
-        height,
-        pixels: target.into_vec(),
-    }
+    Resizer::new().resize(&source, &mut target, options).expect("the crop lies within, and both are RGB");
+    Rgb { width, height, pixels: target.into_vec() }
 }

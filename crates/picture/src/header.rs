@@ -34,15 +34,9 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, PictureError> {
         Format::Bmp => bmp(bytes)?,
     };
     if width == 0 || height == 0 {
-        return Err(PictureError::Damaged(format!(
-            "its header says {width} x {height} pixels"
-        )));
+        return Err(PictureError::Damaged(format!("its header says {width} x {height} pixels")));
     }
-    Ok(Header {
-        format,
-        width,
-        height,
-    })
+    Ok(Header { format, width, height })
 }
 
 /// IHDR is required to be the first chunk.
@@ -50,9 +44,7 @@ fn png(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
     match bytes.get(12..16) {
         None => Err(PictureError::Truncated),
         Some(b"IHDR") => read_pair(u32_be(bytes, 16), u32_be(bytes, 20)),
-        Some(_) => Err(PictureError::damaged(
-            "the PNG does not begin with its header",
-        )),
+        Some(_) => Err(PictureError::damaged("the PNG does not begin with its header")),
     }
 }
 
@@ -62,13 +54,9 @@ fn webp(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
     match bytes.get(12..16) {
         None => Err(PictureError::Truncated),
         Some(b"VP8 ") => {
-            let start_code = bytes
-                .get(PAYLOAD + 3..PAYLOAD + 6)
-                .ok_or(PictureError::Truncated)?;
+            let start_code = bytes.get(PAYLOAD + 3..PAYLOAD + 6).ok_or(PictureError::Truncated)?;
             if start_code != b"\x9d\x01\x2a" {
-                return Err(PictureError::damaged(
-                    "the WebP does not begin with a key frame",
-                ));
+                return Err(PictureError::damaged("the WebP does not begin with a key frame"));
             }
             let side = |at| u16_le(bytes, at).map(|side| u32::from(side & 0x3fff));
             read_pair(side(PAYLOAD + 6), side(PAYLOAD + 8))
@@ -83,28 +71,20 @@ fn webp(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
             let height = u32_le(bytes, PAYLOAD + 6).map(|side| (side >> 8) + 1);
             read_pair(side(PAYLOAD + 4), height)
         }
-        Some(_) => Err(PictureError::damaged(
-            "the WebP begins with an unknown chunk",
-        )),
+        Some(_) => Err(PictureError::damaged("the WebP begins with an unknown chunk")),
     }
 }
 
 /// The canvas; the first frame may be smaller.
 fn gif(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
-    read_pair(
-        u16_le(bytes, 6).map(u32::from),
-        u16_le(bytes, 8).map(u32::from),
-    )
+    read_pair(u16_le(bytes, 6).map(u32::from), u16_le(bytes, 8).map(u32::from))
 }
 
 /// A negative height means rows from top to bottom. The oldest header (12 bytes) has 16-bit sides.
 fn bmp(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
     const SIDES: usize = 18;
     if u32_le(bytes, 14) == Some(12) {
-        return read_pair(
-            u16_le(bytes, SIDES).map(u32::from),
-            u16_le(bytes, SIDES + 2).map(u32::from),
-        );
+        return read_pair(u16_le(bytes, SIDES).map(u32::from), u16_le(bytes, SIDES + 2).map(u32::from));
     }
     let width = u32_le(bytes, SIDES).map(u32::cast_signed);
     if width.is_some_and(|width| width < 0) {

@@ -26,14 +26,10 @@ pub(crate) fn dimensions(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
                 return Ok((frame.width.into(), frame.height.into()));
             }
             segments::EOI => {
-                return Err(PictureError::damaged(
-                    "the JPEG ends before its frame header",
-                ));
+                return Err(PictureError::damaged("the JPEG ends before its frame header"));
             }
             segments::SOS => {
-                return Err(PictureError::damaged(
-                    "the JPEG has image data before its frame header",
-                ));
+                return Err(PictureError::damaged("the JPEG has image data before its frame header"));
             }
             _ => {}
         }

@@ -15,9 +15,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_pixels: DEFAULT_MAX_PIXELS,
-        }
+        Self { max_pixels: DEFAULT_MAX_PIXELS }
     }
 }
 
@@ -26,11 +24,7 @@ impl Limits {
     pub fn check(&self, header: &Header) -> Result<(), PictureError> {
         let Header { width, height, .. } = *header;
         if u64::from(width) * u64::from(height) > self.max_pixels {
-            return Err(PictureError::TooManyPixels {
-                width,
-                height,
-                limit: self.max_pixels,
-            });
+            return Err(PictureError::TooManyPixels { width, height, limit: self.max_pixels });
         }
         Ok(())
     }

@@ -35,30 +35,17 @@ impl Turn {
             Orientation::Rotate270FlipH => (true, true, true),
             Orientation::Rotate270 => (true, false, true),
         };
-        Self {
-            transpose,
-            mirror_left_right,
-            mirror_top_bottom,
-        }
+        Self { transpose, mirror_left_right, mirror_top_bottom }
     }
 
     /// Sides of the upright picture from the stored ones, and the other way round.
     pub(crate) fn sides(self, width: u32, height: u32) -> (u32, u32) {
-        if self.transpose {
-            (height, width)
-        } else {
-            (width, height)
-        }
+        if self.transpose { (height, width) } else { (width, height) }
     }
 
     /// Where a rectangle of the upright picture, of the given sides, lies in the stored one.
     pub(crate) fn stored(self, upright: Rectangle, width: u32, height: u32) -> Rectangle {
-        let Rectangle {
-            mut left,
-            mut top,
-            width: across,
-            height: down,
-        } = upright;
+        let Rectangle { mut left, mut top, width: across, height: down } = upright;
         if self.mirror_left_right {
             left = width - across - left;
         }
@@ -66,29 +53,15 @@ impl Turn {
             top = height - down - top;
         }
         if self.transpose {
-            Rectangle {
-                left: top,
-                top: left,
-                width: down,
-                height: across,
-            }
+            Rectangle { left: top, top: left, width: down, height: across }
         } else {
-            Rectangle {
-                left,
-                top,
-                width: across,
-                height: down,
-            }
+            Rectangle { left, top, width: across, height: down }
         }
     }
 
     /// Turns the pixels.
     pub(crate) fn upright(self, stored: Rgb) -> Rgb {
-        let mut picture = if self.transpose {
-            transposed(&stored)
-        } else {
-            stored
-        };
+        let mut picture = if self.transpose { transposed(&stored) } else { stored };
         let row_bytes = picture.width as usize * 3;
         if self.mirror_left_right {
             for row in picture.pixels.chunks_exact_mut(row_bytes) {
@@ -96,13 +69,8 @@ impl Turn {
             }
         }
         if self.mirror_top_bottom {
-            let (upper, lower) = picture
-                .pixels
-                .split_at_mut(picture.height as usize / 2 * row_bytes);
-            for (above, below) in upper
-                .chunks_exact_mut(row_bytes)
-                .zip(lower.chunks_exact_mut(row_bytes).rev())
-            {
+            let (upper, lower) = picture.pixels.split_at_mut(picture.height as usize / 2 * row_bytes);
+            for (above, below) in upper.chunks_exact_mut(row_bytes).zip(lower.chunks_exact_mut(row_bytes).rev()) {
                 above.swap_with_slice(below);
             }
         }
@@ -115,10 +83,7 @@ fn transposed(picture: &Rgb) -> Rgb {
     const TILE: usize = 32;
     let (width, height) = (picture.width as usize, picture.height as usize);
     let mut pixels = vec![0; picture.pixels.len()];
-    let (source, target) = (
-        picture.pixels.as_chunks::<3>().0,
-        pixels.as_chunks_mut::<3>().0,
-    );
+    let (source, target) = (picture.pixels.as_chunks::<3>().0, pixels.as_chunks_mut::<3>().0);
     for top in (0..height).step_by(TILE) {
         for left in (0..width).step_by(TILE) {
             for y in top..(top + TILE).min(height) {
@@ -128,9 +93,5 @@ fn transposed(picture: &Rgb) -> Rgb {
             }
         }
     }
-    Rgb {
-        width: picture.height,
-        height: picture.width,
-        pixels,
-    }
+    Rgb { width: picture.height, height: picture.width, pixels }
 }

@@ -54,11 +54,7 @@ pub fn sniff(bytes: &[u8]) -> Result<Format, PictureError> {
     if let Some(name) = known_but_unsupported(bytes) {
         return Err(PictureError::UnsupportedFormat(name));
     }
-    if begins_a_signature(bytes) {
-        Err(PictureError::Truncated)
-    } else {
-        Err(PictureError::NotAnImage)
-    }
+    if begins_a_signature(bytes) { Err(PictureError::Truncated) } else { Err(PictureError::NotAnImage) }
 }
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -83,19 +79,16 @@ fn supported(bytes: &[u8]) -> Option<Format> {
 /// "BM" alone begins many a text, so the size of the second header must also be one that exists.
 fn is_bmp(bytes: &[u8]) -> bool {
     const HEADER_SIZES: [u32; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
-    bytes.starts_with(b"BM")
-        && crate::bytes::u32_le(bytes, 14).is_some_and(|size| HEADER_SIZES.contains(&size))
+    bytes.starts_with(b"BM") && crate::bytes::u32_le(bytes, 14).is_some_and(|size| HEADER_SIZES.contains(&size))
 }
 
 /// A file cut inside its own signature: not nothing, and not yet a format.
 fn begins_a_signature(bytes: &[u8]) -> bool {
     let whole: [&[u8]; 4] = [JPEG_SIGNATURE, PNG_SIGNATURE, b"GIF87a", b"GIF89a"];
-    let cut_signature =
-        bytes.len() >= 2 && whole.iter().any(|signature| signature.starts_with(bytes));
+    let cut_signature = bytes.len() >= 2 && whole.iter().any(|signature| signature.starts_with(bytes));
     let cut_riff = bytes.starts_with(b"RIFF") && bytes.len() < 12;
-    let cut_bmp = bytes.starts_with(b"BM")
-        && (6..18).contains(&bytes.len())
-        && bytes[6..].iter().take(4).all(|b| *b == 0);
+    let cut_bmp =
+        bytes.starts_with(b"BM") && (6..18).contains(&bytes.len()) && bytes[6..].iter().take(4).all(|b| *b == 0);
     cut_signature || cut_riff || cut_bmp
 }
 
@@ -120,14 +113,8 @@ fn known_but_unsupported(bytes: &[u8]) -> Option<&'static str> {
         (b"gimp xcf", "XCF (GIMP)"),
         (b"farbfeld", "farbfeld"),
     ];
-    let by_signature = SIGNATURES
-        .iter()
-        .find(|(signature, _)| bytes.starts_with(signature))
-        .map(|(_, name)| *name);
-    by_signature
-        .or_else(|| iso_media(bytes))
-        .or_else(|| netpbm(bytes))
-        .or_else(|| svg(bytes))
+    let by_signature = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, name)| *name);
+    by_signature.or_else(|| iso_media(bytes)).or_else(|| netpbm(bytes)).or_else(|| svg(bytes))
 }
 
 /// HEIC, AVIF and videos share one container, whose first box names the brand.
@@ -137,9 +124,7 @@ fn iso_media(bytes: &[u8]) -> Option<&'static str> {
     }
     Some(match bytes.get(8..12) {
         Some(b"avif" | b"avis") => "AVIF",
-        Some(b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1") => {
-            "HEIC"
-        }
+        Some(b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1") => "HEIC",
         Some(b"crx ") => "CR3 (camera raw)",
         _ => "a video",
     })
@@ -156,12 +141,8 @@ fn netpbm(bytes: &[u8]) -> Option<&'static str> {
 fn svg(bytes: &[u8]) -> Option<&'static str> {
     const LOOK_AT_BYTES: usize = 1024;
     let beginning = &bytes[..bytes.len().min(LOOK_AT_BYTES)];
-    let beginning = beginning
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(beginning)
-        .trim_ascii_start();
-    let is_markup = [&b"<svg"[..], b"<?xml", b"<!DOCTYPE svg", b"<!--"]
-        .iter()
-        .any(|start| beginning.starts_with(start));
+    let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
+    let is_markup =
+        [&b"<svg"[..], b"<?xml", b"<!DOCTYPE svg", b"<!--"].iter().any(|start| beginning.starts_with(start));
     (is_markup && beginning.windows(4).any(|window| window == b"<svg")).then_some("SVG")
 }

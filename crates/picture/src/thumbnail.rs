@@ -13,17 +13,9 @@ const QUALITY: u8 = 80;
 const MAX_SIDE: u32 = 65_535;
 
 /// Decodes a file and makes a JPEG of it whose longer side has at most `longest_side` pixels. Never enlarges.
-pub fn thumbnail(
-    bytes: &[u8],
-    longest_side: u32,
-    limits: &Limits,
-) -> Result<Vec<u8>, PictureError> {
+pub fn thumbnail(bytes: &[u8], longest_side: u32, limits: &Limits) -> Result<Vec<u8>, PictureError> {
     let Stored { picture, turn } = decode_as_stored(bytes, limits)?;
-    let (width, height) = size_within(
-        picture.width,
-        picture.height,
-        longest_side.clamp(1, MAX_SIDE),
-    );
+    let (width, height) = size_within(picture.width, picture.height, longest_side.clamp(1, MAX_SIDE));
     let small = if (width, height) == (picture.width, picture.height) {
         picture
     } else {

@@ -332,10 +332,7 @@ impl Extensions {
     /// The kind of the first critical entry that this program does not understand. It understands none yet.
     #[must_use]
     pub fn not_understood(&self) -> Option<u16> {
-        self.0
-            .iter()
-            .find(|entry| entry.critical)
-            .map(|entry| entry.kind)
+        self.0.iter().find(|entry| entry.critical).map(|entry| entry.kind)
     }
 }
 

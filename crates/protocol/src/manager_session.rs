@@ -18,8 +18,8 @@ use bytes::Bytes;
 
 use crate::MAX_UNSAID;
 use crate::frame::{
-    DecodeError, Extensions, Hello, MAX_PAYLOAD, MAX_WINDOW, ManagerFrame, Refusal, RefusalCode,
-    Stage, Welcome, WorkerFrame,
+    DecodeError, Extensions, Hello, MAX_PAYLOAD, MAX_WINDOW, ManagerFrame, Refusal, RefusalCode, Stage, Welcome,
+    WorkerFrame,
 };
 use crate::id::{Attempt, BooksId, ImageId, ModelDigest};
 use crate::result::{Answer, Failure, FailureCode};
@@ -120,8 +120,7 @@ impl ManagerSession {
     /// Bytes have come, if only a part of a frame: the worker is there.
     pub fn handle_bytes(&mut self, now: Instant) {
         if self.phase == Phase::Joined {
-            self.timers
-                .set(Timer::Silent, now + self.settings.timers.silence);
+            self.timers.set(Timer::Silent, now + self.settings.timers.silence);
         }
     }
 
@@ -160,8 +159,7 @@ impl ManagerSession {
                 }
                 Timer::Deadline(image) => {
                     if let Some(attempt) = self.in_flight.remove(image, &mut self.timers) {
-                        self.events
-                            .push_back(ManagerEvent::Stalled { image, attempt });
+                        self.events.push_back(ManagerEvent::Stalled { image, attempt });
                     }
                 }
                 Timer::Reconnect | Timer::Grace => {}
@@ -175,16 +173,11 @@ impl ManagerSession {
             return;
         }
         let (image, attempt) = (assignment.image, assignment.attempt);
-        let refuse = |code, message: String| ManagerEvent::Failed {
-            image,
-            attempt,
-            failure: Failure { code, message },
-        };
+        let refuse =
+            |code, message: String| ManagerEvent::Failed { image, attempt, failure: Failure { code, message } };
         if assignment.payload.len() > MAX_PAYLOAD {
-            let sentence =
-                format!("a file of more than {MAX_PAYLOAD} bytes cannot be sent to a worker");
-            self.events
-                .push_back(refuse(FailureCode::UnsupportedFormat, sentence));
+            let sentence = format!("a file of more than {MAX_PAYLOAD} bytes cannot be sent to a worker");
+            self.events.push_back(refuse(FailureCode::UnsupportedFormat, sentence));
         } else if self.in_flight.len() >= MAX_WINDOW as usize {
             let sentence = format!("{MAX_WINDOW} images are with this worker already");
             self.events.push_back(refuse(FailureCode::Busy, sentence));
@@ -286,12 +279,7 @@ impl ManagerSession {
         self.phase = Phase::Joined;
         self.timers.stop(Timer::Handshake);
         self.timers.set(Timer::Silent, now + silence);
-        self.say(ManagerFrame::Welcome(Welcome {
-            version,
-            books: self.settings.books,
-            heartbeat,
-            silence,
-        }));
+        self.say(ManagerFrame::Welcome(Welcome { version, books: self.settings.books, heartbeat, silence }));
         self.events.push_back(ManagerEvent::Joined(hello));
         // Before any image is on the way, so that the first answer's time can be split.
         self.ping(now);
@@ -300,98 +288,51 @@ impl ManagerSession {
     fn handle_joined(&mut self, frame: WorkerFrame, now: Instant) {
         match frame {
             WorkerFrame::Hello(_) => self.misbehaved("it said Hello twice"),
-            WorkerFrame::Result {
-                image,
-                attempt,
-                answer,
-                extensions,
-            } => {
+            WorkerFrame::Result { image, attempt, answer, extensions } => {
                 self.answered(image, attempt, answer, &extensions, now);
             }
-            WorkerFrame::Failed {
-                image,
-                attempt,
-                failure,
-            } => self.failed(image, attempt, failure),
-            WorkerFrame::Progress {
-                image,
-                attempt,
-                stage,
-            } => self.progressed(image, attempt, stage, now),
+            WorkerFrame::Failed { image, attempt, failure } => self.failed(image, attempt, failure),
+            WorkerFrame::Progress { image, attempt, stage } => self.progressed(image, attempt, stage, now),
             WorkerFrame::Ping { nonce } => self.say(ManagerFrame::Pong { nonce }),
             WorkerFrame::Pong { nonce } => self.measure_round_trip(nonce, now),
             WorkerFrame::Goodbye => self.close(Ending::Goodbye),
         }
     }
 
-    fn answered(
-        &mut self,
-        image: ImageId,
-        attempt: Attempt,
-        answer: Answer,
-        extensions: &Extensions,
-        now: Instant,
-    ) {
-        let since_assigned = self
-            .in_flight
-            .answered(image, attempt, now, &mut self.timers);
+    fn answered(&mut self, image: ImageId, attempt: Attempt, answer: Answer, extensions: &Extensions, now: Instant) {
+        let since_assigned = self.in_flight.answered(image, attempt, now, &mut self.timers);
         if let Some(kind) = extensions.not_understood() {
-            let message = format!(
-                "the result has the critical extension {kind}, which this manager does not understand"
-            );
-            let failure = Failure {
-                code: FailureCode::NotUnderstood,
-                message,
-            };
-            return self.events.push_back(ManagerEvent::Failed {
-                image,
-                attempt,
-                failure,
-            });
+            let message =
+                format!("the result has the critical extension {kind}, which this manager does not understand");
+            let failure = Failure { code: FailureCode::NotUnderstood, message };
+            return self.events.push_back(ManagerEvent::Failed { image, attempt, failure });
         }
         let returning = self.round_trip.mean().unwrap_or_default() / 2;
         let timing = &answer.timing;
         let at_the_worker = timing.receive + timing.queue + timing.decode + timing.inference;
         let since_assigned = since_assigned.unwrap_or(at_the_worker + returning);
-        let wire = WireTiming {
-            since_assigned,
-            returning,
-        };
-        self.events.push_back(ManagerEvent::Answered {
-            image,
-            attempt,
-            answer,
-            wire,
-        });
+        let wire = WireTiming { since_assigned, returning };
+        self.events.push_back(ManagerEvent::Answered { image, attempt, answer, wire });
     }
 
     fn failed(&mut self, image: ImageId, attempt: Attempt, failure: Failure) {
         // A resend that crossed the end of its delivery finds nothing at the worker, and nobody here who would mind.
         let unknown = failure.code == FailureCode::Unknown;
         if unknown
-            && (!self.in_flight.holds(image, attempt)
-                || self.in_flight.send_whole_again(image, &mut self.timers))
+            && (!self.in_flight.holds(image, attempt) || self.in_flight.send_whole_again(image, &mut self.timers))
         {
             return;
         }
         if self.in_flight.holds(image, attempt) {
             self.in_flight.remove(image, &mut self.timers);
         }
-        self.events.push_back(ManagerEvent::Failed {
-            image,
-            attempt,
-            failure,
-        });
+        self.events.push_back(ManagerEvent::Failed { image, attempt, failure });
     }
 
     fn progressed(&mut self, image: ImageId, attempt: Attempt, stage: Stage, now: Instant) {
         let round_trip = self.round_trip.mean().unwrap_or_default();
-        if self
-            .in_flight
-            .progressed(image, attempt, stage, round_trip, now, &mut self.timers)
-        {
-            self.events
-                .push_back(ManagerEvent::Started { image, attempt });
+        if self.in_flight.progressed(image, attempt, stage, round_trip, now, &mut self.timers) {
+            self.events.push_back(ManagerEvent::Started { image, attempt });
         }
     }
 
@@ -403,16 +344,11 @@ impl ManagerSession {
             self.measuring = Some(Measuring { nonce, sent: None });
         }
         self.say(ManagerFrame::Ping { nonce });
-        self.timers
-            .set(Timer::Heartbeat, now + self.settings.timers.heartbeat);
+        self.timers.set(Timer::Heartbeat, now + self.settings.timers.heartbeat);
     }
 
     fn measure_round_trip(&mut self, nonce: u64, now: Instant) {
-        let Some(Measuring {
-            nonce: expected,
-            sent: Some(sent),
-        }) = self.measuring
-        else {
+        let Some(Measuring { nonce: expected, sent: Some(sent) }) = self.measuring else {
             return;
         };
         if nonce == expected {
@@ -435,10 +371,7 @@ impl ManagerSession {
     }
 
     fn refuse(&mut self, code: RefusalCode, sentence: &str) {
-        self.say(ManagerFrame::Refused(Refusal {
-            code,
-            sentence: sentence.to_owned(),
-        }));
+        self.say(ManagerFrame::Refused(Refusal { code, sentence: sentence.to_owned() }));
         self.close(Ending::Refused(code));
     }
 

@@ -8,10 +8,7 @@ pub(crate) fn same(expected: &str, offered: &str) -> bool {
     let (expected, offered) = (expected.as_bytes(), offered.as_bytes());
     let mut difference = u8::from(expected.len() != offered.len());
     for (position, byte) in offered.iter().enumerate() {
-        let against = expected
-            .get(position % expected.len().max(1))
-            .copied()
-            .unwrap_or_default();
+        let against = expected.get(position % expected.len().max(1)).copied().unwrap_or_default();
         difference = black_box(difference | (byte ^ against));
     }
     difference == 0

@@ -16,14 +16,10 @@ impl Smoothed {
     /// Takes a measurement.
     pub fn measure(&mut self, sample: Duration) {
         self.0 = Some(match self.0 {
-            None => Estimate {
-                mean: sample,
-                deviation: sample / 2,
-            },
-            Some(Estimate { mean, deviation }) => Estimate {
-                deviation: deviation * 3 / 4 + mean.abs_diff(sample) / 4,
-                mean: mean * 7 / 8 + sample / 8,
-            },
+            None => Estimate { mean: sample, deviation: sample / 2 },
+            Some(Estimate { mean, deviation }) => {
+                Estimate { deviation: deviation * 3 / 4 + mean.abs_diff(sample) / 4, mean: mean * 7 / 8 + sample / 8 }
+            }
         });
     }
 
@@ -36,8 +32,7 @@ impl Smoothed {
     /// What a measurement hardly ever exceeds: the mean and four deviations. `None` until something was measured.
     #[must_use]
     pub fn bound(&self) -> Option<Duration> {
-        self.0
-            .map(|estimate| estimate.mean + estimate.deviation * 4)
+        self.0.map(|estimate| estimate.mean + estimate.deviation * 4)
     }
 }
 
@@ -71,9 +66,6 @@ mod tests {
         for _ in 0..100 {
             smoothed.measure(80 * MS);
         }
-        assert!(
-            smoothed.bound().is_some_and(|bound| bound < 81 * MS),
-            "{smoothed:?}"
-        );
+        assert!(smoothed.bound().is_some_and(|bound| bound < 81 * MS), "{smoothed:?}");
     }
 }

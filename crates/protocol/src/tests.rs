@@ -1,9 +1,6 @@
 //! The two sessions against each other over a simulated bad link, and what is common to the crate's tests.
 
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "a test looks for one kind and passes over the others"
-)]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind and passes over the others")]
 
 mod pair;
 mod properties;
@@ -12,10 +9,7 @@ mod scenarios;
 use std::time::Instant;
 
 /// Some moment: all others in a test are reckoned from it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an Instant can be had from nothing but the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "an Instant can be had from nothing but the clock")]
 pub(crate) fn start() -> Instant {
     Instant::now()
 }

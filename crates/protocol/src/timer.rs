@@ -137,10 +137,7 @@ mod tests {
         timers.set(Timer::Silent, start);
         timers.set(Timer::Silent, start + Duration::from_secs(1));
         assert_eq!(timers.expired(start), None);
-        assert_eq!(
-            timers.expired(start + Duration::from_secs(1)),
-            Some(Timer::Silent)
-        );
+        assert_eq!(timers.expired(start + Duration::from_secs(1)), Some(Timer::Silent));
         assert_eq!(timers.next_timeout(), None);
     }
 

@@ -98,8 +98,7 @@ impl WorkerSession {
         if self.phase == Phase::Connecting {
             self.phase = Phase::Greeting;
             self.small = VecDeque::from([WorkerFrame::Hello(self.hello.clone())]);
-            self.timers
-                .set(Timer::Handshake, now + self.settings.handshake);
+            self.timers.set(Timer::Handshake, now + self.settings.handshake);
         }
     }
 
@@ -115,11 +114,7 @@ impl WorkerSession {
         self.small.clear();
         let reason = match std::mem::replace(&mut self.phase, Phase::Waiting) {
             Phase::Closing(ours) => ours,
-            Phase::Waiting
-            | Phase::Connecting
-            | Phase::Greeting
-            | Phase::Welcomed
-            | Phase::Over => reason.to_owned(),
+            Phase::Waiting | Phase::Connecting | Phase::Greeting | Phase::Welcomed | Phase::Over => reason.to_owned(),
         };
         self.drop_unstarted();
         if self.is_done() {
@@ -128,8 +123,7 @@ impl WorkerSession {
         let retry_in = backoff(self.failed_connects, dice, &self.settings);
         self.failed_connects = self.failed_connects.saturating_add(1);
         self.timers.set(Timer::Reconnect, now + retry_in);
-        self.events
-            .push_back(WorkerEvent::Disconnected { reason, retry_in });
+        self.events.push_back(WorkerEvent::Disconnected { reason, retry_in });
     }
 
     /// Bytes have come, if only a part of a frame: the manager is there.
@@ -159,10 +153,7 @@ impl WorkerSession {
             match timer {
                 Timer::Handshake => self.close("the manager did not answer our Hello".to_owned()),
                 Timer::Silent => {
-                    self.close(format!(
-                        "not a byte from the manager for {:.1} s",
-                        self.silence.as_secs_f64()
-                    ));
+                    self.close(format!("not a byte from the manager for {:.1} s", self.silence.as_secs_f64()));
                 }
                 Timer::Heartbeat => self.beat(now),
                 Timer::Reconnect => {
@@ -177,17 +168,9 @@ impl WorkerSession {
 
     /// A slot has taken the image.
     pub fn started(&mut self, image: ImageId, attempt: Attempt) {
-        if let Some(task) = self
-            .in_hand
-            .get_mut(&image)
-            .filter(|task| task.delivered == attempt)
-        {
+        if let Some(task) = self.in_hand.get_mut(&image).filter(|task| task.delivered == attempt) {
             task.started = true;
-            let progress = WorkerFrame::Progress {
-                image,
-                attempt: task.attempt,
-                stage: Stage::Started,
-            };
+            let progress = WorkerFrame::Progress { image, attempt: task.attempt, stage: Stage::Started };
             if !task.orphan {
                 self.say(progress);
             }
@@ -196,15 +179,11 @@ impl WorkerSession {
 
     /// What came of the image. Of one that was cancelled, nobody wants to know.
     pub fn report(&mut self, image: ImageId, attempt: Attempt, outcome: Result<Answer, Failure>) {
-        if self
-            .in_hand
-            .get(&image)
-            .is_some_and(|task| task.delivered == attempt)
+        if self.in_hand.get(&image).is_some_and(|task| task.delivered == attempt)
             && let Some(task) = self.in_hand.remove(&image)
         {
             if needs_acknowledgement(&outcome) {
-                self.memory
-                    .keep(image, task.attempt, task.model, outcome.clone());
+                self.memory.keep(image, task.attempt, task.model, outcome.clone());
             }
             self.say_outcome(image, task.attempt, outcome);
             self.leave_if_done();
@@ -216,12 +195,7 @@ impl WorkerSession {
         self.draining = true;
         self.timers.set(Timer::Grace, now + grace);
         for (image, attempt) in self.drop_unstarted() {
-            self.fail(
-                image,
-                attempt,
-                FailureCode::ShuttingDown,
-                "the worker is going",
-            );
+            self.fail(image, attempt, FailureCode::ShuttingDown, "the worker is going");
         }
         self.leave_if_done();
     }
@@ -276,8 +250,7 @@ impl WorkerSession {
             }
             ManagerFrame::Refused(Refusal { sentence, .. }) => {
                 self.end();
-                self.events
-                    .push_back(WorkerEvent::Refused { reason: sentence });
+                self.events.push_back(WorkerEvent::Refused { reason: sentence });
             }
             ManagerFrame::Assign(_)
             | ManagerFrame::Cancel { .. }
@@ -285,24 +258,15 @@ impl WorkerSession {
             | ManagerFrame::Drain
             | ManagerFrame::Ping { .. }
             | ManagerFrame::Pong { .. }
-            | ManagerFrame::Goodbye => {
-                self.close("the manager did not answer our Hello as it should".to_owned())
-            }
+            | ManagerFrame::Goodbye => self.close("the manager did not answer our Hello as it should".to_owned()),
         }
     }
 
     fn welcomed(&mut self, welcome: &Welcome, now: Instant) {
         if !(self.hello.versions.min..=self.hello.versions.max).contains(&welcome.version) {
-            return self.close(format!(
-                "the manager chose version {}, which we did not offer",
-                welcome.version
-            ));
+            return self.close(format!("the manager chose version {}, which we did not offer", welcome.version));
         }
-        if self
-            .books
-            .replace(welcome.books)
-            .is_some_and(|before| before != welcome.books)
-        {
+        if self.books.replace(welcome.books).is_some_and(|before| before != welcome.books) {
             self.forget_everything();
         }
         self.phase = Phase::Welcomed;
@@ -350,30 +314,14 @@ impl WorkerSession {
 
     fn say_outcome(&mut self, image: ImageId, attempt: Attempt, outcome: Result<Answer, Failure>) {
         self.say(match outcome {
-            Ok(answer) => WorkerFrame::Result {
-                image,
-                attempt,
-                answer,
-                extensions: Default::default(),
-            },
-            Err(failure) => WorkerFrame::Failed {
-                image,
-                attempt,
-                failure,
-            },
+            Ok(answer) => WorkerFrame::Result { image, attempt, answer, extensions: Default::default() },
+            Err(failure) => WorkerFrame::Failed { image, attempt, failure },
         });
     }
 
     fn fail(&mut self, image: ImageId, attempt: Attempt, code: FailureCode, message: &str) {
-        let failure = Failure {
-            code,
-            message: message.to_owned(),
-        };
-        self.say(WorkerFrame::Failed {
-            image,
-            attempt,
-            failure,
-        });
+        let failure = Failure { code, message: message.to_owned() };
+        self.say(WorkerFrame::Failed { image, attempt, failure });
     }
 
     /// Says it if there is a manager that listens; what must not be lost is in the memory too.
@@ -422,17 +370,12 @@ impl WorkerSession {
 /// Answers and faults of the image are said until the manager has them safe. What a worker announces of itself is not:
 /// when the connection is lost, the manager gives the image to others anyway.
 fn needs_acknowledgement(outcome: &Result<Answer, Failure>) -> bool {
-    outcome
-        .as_ref()
-        .err()
-        .is_none_or(|failure| !failure.code.is_announced())
+    outcome.as_ref().err().is_none_or(|failure| !failure.code.is_announced())
 }
 
 /// Doubles from the floor to the ceiling; of that, the first half is certain and the second is left to the dice.
 fn backoff(failed_connects: u32, dice: u32, settings: &TimerSettings) -> Duration {
-    let doubled = settings
-        .reconnect_floor
-        .saturating_mul(1 << failed_connects.min(16));
+    let doubled = settings.reconnect_floor.saturating_mul(1 << failed_connects.min(16));
     let half = doubled.min(settings.reconnect_ceiling) / 2;
     half + half.mul_f64(f64::from(dice) / f64::from(u32::MAX))
 }

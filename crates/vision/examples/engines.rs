@@ -14,35 +14,20 @@ use manyeyes_vision::{EngineChoice, Lookup, Model, Recogniser};
 const MEASURED: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let images: Vec<Vec<u8>> = std::env::args_os()
-        .skip(1)
-        .map(std::fs::read)
-        .collect::<Result<_, _>>()?;
+    let images: Vec<Vec<u8>> = std::env::args_os().skip(1).map(std::fs::read).collect::<Result<_, _>>()?;
     if images.is_empty() {
         return Err("name image files".into());
     }
     let began = Instant::now();
-    let model = Model::find(&Lookup::from_environment(
-        std::env::var("MANYEYES_MODEL").ok(),
-    ))?;
-    println!(
-        "{}: found, read and digested in {} ms; {}",
-        model.name,
-        began.elapsed().as_millis(),
-        memory()
-    );
+    let model = Model::find(&Lookup::from_environment(std::env::var("MANYEYES_MODEL").ok()))?;
+    println!("{}: found, read and digested in {} ms; {}", model.name, began.elapsed().as_millis(), memory());
 
     let mut engines = Vec::new();
     for choice in [EngineChoice::OnnxRuntime, EngineChoice::Rten] {
         let began = Instant::now();
         match Recogniser::load(&model, choice, 1) {
             Ok(recogniser) => {
-                println!(
-                    "{}: loaded in {} ms; {}",
-                    recogniser.engine(),
-                    began.elapsed().as_millis(),
-                    memory()
-                );
+                println!("{}: loaded in {} ms; {}", recogniser.engine(), began.elapsed().as_millis(), memory());
                 engines.push((recogniser, Vec::new(), Vec::new()));
             }
             Err(error) => println!("{choice:?}: {error}"),
@@ -82,13 +67,7 @@ fn per_second(sorted: &[Duration], share: usize) -> f64 {
 /// What of this process is in memory, where the system tells (Linux).
 fn memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .unwrap_or(" unknown")
-            .trim()
-            .to_owned()
-    };
+    let line =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or(" unknown").trim().to_owned();
     format!("memory {}, at most {}", line("VmRSS:"), line("VmHWM:"))
 }

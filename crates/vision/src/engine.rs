@@ -47,9 +47,7 @@ impl FromStr for EngineChoice {
             "auto" => Ok(Self::Auto),
             "onnxruntime" | "onnx-runtime" => Ok(Self::OnnxRuntime),
             "rten" => Ok(Self::Rten),
-            _ => Err(EngineError::UnknownEngine {
-                name: name.to_owned(),
-            }),
+            _ => Err(EngineError::UnknownEngine { name: name.to_owned() }),
         }
     }
 }
@@ -130,11 +128,7 @@ pub(crate) struct Network<'a> {
 }
 
 /// Opens a session with the runtime of the user's choice.
-pub(crate) fn open(
-    choice: EngineChoice,
-    network: Network<'_>,
-    threads: usize,
-) -> Result<Opened, EngineError> {
+pub(crate) fn open(choice: EngineChoice, network: Network<'_>, threads: usize) -> Result<Opened, EngineError> {
     let refused = |engine: &str, reason| EngineError::Refused {
         engine: engine.to_owned(),
         path: network.path.to_owned(),
@@ -146,15 +140,10 @@ pub(crate) fn open(
             Ok(library) => {
                 let session = onnx_runtime::Session::open(library, &network, threads);
                 let engine = session.map_err(|reason| refused(&library.name, reason))?;
-                return Ok(Opened {
-                    engine: Box::new(engine),
-                    notice: None,
-                });
+                return Ok(Opened { engine: Box::new(engine), notice: None });
             }
             Err(reason) if choice == EngineChoice::OnnxRuntime => {
-                return Err(EngineError::NoLibrary {
-                    reason: reason.clone(),
-                });
+                return Err(EngineError::NoLibrary { reason: reason.clone() });
             }
             Err(reason) => Some(format!("using rten, the slower engine: {reason}")),
         },
@@ -165,10 +154,7 @@ pub(crate) fn open(
         path: path.to_owned(),
         reason,
     })?;
-    Ok(Opened {
-        engine: Box::new(engine),
-        notice,
-    })
+    Ok(Opened { engine: Box::new(engine), notice })
 }
 
 #[cfg(test)]
@@ -177,18 +163,9 @@ mod tests {
 
     #[test]
     fn engines_are_chosen_by_name_and_an_unknown_name_lists_them() {
-        assert_eq!(
-            "rten".parse::<EngineChoice>().expect("known"),
-            EngineChoice::Rten
-        );
-        assert_eq!(
-            "OnnxRuntime".parse::<EngineChoice>().expect("known"),
-            EngineChoice::OnnxRuntime
-        );
+        assert_eq!("rten".parse::<EngineChoice>().expect("known"), EngineChoice::Rten);
+        assert_eq!("OnnxRuntime".parse::<EngineChoice>().expect("known"), EngineChoice::OnnxRuntime);
         let error = "tensorflow".parse::<EngineChoice>().expect_err("unknown");
-        assert_eq!(
-            error.to_string(),
-            r#"unknown engine "tensorflow": one of auto, onnxruntime, rten"#
-        );
+        assert_eq!(error.to_string(), r#"unknown engine "tensorflow": one of auto, onnxruntime, rten"#);
     }
 }

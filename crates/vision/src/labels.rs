@@ -18,28 +18,15 @@ impl Labels {
         static IMAGENET: OnceLock<Arc<Labels>> = OnceLock::new();
         let labels = IMAGENET.get_or_init(|| {
             let table = include_str!("../../../models/imagenet.tsv");
-            let name = |line: &str| {
-                line.splitn(3, '\t')
-                    .nth(2)
-                    .expect("three columns a line")
-                    .to_owned()
-            };
-            Arc::new(Self {
-                names: table.lines().map(name).collect(),
-            })
+            let name = |line: &str| line.splitn(3, '\t').nth(2).expect("three columns a line").to_owned();
+            Arc::new(Self { names: table.lines().map(name).collect() })
         });
         Arc::clone(labels)
     }
 
     /// One class a line; a blank line at the end is not a class.
     pub(crate) fn from_lines(text: &str) -> Arc<Self> {
-        Arc::new(Self {
-            names: text
-                .trim_end()
-                .lines()
-                .map(|line| line.trim().to_owned())
-                .collect(),
-        })
+        Arc::new(Self { names: text.trim_end().lines().map(|line| line.trim().to_owned()).collect() })
     }
 
     /// The name of the class at `index` of the output.
@@ -67,19 +54,14 @@ mod tests {
 
     #[test]
     fn imagenet_has_its_thousand_classes_in_order() {
-        let table: Vec<_> = include_str!("../../../models/imagenet.tsv")
-            .lines()
-            .collect();
+        let table: Vec<_> = include_str!("../../../models/imagenet.tsv").lines().collect();
         for (index, line) in table.iter().enumerate() {
             assert_eq!(line.split('\t').next(), Some(index.to_string().as_str()));
         }
         let labels = Labels::imagenet();
         assert_eq!(labels.len(), 1000);
         assert_eq!(labels.name(0), Some("tench, Tinca tinca"));
-        assert_eq!(
-            labels.name(999),
-            Some("toilet tissue, toilet paper, bathroom tissue")
-        );
+        assert_eq!(labels.name(999), Some("toilet tissue, toilet paper, bathroom tissue"));
         assert_eq!(labels.name(1000), None);
     }
 

@@ -24,8 +24,7 @@ pub fn manifest() -> &'static [Entry] {
     static MANIFEST: OnceLock<Vec<Entry>> = OnceLock::new();
     MANIFEST.get_or_init(|| {
         let text = include_str!("../../../models/manifest.toml");
-        let manifest: Manifest =
-            toml::from_str(text).expect("the embedded manifest is well formed");
+        let manifest: Manifest = toml::from_str(text).expect("the embedded manifest is well formed");
         manifest.model
     })
 }
@@ -95,10 +94,7 @@ pub struct Input {
 impl Input {
     pub(crate) fn fit(&self) -> Fit {
         match self.resize {
-            Resize::Squash => Fit::Squash {
-                width: self.size,
-                height: self.size,
-            },
+            Resize::Squash => Fit::Squash { width: self.size, height: self.size },
             Resize::ShorterSide => Fit::ShorterSide(self.size),
         }
     }
@@ -161,35 +157,17 @@ impl TryFrom<InputAsWritten> for Input {
     type Error = String;
 
     fn try_from(written: InputAsWritten) -> Result<Self, String> {
-        let InputAsWritten {
-            resize,
-            size,
-            crop,
-            order,
-            mean,
-            std,
-        } = written;
+        let InputAsWritten { resize, size, crop, order, mean, std } = written;
         if crop == 0 || size > INPUT_SIDE_MAX {
             return Err(format!("size and crop must be in 1..={INPUT_SIDE_MAX}"));
         }
         if crop > size {
-            return Err(format!(
-                "crop {crop} is larger than size {size}, from which it is cut"
-            ));
+            return Err(format!("crop {crop} is larger than size {size}, from which it is cut"));
         }
-        if std.iter().any(|value| !value.is_finite() || *value <= 0.0)
-            || mean.iter().any(|value| !value.is_finite())
-        {
+        if std.iter().any(|value| !value.is_finite() || *value <= 0.0) || mean.iter().any(|value| !value.is_finite()) {
             return Err("mean must be finite, std must be above zero".to_owned());
         }
-        Ok(Self {
-            resize,
-            size,
-            crop,
-            order,
-            mean,
-            std,
-        })
+        Ok(Self { resize, size, crop, order, mean, std })
     }
 }
 
@@ -197,9 +175,7 @@ fn no_scaling() -> [f32; 3] {
     [1.0; 3]
 }
 
-fn digest_from_hex<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<[u8; 32], D::Error> {
+fn digest_from_hex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_hex(&text).ok_or_else(|| serde::de::Error::custom("a SHA-256 is 64 hexadecimal digits"))
 }
@@ -229,22 +205,8 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), entries.len(), "names are distinct");
         for download in entries.iter().filter_map(|entry| entry.download.as_ref()) {
-            assert!(
-                download
-                    .sources
-                    .iter()
-                    .all(|source| source.starts_with("https://")),
-                "{}",
-                download.file
-            );
-            assert!(
-                download
-                    .sources
-                    .iter()
-                    .all(|source| source.ends_with(&download.file)),
-                "{}",
-                download.file
-            );
+            assert!(download.sources.iter().all(|source| source.starts_with("https://")), "{}", download.file);
+            assert!(download.sources.iter().all(|source| source.ends_with(&download.file)), "{}", download.file);
         }
     }
 
@@ -257,12 +219,7 @@ mod tests {
             order = "rgb"
             mean = [0.0, 0.0, 0.0]"#;
         let error = toml::from_str::<Input>(text).expect_err("the crop does not fit");
-        assert!(
-            error
-                .to_string()
-                .contains("crop 224 is larger than size 200"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("crop 224 is larger than size 200"), "{error}");
     }
 
     #[test]

@@ -41,14 +41,8 @@ impl Lookup {
     #[must_use]
     pub fn from_environment(named: Option<String>) -> Self {
         let folders = std::env::var_os("MANYEYES_MODELS").unwrap_or_default();
-        let folders = std::env::split_paths(&folders)
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .collect();
-        Self {
-            named,
-            folders,
-            cache: user_cache().map(|cache| cache.join("models")),
-        }
+        let folders = std::env::split_paths(&folders).filter(|folder| !folder.as_os_str().is_empty()).collect();
+        Self { named, folders, cache: user_cache().map(|cache| cache.join("models")) }
     }
 }
 
@@ -99,11 +93,7 @@ impl Model {
         let Some(entry) = entry_named(&name).filter(|entry| entry.download.is_some()) else {
             return Err(ModelError::NotFound { name, places });
         };
-        let path = pull(entry, settings, report).map_err(|source| ModelError::Pull {
-            name,
-            places,
-            source,
-        })?;
+        let path = pull(entry, settings, report).map_err(|source| ModelError::Pull { name, places, source })?;
         Self::open(&path)
     }
 
@@ -134,9 +124,7 @@ impl Model {
     pub(crate) fn onnx(&self) -> Result<Vec<u8>, ModelError> {
         let onnx = read(&self.path)?;
         if digest_of(&onnx) != self.digest {
-            return Err(ModelError::Changed {
-                path: self.path.clone(),
-            });
+            return Err(ModelError::Changed { path: self.path.clone() });
         }
         Ok(onnx)
     }
@@ -149,75 +137,33 @@ impl Model {
         let entry = entry_named(name);
         let file_names = entry.map_or_else(|| vec![format!("{name}.onnx")], Entry::file_names);
         let mut places = Vec::new();
-        for path in lookup
-            .folders
-            .iter()
-            .flat_map(|folder| file_names.iter().map(|file| folder.join(file)))
-        {
+        for path in lookup.folders.iter().flat_map(|folder| file_names.iter().map(|file| folder.join(file))) {
             if path.is_file() {
                 return Self::open(&path);
             }
-            places.push(Place {
-                path,
-                why: "not there",
-            });
+            places.push(Place { path, why: "not there" });
         }
-        if let (Some(cache), Some(download)) = (
-            &lookup.cache,
-            entry.and_then(|entry| entry.download.as_ref()),
-        ) {
+        if let (Some(cache), Some(download)) = (&lookup.cache, entry.and_then(|entry| entry.download.as_ref())) {
             let path = cache.join(&download.file);
             let there = path.is_file();
             if there && digest_of(&read(&path)?) == download.sha256 {
                 return Self::open(&path);
             }
-            places.push(Place {
-                path,
-                why: if there {
-                    "damaged: not the published digest"
-                } else {
-                    "not there"
-                },
-            });
+            places.push(Place { path, why: if there { "damaged: not the published digest" } else { "not there" } });
         }
-        Err(ModelError::NotFound {
-            name: name.to_owned(),
-            places,
-        })
+        Err(ModelError::NotFound { name: name.to_owned(), places })
     }
 
     /// Reads a file, whatever it is, and looks at what it takes and gives.
     fn open(path: &Path) -> Result<Self, ModelError> {
         let onnx = read(path)?;
         let digest = digest_of(&onnx);
-        let interface = onnx::interface(&onnx).map_err(|error| ModelError::NotAModel {
-            path: path.to_owned(),
-            why: error.to_string(),
-        })?;
-        let Recipe {
-            name,
-            input,
-            output,
-            labels,
-            verified,
-            notice,
-        } = recipe(path, &digest)?;
-        check(&interface, &input, &labels).map_err(|why| ModelError::WrongShape {
-            path: path.to_owned(),
-            why,
-        })?;
+        let interface = onnx::interface(&onnx)
+            .map_err(|error| ModelError::NotAModel { path: path.to_owned(), why: error.to_string() })?;
+        let Recipe { name, input, output, labels, verified, notice } = recipe(path, &digest)?;
+        check(&interface, &input, &labels).map_err(|why| ModelError::WrongShape { path: path.to_owned(), why })?;
         let path = path.to_owned();
-        Ok(Self {
-            name,
-            digest,
-            verified,
-            notice,
-            path,
-            interface,
-            input,
-            output,
-            labels,
-        })
+        Ok(Self { name, digest, verified, notice, path, interface, input, output, labels })
     }
 }
 
@@ -235,10 +181,7 @@ pub struct CatalogueRow {
 #[must_use]
 pub fn catalogue(lookup: &Lookup) -> Vec<CatalogueRow> {
     let row = |entry: &'static Entry| {
-        let lookup = Lookup {
-            named: Some(entry.name.clone()),
-            ..lookup.clone()
-        };
+        let lookup = Lookup { named: Some(entry.name.clone()), ..lookup.clone() };
         let found = Model::find(&lookup).map(|model| (model.path, model.verified));
         CatalogueRow { entry, found }
     };
@@ -247,13 +190,8 @@ pub fn catalogue(lookup: &Lookup) -> Vec<CatalogueRow> {
 
 /// `manyeyes/` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`); `None` for a user without a home.
 pub(crate) fn user_cache() -> Option<PathBuf> {
-    let folder = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let cache =
-        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))?;
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))?;
     Some(cache.join("manyeyes"))
 }
 
@@ -268,57 +206,31 @@ struct Recipe {
 }
 
 fn recipe(path: &Path, digest: &[u8; 32]) -> Result<Recipe, ModelError> {
-    let stem = path
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let sidecar = path.with_extension("toml");
     if sidecar.is_file() {
         return recipe_of_sidecar(stem, &sidecar);
     }
-    let published = |entry: &&Entry| {
-        entry
-            .download
-            .as_ref()
-            .is_some_and(|download| download.sha256 == *digest)
-    };
+    let published = |entry: &&Entry| entry.download.as_ref().is_some_and(|download| download.sha256 == *digest);
     let named = |entry: &&Entry| entry.file_names().contains(&format!("{stem}.onnx"));
     let (entry, verified) = match manifest().iter().find(published) {
         Some(entry) => (entry, true),
         None => match manifest().iter().find(named) {
             Some(entry) => (entry, false),
             None => {
-                return Err(ModelError::NoRecipe {
-                    path: path.to_owned(),
-                    sidecar,
-                });
+                return Err(ModelError::NoRecipe { path: path.to_owned(), sidecar });
             }
         },
     };
     let notice = (!verified).then(|| {
-        format!(
-            "{} is not a published file (unverified); used as {} by its name",
-            path.display(),
-            entry.name
-        )
+        format!("{} is not a published file (unverified); used as {} by its name", path.display(), entry.name)
     });
     let (input, output) = (entry.input.clone(), entry.output);
-    Ok(Recipe {
-        name: entry.name.clone(),
-        input,
-        output,
-        labels: Labels::imagenet(),
-        verified,
-        notice,
-    })
+    Ok(Recipe { name: entry.name.clone(), input, output, labels: Labels::imagenet(), verified, notice })
 }
 
 fn recipe_of_sidecar(name: String, path: &Path) -> Result<Recipe, ModelError> {
-    let fault = |why: String| ModelError::Sidecar {
-        path: path.to_owned(),
-        why,
-    };
+    let fault = |why: String| ModelError::Sidecar { path: path.to_owned(), why };
     let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
     let sidecar: Sidecar = toml::from_str(&text).map_err(|error| fault(error.to_string()))?;
     let labels = match &sidecar.labels {
@@ -326,23 +238,11 @@ fn recipe_of_sidecar(name: String, path: &Path) -> Result<Recipe, ModelError> {
         Some(file) => {
             let file = path.parent().unwrap_or(Path::new("")).join(file);
             let text = std::fs::read_to_string(&file);
-            Labels::from_lines(
-                &text.map_err(|error| fault(format!("{}: {error}", file.display())))?,
-            )
+            Labels::from_lines(&text.map_err(|error| fault(format!("{}: {error}", file.display())))?)
         }
     };
-    let notice = Some(format!(
-        "{name} is used as {} says (unverified)",
-        path.display()
-    ));
-    Ok(Recipe {
-        name,
-        input: sidecar.input,
-        output: sidecar.output,
-        labels,
-        verified: false,
-        notice,
-    })
+    let notice = Some(format!("{name} is used as {} says (unverified)", path.display()));
+    Ok(Recipe { name, input: sidecar.input, output: sidecar.output, labels, verified: false, notice })
 }
 
 /// Whether a network takes one picture of the recipe's size and gives one number a label, as far as the file says.
@@ -351,29 +251,16 @@ fn check(interface: &Interface, input: &Input, labels: &Labels) -> Result<(), St
     let crop = u64::from(input.crop);
     let fits = |size: Option<u64>, wanted: u64| size.is_none_or(|size| size == wanted);
     let [batch, channels, height, width] = shape.0[..] else {
-        return Err(format!(
-            "its input `{}` is {shape}, [1, 3, {crop}, {crop}] is needed",
-            interface.input
-        ));
+        return Err(format!("its input `{}` is {shape}, [1, 3, {crop}, {crop}] is needed", interface.input));
     };
     if !fits(batch, 1) || !fits(channels, 3) || !fits(height, crop) || !fits(width, crop) {
-        return Err(format!(
-            "its input `{}` is {shape}, [1, 3, {crop}, {crop}] is needed",
-            interface.input
-        ));
+        return Err(format!("its input `{}` is {shape}, [1, 3, {crop}, {crop}] is needed", interface.input));
     }
     let shape = &interface.output_shape;
     // All sizes but the batch's; a file may also say nothing of its output.
-    let numbers: Option<u64> = shape
-        .0
-        .get(1..)
-        .and_then(|sizes| sizes.iter().copied().product());
+    let numbers: Option<u64> = shape.0.get(1..).and_then(|sizes| sizes.iter().copied().product());
     if !fits(numbers, labels.len() as u64) {
-        return Err(format!(
-            "its output `{}` is {shape}, there are {} labels",
-            interface.output,
-            labels.len()
-        ));
+        return Err(format!("its output `{}` is {shape}, there are {} labels", interface.output, labels.len()));
     }
     Ok(())
 }
@@ -387,17 +274,11 @@ fn is_path(named: &str) -> bool {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let unreadable = |source| ModelError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| ModelError::Unreadable { path: path.to_owned(), source };
     let length = std::fs::metadata(path).map_err(unreadable)?.len();
     if length > MODEL_BYTES_MAX {
         let why = format!("it has {length} bytes, at most {MODEL_BYTES_MAX} are read");
-        return Err(ModelError::NotAModel {
-            path: path.to_owned(),
-            why,
-        });
+        return Err(ModelError::NotAModel { path: path.to_owned(), why });
     }
     std::fs::read(path).map_err(unreadable)
 }

@@ -35,11 +35,8 @@ pub(crate) struct Shape(pub(crate) Vec<Option<u64>>);
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sizes: Vec<String> = self
-            .0
-            .iter()
-            .map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string()))
-            .collect();
+        let sizes: Vec<String> =
+            self.0.iter().map(|size| size.map_or_else(|| "?".to_owned(), |size| size.to_string())).collect();
         write!(f, "[{}]", sizes.join(", "))
     }
 }
@@ -47,43 +44,25 @@ impl fmt::Display for Shape {
 /// Reads the names and shapes of a network's one input and its first output.
 pub(crate) fn interface(model: &[u8]) -> Result<Interface, OnnxError> {
     let graph = graph(model)?;
-    let (mut inputs, mut outputs, mut constants, mut nodes) =
-        (Vec::new(), Vec::new(), HashSet::new(), 0);
+    let (mut inputs, mut outputs, mut constants, mut nodes) = (Vec::new(), Vec::new(), HashSet::new(), 0);
     for field in wire::fields(graph) {
         match field? {
             Field { number: NODE, .. } => nodes += 1,
-            Field {
-                number: INITIALIZER,
-                payload,
-                ..
-            } => {
+            Field { number: INITIALIZER, payload, .. } => {
                 constants.insert(TensorHead::decode(payload).map_err(damaged)?.name);
             }
-            Field {
-                number: INPUT,
-                payload,
-                ..
-            } => inputs.push(ValueInfo::decode(payload).map_err(damaged)?),
-            Field {
-                number: OUTPUT,
-                payload,
-                ..
-            } => outputs.push(ValueInfo::decode(payload).map_err(damaged)?),
+            Field { number: INPUT, payload, .. } => inputs.push(ValueInfo::decode(payload).map_err(damaged)?),
+            Field { number: OUTPUT, payload, .. } => outputs.push(ValueInfo::decode(payload).map_err(damaged)?),
             _ => {}
         }
     }
     if nodes == 0 {
-        return Err(OnnxError(
-            "not an ONNX model: its graph is empty".to_owned(),
-        ));
+        return Err(OnnxError("not an ONNX model: its graph is empty".to_owned()));
     }
     // Files of older versions list their constants among the inputs.
     inputs.retain(|input| !constants.contains(&input.name));
     let [input] = inputs.as_slice() else {
-        return Err(OnnxError(format!(
-            "it takes {} inputs, one image is needed",
-            inputs.len()
-        )));
+        return Err(OnnxError(format!("it takes {} inputs, one image is needed", inputs.len())));
     };
     let Some(output) = outputs.first() else {
         return Err(OnnxError("it has no output".to_owned()));
@@ -99,22 +78,10 @@ pub(crate) fn interface(model: &[u8]) -> Result<Interface, OnnxError> {
 fn float_shape(value: &ValueInfo) -> Result<Shape, OnnxError> {
     let tensor = value.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
     let Some(tensor) = tensor.filter(|tensor| tensor.element == wire::FLOAT) else {
-        return Err(OnnxError(format!(
-            "`{}` is not a tensor of 32-bit floats",
-            value.name
-        )));
+        return Err(OnnxError(format!("`{}` is not a tensor of 32-bit floats", value.name)));
     };
-    let sizes = tensor
-        .shape
-        .as_ref()
-        .map(|shape| shape.sizes.as_slice())
-        .unwrap_or_default();
-    Ok(Shape(
-        sizes
-            .iter()
-            .map(|size| size.value.and_then(|value| u64::try_from(value).ok()))
-            .collect(),
-    ))
+    let sizes = tensor.shape.as_ref().map(|shape| shape.sizes.as_slice()).unwrap_or_default();
+    Ok(Shape(sizes.iter().map(|size| size.value.and_then(|value| u64::try_from(value).ok())).collect()))
 }
 
 /// The one graph of a model.

@@ -38,18 +38,8 @@ impl Default for PullSettings {
     fn default() -> Self {
         // A source that is not reached at once is not worth waiting for while others are there; a slow line (28 MB in
         // half an hour is 16 kB/s) is.
-        let (connect, answer, whole) = (
-            Duration::from_secs(10),
-            Duration::from_secs(30),
-            Duration::from_secs(30 * 60),
-        );
-        Self {
-            mirror: None,
-            cache: None,
-            connect,
-            answer,
-            whole,
-        }
+        let (connect, answer, whole) = (Duration::from_secs(10), Duration::from_secs(30), Duration::from_secs(30 * 60));
+        Self { mirror: None, cache: None, connect, answer, whole }
     }
 }
 
@@ -57,14 +47,8 @@ impl PullSettings {
     /// With the mirror that the environment names, into the user's cache.
     #[must_use]
     pub fn from_environment() -> Self {
-        let mirror = std::env::var("MANYEYES_MODEL_MIRROR")
-            .ok()
-            .filter(|mirror| !mirror.is_empty());
-        Self {
-            mirror,
-            cache: user_cache().map(|cache| cache.join("models")),
-            ..Self::default()
-        }
+        let mirror = std::env::var("MANYEYES_MODEL_MIRROR").ok().filter(|mirror| !mirror.is_empty());
+        Self { mirror, cache: user_cache().map(|cache| cache.join("models")), ..Self::default() }
     }
 }
 
@@ -101,15 +85,10 @@ pub fn pull(
     settings: &PullSettings,
     report: &mut dyn FnMut(PullEvent<'_>),
 ) -> Result<PathBuf, PullError> {
-    let no_source = || PullError::NoSource {
-        name: entry.name.clone(),
-    };
+    let no_source = || PullError::NoSource { name: entry.name.clone() };
     let download = entry.download.as_ref().ok_or_else(no_source)?;
     let cache = settings.cache.as_deref().ok_or(PullError::NoCache)?;
-    let unwritable = |source| PullError::Unwritable {
-        folder: cache.to_owned(),
-        source,
-    };
+    let unwritable = |source| PullError::Unwritable { folder: cache.to_owned(), source };
     std::fs::create_dir_all(cache).map_err(unwritable)?;
     let target = cache.join(&download.file);
     // Held until this function returns.
@@ -129,10 +108,7 @@ pub fn pull(
             }
             Err(SourceError::File(error)) => return Err(unwritable(error)),
             Err(SourceError::Source(reason)) => {
-                report(PullEvent::Failed {
-                    source: &source,
-                    reason: &reason,
-                });
+                report(PullEvent::Failed { source: &source, reason: &reason });
                 failures.push((source, reason));
             }
         }
@@ -143,10 +119,7 @@ pub fn pull(
 /// Where a file is asked for, the user's mirror first.
 fn sources(download: &Download, mirror: Option<&str>) -> Vec<String> {
     let mirror = mirror.map(|base| format!("{}/{}", base.trim_end_matches('/'), download.file));
-    mirror
-        .into_iter()
-        .chain(download.sources.iter().cloned())
-        .collect()
+    mirror.into_iter().chain(download.sources.iter().cloned()).collect()
 }
 
 /// One source's attempt. What an earlier attempt left is built on; when the whole then has another digest, that may be
@@ -170,9 +143,7 @@ fn from_source(
         }
         std::fs::remove_file(part)?;
     }
-    Err(SourceError::Source(
-        "its file is another one: the digest differs".to_owned(),
-    ))
+    Err(SourceError::Source("its file is another one: the digest differs".to_owned()))
 }
 
 /// Whether a file has the published length and digest. One that is not there has not.

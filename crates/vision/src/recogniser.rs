@@ -73,12 +73,7 @@ impl Recogniser {
             path: model.path().to_owned(),
             reason: error.to_string(),
         })?;
-        let network = Network {
-            path: model.path(),
-            onnx,
-            interface: model.interface(),
-            crop,
-        };
+        let network = Network { path: model.path(), onnx, interface: model.interface(), crop };
         let Opened { engine, notice } = engine::open(choice, network, threads.max(1))?;
         let mut recogniser = Self {
             engine,
@@ -111,8 +106,7 @@ impl Recogniser {
     /// The file is no whole image, or the runtime fails.
     pub fn recognise(&mut self, file: &[u8], top: usize) -> Result<Recognition, RecogniseError> {
         let began = Instant::now();
-        let picture =
-            manyeyes_picture::decode_fitted(file, self.input.fit(), self.input.crop, &self.limits)?;
+        let picture = manyeyes_picture::decode_fitted(file, self.input.fit(), self.input.crop, &self.limits)?;
         tensor::fill(&mut self.tensor, &picture, &self.input);
         let decoded = Instant::now();
         let probabilities = self.probabilities().map_err(RecogniseError::Inference)?;
@@ -122,25 +116,14 @@ impl Recogniser {
             name: self.labels.name(index).unwrap_or_default().to_owned(),
             probability: probabilities[index],
         };
-        let labels = tensor::largest(&probabilities, top)
-            .into_iter()
-            .map(label)
-            .collect();
-        Ok(Recognition {
-            labels,
-            decode: decoded - began,
-            inference,
-        })
+        let labels = tensor::largest(&probabilities, top).into_iter().map(label).collect();
+        Ok(Recognition { labels, decode: decoded - began, inference })
     }
 
     fn probabilities(&mut self) -> Result<Vec<f32>, String> {
         let mut values = self.engine.run(&self.tensor)?;
         if values.len() != self.labels.len() {
-            return Err(format!(
-                "{} numbers for {} classes",
-                values.len(),
-                self.labels.len()
-            ));
+            return Err(format!("{} numbers for {} classes", values.len(), self.labels.len()));
         }
         if self.output == OutputKind::Logits {
             tensor::softmax(&mut values);
@@ -153,20 +136,13 @@ impl Recogniser {
 
     fn first_run(&mut self, model: &Model) -> Result<(), EngineError> {
         let path = model.path().to_owned();
-        let values = self
-            .engine
-            .run(&self.tensor)
-            .map_err(|reason| EngineError::FirstRun {
-                engine: self.engine.name().to_owned(),
-                path: path.clone(),
-                reason,
-            })?;
+        let values = self.engine.run(&self.tensor).map_err(|reason| EngineError::FirstRun {
+            engine: self.engine.name().to_owned(),
+            path: path.clone(),
+            reason,
+        })?;
         if values.len() != self.labels.len() {
-            return Err(EngineError::OutputWidth {
-                path,
-                outputs: values.len(),
-                labels: self.labels.len(),
-            });
+            return Err(EngineError::OutputWidth { path, outputs: values.len(), labels: self.labels.len() });
         }
         Ok(())
     }

@@ -7,11 +7,7 @@ use crate::manifest::{ChannelOrder, Input};
 /// Lays a cropped picture out as `[3, crop, crop]`, normalised, channels in the network's order, into `tensor`.
 pub(crate) fn fill(tensor: &mut [f32], picture: &Rgb, input: &Input) {
     let plane = tensor.len() / 3;
-    debug_assert_eq!(
-        picture.pixels.len(),
-        tensor.len(),
-        "a picture is cropped to the input's size"
-    );
+    debug_assert_eq!(picture.pixels.len(), tensor.len(), "a picture is cropped to the input's size");
     for (position, values) in tensor.chunks_exact_mut(plane).enumerate() {
         let channel = match input.order {
             ChannelOrder::Rgb => position,
@@ -50,24 +46,13 @@ mod tests {
     use crate::manifest::Resize;
 
     fn input(order: ChannelOrder) -> Input {
-        Input {
-            resize: Resize::Squash,
-            size: 2,
-            crop: 2,
-            order,
-            mean: [10.0, 20.0, 30.0],
-            std: [1.0, 2.0, 4.0],
-        }
+        Input { resize: Resize::Squash, size: 2, crop: 2, order, mean: [10.0, 20.0, 30.0], std: [1.0, 2.0, 4.0] }
     }
 
     fn filled(order: ChannelOrder) -> Vec<f32> {
         let mut pixels = vec![0; 12];
         pixels[..3].copy_from_slice(&[11, 24, 38]);
-        let picture = Rgb {
-            width: 2,
-            height: 2,
-            pixels,
-        };
+        let picture = Rgb { width: 2, height: 2, pixels };
         let mut tensor = vec![0.0; 12];
         fill(&mut tensor, &picture, &input(order));
         tensor

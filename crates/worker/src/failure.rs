@@ -9,10 +9,7 @@ pub(crate) fn failure(error: &RecogniseError) -> Failure {
         RecogniseError::Picture(picture) => picture_code(picture),
         RecogniseError::Inference(_) => FailureCode::InferenceFailed,
     };
-    Failure {
-        code,
-        message: error.to_string(),
-    }
+    Failure { code, message: error.to_string() }
 }
 
 /// What the manager is told when recognising panicked.
@@ -20,10 +17,7 @@ pub(crate) fn crash(panic: &(dyn std::any::Any + Send)) -> Failure {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("no message");
-    Failure {
-        code: FailureCode::Crashed,
-        message: format!("recognising it made the worker's code panic: {text}"),
-    }
+    Failure { code: FailureCode::Crashed, message: format!("recognising it made the worker's code panic: {text}") }
 }
 
 fn picture_code(error: &PictureError) -> FailureCode {

@@ -42,18 +42,13 @@ pub(crate) struct Faults {
 impl Faults {
     pub(crate) fn new(plan: Option<FaultPlan>, slot: u32) -> Self {
         let seed = plan.as_ref().map_or(0, |plan| plan.seed);
-        Self {
-            plan,
-            chance: StdRng::seed_from_u64(seed.wrapping_add(u64::from(slot) << 32)),
-        }
+        Self { plan, chance: StdRng::seed_from_u64(seed.wrapping_add(u64::from(slot) << 32)) }
     }
 
     /// How the next image fails, if it does.
     pub(crate) fn next(&mut self) -> Option<FaultMode> {
         let plan = self.plan.as_ref()?;
-        self.chance
-            .random_bool(plan.probability.clamp(0.0, 1.0))
-            .then_some(plan.mode)
+        self.chance.random_bool(plan.probability.clamp(0.0, 1.0)).then_some(plan.mode)
     }
 }
 

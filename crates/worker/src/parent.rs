@@ -12,20 +12,18 @@ use crate::slot::end_at_once;
 /// # Errors
 /// No thread could be started.
 pub fn end_with_parent() -> io::Result<()> {
-    thread::Builder::new()
-        .name("parent-watch".to_owned())
-        .spawn(|| {
-            let mut ignored = [0; 256];
-            let mut input = io::stdin().lock();
-            loop {
-                match input.read(&mut ignored) {
-                    Ok(0) => break,
-                    Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
-                    Ok(_) | Err(_) => {}
-                }
+    thread::Builder::new().name("parent-watch".to_owned()).spawn(|| {
+        let mut ignored = [0; 256];
+        let mut input = io::stdin().lock();
+        loop {
+            match input.read(&mut ignored) {
+                Ok(0) => break,
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => break,
+                Ok(_) | Err(_) => {}
             }
-            tracing::info!("the parent process has ended: ending too");
-            end_at_once();
-        })?;
+        }
+        tracing::info!("the parent process has ended: ending too");
+        end_at_once();
+    })?;
     Ok(())
 }

@@ -49,12 +49,7 @@ struct Running {
 impl Queue {
     /// Holds at most `limit` that wait.
     pub(crate) fn new(slots: usize, limit: usize) -> Self {
-        Self {
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            slots,
-            limit,
-        }
+        Self { state: Mutex::default(), changed: Condvar::new(), slots, limit }
     }
 
     /// Says whether there was room. The session refuses what exceeds the window, so there is.
@@ -82,19 +77,11 @@ impl Queue {
                 return None;
             }
             if let Some(task) = state.waiting.pop_front() {
-                let running = Running {
-                    for_ticks: 0,
-                    deadline: task.assigned.deadline,
-                };
-                state
-                    .running
-                    .insert((task.assigned.image, task.assigned.attempt), running);
+                let running = Running { for_ticks: 0, deadline: task.assigned.deadline };
+                state.running.insert((task.assigned.image, task.assigned.attempt), running);
                 return Some(task);
             }
-            state = self
-                .changed
-                .wait(state)
-                .expect("no slot panics while it holds the queue");
+            state = self.changed.wait(state).expect("no slot panics while it holds the queue");
         }
     }
 
@@ -124,9 +111,7 @@ impl Queue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("no slot panics while it holds the queue")
+        self.state.lock().expect("no slot panics while it holds the queue")
     }
 }
 
@@ -148,10 +133,7 @@ mod tests {
             payload: Bytes::new(),
             received_in: Duration::ZERO,
         };
-        Task {
-            assigned,
-            received: Instant::now(),
-        }
+        Task { assigned, received: Instant::now() }
     }
 
     #[test]
@@ -170,10 +152,7 @@ mod tests {
         let queue = Queue::new(1, 9);
         (1..=3).for_each(|image| assert!(queue.put(task(image))));
         queue.cancel(ImageId(2), Attempt(1));
-        let taken: Vec<_> = (0..2)
-            .filter_map(|_| queue.take())
-            .map(|task| task.assigned.image.0)
-            .collect();
+        let taken: Vec<_> = (0..2).filter_map(|_| queue.take()).map(|task| task.assigned.image.0).collect();
         assert_eq!(taken, [1, 3]);
     }
 

@@ -59,24 +59,15 @@ pub enum WorkerError {
 ///
 /// # Errors
 /// See [`WorkerError`]. The process should end after one: a slot may still be at work.
-pub async fn run(
-    settings: WorkerSettings,
-    work: Work,
-    shutdown: CancellationToken,
-) -> Result<Ended, WorkerError> {
+pub async fn run(settings: WorkerSettings, work: Work, shutdown: CancellationToken) -> Result<Ended, WorkerError> {
     let recognisers = load(settings.slots(), &work).await?;
     let (link, mut from_manager) = WorkerEnd::connect(link_settings(&settings, &work));
     let queue = Arc::new(Queue::new(recognisers.len(), settings.window() as usize));
     let (lost, mut lost_slots) = mpsc::channel(recognisers.len());
-    let slots = start_slots(&settings, &work, recognisers, &queue, &link, lost)
-        .inspect_err(|_| queue.close());
+    let slots = start_slots(&settings, &work, recognisers, &queue, &link, lost).inspect_err(|_| queue.close());
     let slots = slots.map_err(WorkerError::Thread)?;
     let ended = attend(&link, &mut from_manager, &queue, &mut lost_slots, &shutdown).await;
-    let grace = if ended.is_ok() {
-        settings.grace
-    } else {
-        Duration::ZERO
-    };
+    let grace = if ended.is_ok() { settings.grace } else { Duration::ZERO };
     leave(&link, &mut from_manager, &queue, grace).await;
     queue.close();
     end_slots(slots, lost_slots).await;
@@ -139,29 +130,14 @@ fn hear(heard: FromManager, link: &WorkerEnd, queue: &Queue) {
 
 fn put(assigned: Assigned, link: &WorkerEnd, queue: &Queue) {
     let (image, attempt) = (assigned.image, assigned.attempt);
-    if !queue.put(Task {
-        assigned,
-        received: Instant::now(),
-    }) {
+    if !queue.put(Task { assigned, received: Instant::now() }) {
         let message = "the worker holds all that it offered to hold".to_owned();
-        link.report(
-            image,
-            attempt,
-            Err(Failure {
-                code: FailureCode::Busy,
-                message,
-            }),
-        );
+        link.report(image, attempt, Err(Failure { code: FailureCode::Busy, message }));
     }
 }
 
 /// Says goodbye when what runs is reported and acknowledged, or after the grace.
-async fn leave(
-    link: &WorkerEnd,
-    from_manager: &mut mpsc::Receiver<FromManager>,
-    queue: &Queue,
-    grace: Duration,
-) {
+async fn leave(link: &WorkerEnd, from_manager: &mut mpsc::Receiver<FromManager>, queue: &Queue, grace: Duration) {
     let goodbye = link.goodbye(grace);
     tokio::pin!(goodbye);
     loop {
@@ -205,10 +181,7 @@ fn start_slots(
         top: settings.top,
         lost: lost.clone(),
     };
-    (1..)
-        .zip(recognisers)
-        .map(|numbered| slot(numbered).start())
-        .collect()
+    (1..).zip(recognisers).map(|numbered| slot(numbered).start()).collect()
 }
 
 /// Waits until every slot's thread has ended, but not for one that hangs.

@@ -36,9 +36,7 @@ impl Slot {
     /// # Errors
     /// No thread could be started.
     pub(crate) fn start(self) -> io::Result<JoinHandle<()>> {
-        thread::Builder::new()
-            .name(format!("slot-{}", self.number))
-            .spawn(move || self.run())
+        thread::Builder::new().name(format!("slot-{}", self.number)).spawn(move || self.run())
     }
 
     fn run(mut self) {
@@ -60,16 +58,11 @@ impl Slot {
         let outcome = match fault {
             Some(FaultMode::Announce) => {
                 let message = "an experiment's fault injection said so".to_owned();
-                Ok(Err(Failure {
-                    code: FailureCode::Injected,
-                    message,
-                }))
+                Ok(Err(Failure { code: FailureCode::Injected, message }))
             }
             Some(FaultMode::Crash) => end_at_once(),
             Some(FaultMode::Hang) => hang(),
-            Some(FaultMode::Slow) | None => {
-                catch_unwind(AssertUnwindSafe(|| self.recognise(task, began)))
-            }
+            Some(FaultMode::Slow) | None => catch_unwind(AssertUnwindSafe(|| self.recognise(task, began))),
         };
         let outcome = match outcome {
             Ok(outcome) if fault == Some(FaultMode::Slow) => Ok(slowly(outcome, began.elapsed())),
@@ -79,13 +72,9 @@ impl Slot {
         match outcome {
             Ok(outcome) => self.link.report(image, attempt, outcome),
             Err(panic) => {
-                self.link
-                    .report(image, attempt, Err(failure::crash(panic.as_ref())));
+                self.link.report(image, attempt, Err(failure::crash(panic.as_ref())));
                 // What a panic left behind in a recogniser is not to be trusted.
-                self.recogniser = self
-                    .work
-                    .make()
-                    .map_err(|error| format!("no recogniser after a panic: {error}"))?;
+                self.recogniser = self.work.make().map_err(|error| format!("no recogniser after a panic: {error}"))?;
             }
         }
         Ok(())
@@ -93,11 +82,7 @@ impl Slot {
 
     fn recognise(&mut self, task: &Task, began: Instant) -> Result<Answer, Failure> {
         let recognition = self.recogniser.recognise(&task.assigned.payload, self.top);
-        let Recognition {
-            labels,
-            decode,
-            inference,
-        } = recognition.map_err(|error| failure::failure(&error))?;
+        let Recognition { labels, decode, inference } = recognition.map_err(|error| failure::failure(&error))?;
         let label = |label: manyeyes_vision::Label| Label {
             index: label.index,
             name: label.name,
@@ -109,10 +94,7 @@ impl Slot {
             decode,
             inference,
         };
-        Ok(Answer {
-            labels: labels.into_iter().map(label).collect(),
-            timing,
-        })
+        Ok(Answer { labels: labels.into_iter().map(label).collect(), timing })
     }
 }
 

@@ -23,10 +23,7 @@ async fn an_image_comes_back_with_labels_and_with_the_workers_times() {
     assert_eq!(answer.labels[0].name, "a cat");
     assert_eq!(answer.timing.decode, Duration::from_millis(3));
     assert_eq!(answer.timing.inference, Duration::from_millis(5));
-    assert!(
-        answer.timing.queue <= wire.since_assigned,
-        "{answer:?} {wire:?}"
-    );
+    assert!(answer.timing.queue <= wire.since_assigned, "{answer:?} {wire:?}");
     assert_eq!(cluster.stop().await, Ended::Stopped);
 }
 
@@ -43,28 +40,18 @@ async fn a_bad_image_fails_with_its_code_and_its_neighbours_are_answered() {
     let mut cluster = Cluster::start(|_| {}).await;
     cluster.assign(1, "truncated");
     cluster.assign(2, "a dog");
-    assert_eq!(
-        failed_code(cluster.outcome(1).await),
-        FailureCode::Truncated
-    );
+    assert_eq!(failed_code(cluster.outcome(1).await), FailureCode::Truncated);
     assert_eq!(cluster.answer(2).await.0.labels[0].name, "a dog");
     cluster.stop().await;
 }
 
 #[test]
 fn every_fault_of_a_picture_is_final_and_a_fault_of_the_runtime_is_not() {
-    let too_many = PictureError::TooManyPixels {
-        width: 50_000,
-        height: 50_000,
-        limit: 1,
-    };
+    let too_many = PictureError::TooManyPixels { width: 50_000, height: 50_000, limit: 1 };
     let faults = [
         (PictureError::Empty, FailureCode::Empty),
         (PictureError::NotAnImage, FailureCode::NotAnImage),
-        (
-            PictureError::UnsupportedFormat("HEIC"),
-            FailureCode::UnsupportedFormat,
-        ),
+        (PictureError::UnsupportedFormat("HEIC"), FailureCode::UnsupportedFormat),
         (PictureError::Truncated, FailureCode::Truncated),
         (too_many, FailureCode::TooManyPixels),
         (PictureError::Damaged("no".to_owned()), FailureCode::Damaged),
@@ -85,15 +72,9 @@ async fn a_panic_is_reported_as_a_crash_and_the_slot_goes_on_with_a_new_recognis
     let mut cluster = Cluster::start(|_| {}).await;
     assert_eq!(cluster.fake.made(), 1);
     cluster.assign(1, "panic");
-    let FromWorker::Failed { failure, .. } = cluster.outcome(1).await else {
-        panic!("no failure")
-    };
+    let FromWorker::Failed { failure, .. } = cluster.outcome(1).await else { panic!("no failure") };
     assert_eq!(failure.code, FailureCode::Crashed);
-    assert!(
-        failure.message.contains("these pixels"),
-        "{}",
-        failure.message
-    );
+    assert!(failure.message.contains("these pixels"), "{}", failure.message);
     cluster.assign(2, "a cat");
     cluster.answer(2).await;
     assert_eq!(cluster.fake.made(), 2);
@@ -107,19 +88,14 @@ async fn a_slot_that_gets_no_recogniser_after_a_panic_ends_the_worker_with_the_r
     cluster.assign(1, "panic");
     assert_eq!(failed_code(cluster.outcome(1).await), FailureCode::Crashed);
     let error = cluster.ended().await.expect_err("the worker cannot go on");
-    assert!(
-        matches!(&error, WorkerError::SlotLost(reason) if reason.contains("no second one")),
-        "{error}"
-    );
+    assert!(matches!(&error, WorkerError::SlotLost(reason) if reason.contains("no second one")), "{error}");
 }
 
 #[tokio::test]
 async fn without_a_model_a_worker_does_not_begin() {
     let fake = Fake::default().never_made();
     let worker = crate::run(settings("127.0.0.1:9"), fake.work(), Default::default());
-    let error = within(worker)
-        .await
-        .expect_err("there is nothing to recognise with");
+    let error = within(worker).await.expect_err("there is nothing to recognise with");
     assert!(matches!(error, WorkerError::Load(_)), "{error}");
 }
 
@@ -163,10 +139,7 @@ async fn told_to_go_a_worker_answers_what_runs_returns_what_queues_and_says_good
     cluster.assign(2, "too late");
     cluster.nothing_for_two_heartbeats().await;
     cluster.tell_to_go();
-    assert_eq!(
-        failed_code(cluster.outcome(2).await),
-        FailureCode::ShuttingDown
-    );
+    assert_eq!(failed_code(cluster.outcome(2).await), FailureCode::ShuttingDown);
     cluster.fake.release(1);
     cluster.answer(1).await;
     assert_eq!(cluster.left().await, Departure::Goodbye);
@@ -195,24 +168,15 @@ async fn a_worker_does_not_wait_for_what_runs_longer_than_its_grace() {
 
 #[tokio::test]
 async fn refused_for_good_a_worker_ends_with_the_managers_reason() {
-    let cluster =
-        Cluster::start_refused(|settings| settings.token = Some("wrong".to_owned())).await;
+    let cluster = Cluster::start_refused(|settings| settings.token = Some("wrong".to_owned())).await;
     let error = cluster.ended().await.expect_err("it was refused");
-    assert!(
-        matches!(&error, WorkerError::Refused(reason) if reason.contains("token")),
-        "{error}"
-    );
+    assert!(matches!(&error, WorkerError::Refused(reason) if reason.contains("token")), "{error}");
 }
 
 #[tokio::test]
 async fn fixed_work_says_that_it_is_no_model_and_takes_its_time() {
     let work = Work::fixed(Duration::from_millis(20));
-    assert!(
-        work.model
-            .notice
-            .as_deref()
-            .is_some_and(|notice| notice.contains("no model"))
-    );
+    assert!(work.model.notice.as_deref().is_some_and(|notice| notice.contains("no model")));
     let mut cluster = Cluster::start_with(work, Fake::default(), |_| {}).await;
     cluster.assign(1, "whatever");
     let (answer, _) = cluster.answer(1).await;
@@ -231,8 +195,7 @@ async fn photographs_get_their_class_from_a_real_model_over_a_real_link() {
         }
     }
     let folder = PathBuf::from(std::env::var_os("MANYEYES_IMAGES").expect("it was just seen"));
-    let expected =
-        std::fs::read_to_string(folder.join("expected.csv")).expect("the photographs' classes");
+    let expected = std::fs::read_to_string(folder.join("expected.csv")).expect("the photographs' classes");
     let expected: Vec<(&str, u32)> = expected
         .lines()
         .skip(1)
@@ -245,22 +208,14 @@ async fn photographs_get_their_class_from_a_real_model_over_a_real_link() {
     assert!(expected.len() >= 5, "{expected:?}");
     let model = Model::find(&Lookup::from_environment(None)).expect("a model");
     let work = Work::vision(model, EngineChoice::Auto, 1);
-    let mut cluster =
-        Cluster::start_with(work, Fake::default(), |settings| settings.slots = 2).await;
+    let mut cluster = Cluster::start_with(work, Fake::default(), |settings| settings.slots = 2).await;
     for ((file, _), image) in expected.iter().zip(1..) {
-        cluster.assign(
-            image,
-            std::fs::read(folder.join(file)).expect("the photograph"),
-        );
+        cluster.assign(image, std::fs::read(folder.join(file)).expect("the photograph"));
     }
     for ((file, class), image) in expected.iter().zip(1..) {
         let (answer, _) = cluster.answer(image).await;
         assert_eq!(answer.labels.len(), 5);
-        assert_eq!(
-            answer.labels[0].index, *class,
-            "{file}: {:?}",
-            answer.labels
-        );
+        assert_eq!(answer.labels[0].index, *class, "{file}: {:?}", answer.labels);
         assert!(answer.timing.decode > Duration::ZERO && answer.timing.inference > Duration::ZERO);
     }
     cluster.stop().await;
@@ -268,8 +223,7 @@ async fn photographs_get_their_class_from_a_real_model_over_a_real_link() {
 
 #[tokio::test]
 async fn an_announced_fault_is_no_crash_and_no_answer() {
-    let mut cluster =
-        Cluster::start(|settings| settings.fault = Some(always(FaultMode::Announce))).await;
+    let mut cluster = Cluster::start(|settings| settings.fault = Some(always(FaultMode::Announce))).await;
     cluster.assign(1, "a cat");
     assert_eq!(failed_code(cluster.outcome(1).await), FailureCode::Injected);
     assert!(cluster.fake.seen().is_empty());
@@ -278,16 +232,11 @@ async fn an_announced_fault_is_no_crash_and_no_answer() {
 
 #[tokio::test]
 async fn a_slow_fault_takes_many_times_the_time_and_says_so() {
-    let mut cluster =
-        Cluster::start(|settings| settings.fault = Some(always(FaultMode::Slow))).await;
+    let mut cluster = Cluster::start(|settings| settings.fault = Some(always(FaultMode::Slow))).await;
     cluster.assign(1, "sleep");
     let (answer, _) = cluster.answer(1).await;
     let usual = Duration::from_millis(5);
-    assert!(
-        answer.timing.inference >= usual * (SLOWDOWN - 1),
-        "{:?}",
-        answer.timing
-    );
+    assert!(answer.timing.inference >= usual * (SLOWDOWN - 1), "{:?}", answer.timing);
     cluster.stop().await;
 }
 
@@ -307,18 +256,10 @@ async fn a_hanging_slot_answers_nothing_and_does_not_hold_up_the_goodbye() {
 
 #[test]
 fn which_images_fail_follows_from_the_seed_and_the_slot() {
-    let plan = |seed| {
-        Some(FaultPlan {
-            probability: 0.2,
-            mode: FaultMode::Hang,
-            seed,
-        })
-    };
+    let plan = |seed| Some(FaultPlan { probability: 0.2, mode: FaultMode::Hang, seed });
     let draw = |seed, slot| {
         let mut faults = Faults::new(plan(seed), slot);
-        (0..1000)
-            .map(|_| faults.next().is_some())
-            .collect::<Vec<_>>()
+        (0..1000).map(|_| faults.next().is_some()).collect::<Vec<_>>()
     };
     assert_eq!(draw(7, 1), draw(7, 1));
     assert_ne!(draw(7, 1), draw(8, 1));
@@ -330,22 +271,12 @@ fn which_images_fail_follows_from_the_seed_and_the_slot() {
 
 #[test]
 fn the_window_follows_the_slots_within_what_the_protocol_allows() {
-    let window = |slots| {
-        WorkerSettings {
-            slots,
-            ..settings("127.0.0.1:9")
-        }
-        .window()
-    };
+    let window = |slots| WorkerSettings { slots, ..settings("127.0.0.1:9") }.window();
     assert_eq!(window(1), 64);
     assert_eq!(window(4), 256);
     assert_eq!(window(u32::MAX), 4096);
 }
 
 fn always(mode: FaultMode) -> FaultPlan {
-    FaultPlan {
-        probability: 1.0,
-        mode,
-        seed: 0,
-    }
+    FaultPlan { probability: 1.0, mode, seed: 0 }
 }

@@ -47,9 +47,7 @@ impl Work {
             verified: model.verified,
             notice: model.notice.clone(),
         };
-        Self::new(description, move || {
-            Ok(Box::new(Recogniser::load(&model, engine, threads)?))
-        })
+        Self::new(description, move || Ok(Box::new(Recogniser::load(&model, engine, threads)?)))
     }
 
     /// No model: each image gets the same made-up answer after this time. For measuring everything but recognition; its
@@ -60,33 +58,18 @@ impl Work {
         let notice = "no model: every image gets the same made-up answer after a fixed time, for measurements only";
         // No file has this digest: 24 bytes of one value, then the time.
         let mut digest = [0xfe; 32];
-        digest[24..].copy_from_slice(
-            &u64::try_from(service.as_micros())
-                .unwrap_or(u64::MAX)
-                .to_be_bytes(),
-        );
+        digest[24..].copy_from_slice(&u64::try_from(service.as_micros()).unwrap_or(u64::MAX).to_be_bytes());
         let digest = ModelDigest(digest);
-        let model = ModelDescription {
-            digest,
-            name,
-            verified: false,
-            notice: Some(notice.to_owned()),
-        };
+        let model = ModelDescription { digest, name, verified: false, notice: Some(notice.to_owned()) };
         Self::new(model, move || Ok(Box::new(Fixed(service))))
     }
 
     /// Whatever recognises.
     pub fn new(
         model: ModelDescription,
-        make: impl Fn() -> Result<Box<dyn Recognise>, Box<dyn Error + Send + Sync>>
-        + Send
-        + Sync
-        + 'static,
+        make: impl Fn() -> Result<Box<dyn Recognise>, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            model,
-            make: Arc::new(make),
-        }
+        Self { model, make: Arc::new(make) }
     }
 
     pub(crate) fn make(&self) -> Result<Box<dyn Recognise>, MakeError> {
@@ -102,16 +85,8 @@ impl Recognise for Fixed {
         if !self.0.is_zero() {
             thread::sleep(self.0);
         }
-        let label = Label {
-            index: 0,
-            name: "nothing (no model)".to_owned(),
-            probability: 1.0,
-        };
+        let label = Label { index: 0, name: "nothing (no model)".to_owned(), probability: 1.0 };
         let labels = std::iter::repeat_n(label, 1.min(top)).collect();
-        Ok(Recognition {
-            labels,
-            decode: Duration::ZERO,
-            inference: began.elapsed(),
-        })
+        Ok(Recognition { labels, decode: Duration::ZERO, inference: began.elapsed() })
     }
 }

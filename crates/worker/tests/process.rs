@@ -19,10 +19,7 @@ const PROMISE: Duration = Duration::from_secs(5);
 async fn a_worker_ends_with_its_parent() {
     let (manager, mut from_worker) = manager().await;
     let mut child = start_child("worker_that_ends_with_its_parent", &manager);
-    assert!(matches!(
-        hear(&mut from_worker).await,
-        FromWorker::Joined { .. }
-    ));
+    assert!(matches!(hear(&mut from_worker).await, FromWorker::Joined { .. }));
     // What the system does to the pipe when the process that holds it is gone, however it went.
     drop(child.stdin.take());
     assert!(ended_within(&mut child, PROMISE), "the worker lives on");
@@ -32,9 +29,7 @@ async fn a_worker_ends_with_its_parent() {
 async fn a_crash_on_purpose_kills_the_process_without_a_goodbye() {
     let (manager, mut from_worker) = manager().await;
     let mut child = start_child("worker_that_crashes", &manager);
-    let FromWorker::Joined { worker, profile } = hear(&mut from_worker).await else {
-        panic!("nobody joined")
-    };
+    let FromWorker::Joined { worker, profile } = hear(&mut from_worker).await else { panic!("nobody joined") };
     let assignment = Assignment {
         image: ImageId(1),
         attempt: Attempt(1),
@@ -50,38 +45,22 @@ async fn a_crash_on_purpose_kills_the_process_without_a_goodbye() {
     };
     assert_eq!(departure, Departure::Disconnected);
     assert!(ended_within(&mut child, PROMISE));
-    assert_eq!(
-        child.wait().expect("it has ended").code(),
-        None,
-        "killed by a signal"
-    );
+    assert_eq!(child.wait().expect("it has ended").code(), None, "killed by a signal");
 }
 
 #[tokio::test]
 #[ignore = "no test: what the tests above start"]
 async fn worker_that_ends_with_its_parent() {
     end_with_parent().expect("a thread");
-    let _ = run(
-        child_settings(),
-        Work::fixed(Duration::ZERO),
-        Default::default(),
-    )
-    .await;
+    let _ = run(child_settings(), Work::fixed(Duration::ZERO), Default::default()).await;
 }
 
 #[tokio::test]
 #[ignore = "no test: what the tests above start"]
 async fn worker_that_crashes() {
     end_with_parent().expect("a thread");
-    let fault = FaultPlan {
-        probability: 1.0,
-        mode: FaultMode::Crash,
-        seed: 0,
-    };
-    let settings = WorkerSettings {
-        fault: Some(fault),
-        ..child_settings()
-    };
+    let fault = FaultPlan { probability: 1.0, mode: FaultMode::Crash, seed: 0 };
+    let settings = WorkerSettings { fault: Some(fault), ..child_settings() };
     let _ = run(settings, Work::fixed(Duration::ZERO), Default::default()).await;
 }
 
@@ -92,9 +71,7 @@ fn child_settings() -> WorkerSettings {
 
 async fn manager() -> (ManagerEnd, tokio::sync::mpsc::Receiver<FromWorker>) {
     let settings = ManagerSettings::new(BooksId([1; 16]));
-    ManagerEnd::bind((Ipv4Addr::LOCALHOST, 0).into(), settings)
-        .await
-        .expect("a free port")
+    ManagerEnd::bind((Ipv4Addr::LOCALHOST, 0).into(), settings).await.expect("a free port")
 }
 
 fn start_child(name: &str, manager: &ManagerEnd) -> Child {
@@ -110,9 +87,7 @@ fn start_child(name: &str, manager: &ManagerEnd) -> Child {
 
 async fn hear(from_worker: &mut tokio::sync::mpsc::Receiver<FromWorker>) -> FromWorker {
     let heard = tokio::time::timeout(Duration::from_secs(20), from_worker.recv()).await;
-    heard
-        .expect("something is heard in time")
-        .expect("the manager's end lives")
+    heard.expect("something is heard in time").expect("the manager's end lives")
 }
 
 fn ended_within(child: &mut Child, limit: Duration) -> bool {

@@ -13,23 +13,13 @@ pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a beginning to count from; nothing depends on which"
-)]
+#[expect(clippy::disallowed_methods, reason = "a beginning to count from; nothing depends on which")]
 pub(super) fn beginning() -> Instant {
     Instant::now()
 }
 
 pub(super) fn work(image: u64, batch: u64) -> Work {
-    Work {
-        image: ImageId(image),
-        batch: BatchId(batch),
-        bytes: 100_000,
-        model: None,
-        attempts: 0,
-        blamed: Vec::new(),
-    }
+    Work { image: ImageId(image), batch: BatchId(batch), bytes: 100_000, model: None, attempts: 0, blamed: Vec::new() }
 }
 
 /// What a worker does with one image.
@@ -58,12 +48,7 @@ pub(super) struct Build {
 
 impl Default for Build {
     fn default() -> Self {
-        Self {
-            slots: 1,
-            window: 64,
-            service: ms(100),
-            round_trip: Duration::ZERO,
-        }
+        Self { slots: 1, window: 64, service: ms(100), round_trip: Duration::ZERO }
     }
 }
 
@@ -146,12 +131,7 @@ impl Cluster {
     pub(super) fn join(&mut self, name: &str, build: Build) -> WorkerId {
         let id = WorkerId(self.next_worker);
         self.next_worker += 1;
-        let capacity = Capacity {
-            slots: build.slots,
-            window: build.window,
-            models: vec![],
-            returning: false,
-        };
+        let capacity = Capacity { slots: build.slots, window: build.window, models: vec![], returning: false };
         let smoothed = build.round_trip;
         let worker = SimulatedWorker {
             build,
@@ -162,24 +142,14 @@ impl Cluster {
             busy: Duration::ZERO,
         };
         self.workers.insert(id, worker);
-        self.tell(Event::Joined {
-            worker: id,
-            capacity,
-            name: name.to_owned(),
-        });
-        self.tell(Event::RoundTrip {
-            worker: id,
-            smoothed,
-        });
+        self.tell(Event::Joined { worker: id, capacity, name: name.to_owned() });
+        self.tell(Event::RoundTrip { worker: id, smoothed });
         id
     }
 
     pub(super) fn leave(&mut self, id: WorkerId, departure: Departure) {
         if self.workers.remove(&id).is_some() {
-            self.tell(Event::Left {
-                worker: id,
-                departure,
-            });
+            self.tell(Event::Left { worker: id, departure });
         }
     }
 
@@ -188,10 +158,7 @@ impl Cluster {
         let Some(worker) = self.workers.remove(&id) else {
             return;
         };
-        self.tell(Event::Left {
-            worker: id,
-            departure: Departure::Disconnected,
-        });
+        self.tell(Event::Left { worker: id, departure: Departure::Disconnected });
         self.plan(back_after, Happening::Tell(Event::Crashed { worker: id }));
         self.plan(back_after, Happening::Rejoin(worker.name, worker.build));
     }
@@ -221,9 +188,7 @@ impl Cluster {
     /// Runs until so many images have ended or the time is over.
     pub(super) fn run_until_ended_within(&mut self, images: usize, limit: Duration) -> bool {
         let end = self.now + limit;
-        self.run_while(|cluster| {
-            cluster.ended.len() < images && cluster.next().is_some_and(|at| at <= end)
-        });
+        self.run_while(|cluster| cluster.ended.len() < images && cluster.next().is_some_and(|at| at <= end));
         self.ended.len() >= images
     }
 
@@ -249,10 +214,7 @@ impl Cluster {
 
     fn next(&self) -> Option<Instant> {
         let happening = self.agenda.first_key_value().map(|((at, _), _)| *at);
-        happening
-            .into_iter()
-            .chain(self.dispatch.poll_timeout())
-            .min()
+        happening.into_iter().chain(self.dispatch.poll_timeout()).min()
     }
 
     fn step(&mut self) -> bool {
@@ -271,8 +233,7 @@ impl Cluster {
 
     fn plan(&mut self, after: Duration, happening: Happening) {
         self.sequence += 1;
-        self.agenda
-            .insert((self.now + after, self.sequence), happening);
+        self.agenda.insert((self.now + after, self.sequence), happening);
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -294,14 +255,8 @@ impl Cluster {
             }
             Happening::Finish(id, image, attempt) => self.finish(id, image, attempt),
             Happening::Deadline(worker, image, attempt) => {
-                if self.workers.contains_key(&worker)
-                    && self.holder.get(&image) == Some(&(worker, attempt))
-                {
-                    self.tell(Event::Stalled {
-                        worker,
-                        image,
-                        attempt,
-                    });
+                if self.workers.contains_key(&worker) && self.holder.get(&image) == Some(&(worker, attempt)) {
+                    self.tell(Event::Stalled { worker, image, attempt });
                 }
             }
         }
@@ -314,22 +269,12 @@ impl Cluster {
             Event::Failed { image, code, .. } if code.is_final() => Some((*image, Ending::Damaged)),
             _ => None,
         };
-        if let Event::Failed {
-            image,
-            worker,
-            attempt,
-            ..
-        } = &event
+        if let Event::Failed { image, worker, attempt, .. } = &event
             && self.holder.get(image) == Some(&(*worker, *attempt))
         {
             self.holder.remove(image);
         }
-        if let Event::Started {
-            worker,
-            image,
-            attempt,
-        } = event
-        {
+        if let Event::Started { worker, image, attempt } = event {
             let deadline = self.deadlines[&(image, attempt)];
             self.plan(deadline, Happening::Deadline(worker, image, attempt));
         }
@@ -343,10 +288,7 @@ impl Cluster {
 
     fn begin(&mut self, id: WorkerId) {
         loop {
-            let worker = self
-                .workers
-                .get_mut(&id)
-                .expect("only a worker that is here begins");
+            let worker = self.workers.get_mut(&id).expect("only a worker that is here begins");
             if worker.running.len() as u32 + worker.hung >= worker.build.slots {
                 return;
             }
@@ -357,31 +299,12 @@ impl Cluster {
             let service = worker.build.service;
             worker.running.insert((image, attempt), self.now);
             let name = worker.name.clone();
-            self.plan(
-                half_way,
-                Happening::Tell(Event::Started {
-                    worker: id,
-                    image,
-                    attempt,
-                }),
-            );
+            self.plan(half_way, Happening::Tell(Event::Started { worker: id, image, attempt }));
             match (self.vice)(&name, image) {
                 Vice::None => self.plan(service, Happening::Finish(id, image, attempt)),
                 Vice::Announce(code) => {
-                    self.workers
-                        .get_mut(&id)
-                        .expect("still here")
-                        .running
-                        .remove(&(image, attempt));
-                    self.plan(
-                        half_way,
-                        Happening::Tell(Event::Failed {
-                            worker: id,
-                            image,
-                            attempt,
-                            code,
-                        }),
-                    );
+                    self.workers.get_mut(&id).expect("still here").running.remove(&(image, attempt));
+                    self.plan(half_way, Happening::Tell(Event::Failed { worker: id, image, attempt, code }));
                 }
                 Vice::Hang => {
                     let worker = self.workers.get_mut(&id).expect("still here");
@@ -389,11 +312,7 @@ impl Cluster {
                     worker.hung += 1;
                 }
                 Vice::Crash => {
-                    self.tell(Event::Started {
-                        worker: id,
-                        image,
-                        attempt,
-                    });
+                    self.tell(Event::Started { worker: id, image, attempt });
                     return self.crash(id, ms(300));
                 }
             }
@@ -410,15 +329,7 @@ impl Cluster {
         let service = worker.build.service;
         worker.busy += service;
         let half_way = worker.build.round_trip / 2;
-        self.plan(
-            half_way,
-            Happening::Tell(Event::Answered {
-                worker: id,
-                image,
-                attempt,
-                service,
-            }),
-        );
+        self.plan(half_way, Happening::Tell(Event::Answered { worker: id, image, attempt, service }));
         self.begin(id);
     }
 
@@ -430,49 +341,25 @@ impl Cluster {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Assign {
-                worker,
-                image,
-                attempt,
-                deadline,
-            } => {
-                assert!(
-                    !self.ended.contains_key(&image),
-                    "{image} had ended and was assigned"
-                );
+            Action::Assign { worker, image, attempt, deadline } => {
+                assert!(!self.ended.contains_key(&image), "{image} had ended and was assigned");
                 let before = self.holder.insert(image, (worker, attempt));
-                assert_eq!(
-                    before, None,
-                    "{image} was with somebody when it was assigned"
-                );
+                assert_eq!(before, None, "{image} was with somebody when it was assigned");
                 let build = &self.workers[&worker].build;
-                assert!(
-                    self.dispatch.in_flight(worker) <= build.window as usize,
-                    "the window was exceeded"
-                );
+                assert!(self.dispatch.in_flight(worker) <= build.window as usize, "the window was exceeded");
                 let half_way = build.round_trip / 2;
                 self.plan(half_way, Happening::Arrive(worker, image, attempt));
                 self.deadlines.insert((image, attempt), deadline);
             }
-            Action::Cancel {
-                worker,
-                image,
-                attempt,
-            } => {
+            Action::Cancel { worker, image, attempt } => {
                 if self.holder.get(&image) == Some(&(worker, attempt)) {
                     self.holder.remove(&image);
                 }
-                let half_way = self
-                    .workers
-                    .get(&worker)
-                    .map_or(Duration::ZERO, |worker| worker.build.round_trip / 2);
+                let half_way = self.workers.get(&worker).map_or(Duration::ZERO, |worker| worker.build.round_trip / 2);
                 self.plan(half_way, Happening::TakeBack(worker, image, attempt));
             }
             Action::Blame { image, worker } => {
-                assert!(
-                    self.blamed.insert((image, worker)),
-                    "{image} was blamed twice for one worker"
-                );
+                assert!(self.blamed.insert((image, worker)), "{image} was blamed twice for one worker");
             }
             Action::GiveUp { image, workers } => {
                 let at = self.elapsed();
@@ -481,11 +368,7 @@ impl Cluster {
             }
             Action::Requeued { image } => {
                 self.holder.remove(&image);
-                assert_eq!(
-                    self.dispatch.holder(image),
-                    None,
-                    "{image} was requeued and is with somebody"
-                );
+                assert_eq!(self.dispatch.holder(image), None, "{image} was requeued and is with somebody");
             }
             Action::Full { image } => {
                 self.full.insert(image);

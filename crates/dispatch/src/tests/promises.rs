@@ -23,10 +23,7 @@ impl Desk {
     }
 
     fn with(settings: Settings) -> Self {
-        Self {
-            dispatch: Dispatch::new(settings),
-            now: beginning(),
-        }
+        Self { dispatch: Dispatch::new(settings), now: beginning() }
     }
 
     fn tell(&mut self, event: Event) -> Vec<Action> {
@@ -49,69 +46,28 @@ impl Desk {
 
     /// A worker with one slot and this window, named after its number.
     fn join(&mut self, worker: WorkerId, window: u32) -> Vec<Action> {
-        self.join_as(
-            worker,
-            &format!("worker-{}", worker.0),
-            Capacity {
-                window,
-                ..one_slot()
-            },
-        )
+        self.join_as(worker, &format!("worker-{}", worker.0), Capacity { window, ..one_slot() })
     }
 
     fn join_as(&mut self, worker: WorkerId, name: &str, capacity: Capacity) -> Vec<Action> {
-        self.tell(Event::Joined {
-            worker,
-            capacity,
-            name: name.to_owned(),
-        })
+        self.tell(Event::Joined { worker, capacity, name: name.to_owned() })
     }
 
     fn start(&mut self, worker: WorkerId, image: u64, attempt: u32) {
-        let event = Event::Started {
-            worker,
-            image: ImageId(image),
-            attempt: Attempt(attempt),
-        };
+        let event = Event::Started { worker, image: ImageId(image), attempt: Attempt(attempt) };
         assert_eq!(self.tell(event), []);
     }
 
-    fn answer(
-        &mut self,
-        worker: WorkerId,
-        image: u64,
-        attempt: u32,
-        service: Duration,
-    ) -> Vec<Action> {
-        self.tell(Event::Answered {
-            worker,
-            image: ImageId(image),
-            attempt: Attempt(attempt),
-            service,
-        })
+    fn answer(&mut self, worker: WorkerId, image: u64, attempt: u32, service: Duration) -> Vec<Action> {
+        self.tell(Event::Answered { worker, image: ImageId(image), attempt: Attempt(attempt), service })
     }
 
-    fn fail(
-        &mut self,
-        worker: WorkerId,
-        image: u64,
-        attempt: u32,
-        code: FailureCode,
-    ) -> Vec<Action> {
-        self.tell(Event::Failed {
-            worker,
-            image: ImageId(image),
-            attempt: Attempt(attempt),
-            code,
-        })
+    fn fail(&mut self, worker: WorkerId, image: u64, attempt: u32, code: FailureCode) -> Vec<Action> {
+        self.tell(Event::Failed { worker, image: ImageId(image), attempt: Attempt(attempt), code })
     }
 
     fn stall(&mut self, worker: WorkerId, image: u64, attempt: u32) -> Vec<Action> {
-        self.tell(Event::Stalled {
-            worker,
-            image: ImageId(image),
-            attempt: Attempt(attempt),
-        })
+        self.tell(Event::Stalled { worker, image: ImageId(image), attempt: Attempt(attempt) })
     }
 
     fn leave(&mut self, worker: WorkerId, departure: Departure) -> Vec<Action> {
@@ -120,53 +76,31 @@ impl Desk {
 }
 
 fn one_slot() -> Capacity {
-    Capacity {
-        slots: 1,
-        window: 1,
-        models: vec![],
-        returning: false,
-    }
+    Capacity { slots: 1, window: 1, models: vec![], returning: false }
 }
 
 fn assigned(actions: &[Action]) -> Vec<(WorkerId, u64, u32)> {
     let each = |action: &Action| match action {
-        Action::Assign {
-            worker,
-            image,
-            attempt,
-            ..
-        } => Some((*worker, image.0, attempt.0)),
+        Action::Assign { worker, image, attempt, .. } => Some((*worker, image.0, attempt.0)),
         _ => None,
     };
     actions.iter().filter_map(each).collect()
 }
 
 fn blame(image: u64, worker: &str) -> Action {
-    Action::Blame {
-        image: ImageId(image),
-        worker: worker.to_owned(),
-    }
+    Action::Blame { image: ImageId(image), worker: worker.to_owned() }
 }
 
 fn give_up(image: u64, workers: [&str; 2]) -> Action {
-    Action::GiveUp {
-        image: ImageId(image),
-        workers: workers.map(str::to_owned).to_vec(),
-    }
+    Action::GiveUp { image: ImageId(image), workers: workers.map(str::to_owned).to_vec() }
 }
 
 fn requeued(image: u64) -> Action {
-    Action::Requeued {
-        image: ImageId(image),
-    }
+    Action::Requeued { image: ImageId(image) }
 }
 
 fn cancel(worker: WorkerId, image: u64, attempt: u32) -> Action {
-    Action::Cancel {
-        worker,
-        image: ImageId(image),
-        attempt: Attempt(attempt),
-    }
+    Action::Cancel { worker, image: ImageId(image), attempt: Attempt(attempt) }
 }
 
 #[test]
@@ -190,10 +124,7 @@ fn an_image_that_is_held_is_not_taken_twice() {
 
 #[test]
 fn one_image_more_than_the_limit_is_answered_with_full_and_room_comes_back() {
-    let mut desk = Desk::with(Settings {
-        max_waiting: 2,
-        ..Settings::default()
-    });
+    let mut desk = Desk::with(Settings { max_waiting: 2, ..Settings::default() });
     desk.submit(1);
     desk.submit(2);
     assert_eq!(desk.submit(3), [Action::Full { image: ImageId(3) }]);
@@ -206,10 +137,7 @@ fn one_image_more_than_the_limit_is_answered_with_full_and_room_comes_back() {
 fn a_worker_gets_no_more_than_its_window() {
     let mut desk = Desk::new();
     desk.join(A, 2);
-    desk.tell(Event::RoundTrip {
-        worker: A,
-        smoothed: Duration::from_secs(5),
-    });
+    desk.tell(Event::RoundTrip { worker: A, smoothed: Duration::from_secs(5) });
     let all: Vec<_> = (1..=5).flat_map(|image| desk.submit(image)).collect();
     assert_eq!(assigned(&all), [(A, 1, 1), (A, 2, 1)]);
 }
@@ -220,16 +148,9 @@ fn credit_covers_the_round_trip_and_one_more() {
     desk.join(A, 1000);
     desk.submit(1);
     desk.answer(A, 1, 1, ms(100));
-    desk.tell(Event::RoundTrip {
-        worker: A,
-        smoothed: ms(500),
-    });
+    desk.tell(Event::RoundTrip { worker: A, smoothed: ms(500) });
     let all: Vec<_> = (2..=50).flat_map(|image| desk.submit(image)).collect();
-    assert_eq!(
-        assigned(&all).len(),
-        1 + 5 + 1,
-        "one in the slot, five on the way, one to spare"
-    );
+    assert_eq!(assigned(&all).len(), 1 + 5 + 1, "one in the slot, five on the way, one to spare");
 }
 
 #[test]
@@ -242,11 +163,7 @@ fn the_faster_of_two_idle_workers_gets_the_image() {
     desk.answer(A, 1, 1, ms(900));
     desk.answer(B, 2, 1, ms(100));
     assert_eq!(assigned(&desk.submit(3)), [(B, 3, 1)]);
-    assert_eq!(
-        assigned(&desk.submit(4)),
-        [(B, 4, 1)],
-        "second at the fast one is sooner than first at the slow one"
-    );
+    assert_eq!(assigned(&desk.submit(4)), [(B, 4, 1)], "second at the fast one is sooner than first at the slow one");
 }
 
 #[test]
@@ -258,11 +175,7 @@ fn an_image_waits_for_a_busy_worker_that_would_be_sooner_than_an_idle_one() {
         desk.answer(worker, worker.0.into(), 1, service);
     }
     assert_eq!(assigned(&desk.submit(10)), [(A, 10, 1)]);
-    assert_eq!(
-        assigned(&desk.submit(11)),
-        [],
-        "A is done with both in 200 ms, B would need 1000 ms"
-    );
+    assert_eq!(assigned(&desk.submit(11)), [], "A is done with both in 200 ms, B would need 1000 ms");
     assert_eq!(assigned(&desk.answer(A, 10, 1, ms(100))), [(A, 11, 1)]);
 }
 
@@ -279,10 +192,7 @@ fn an_idle_slow_worker_gets_an_image_when_the_fast_ones_have_enough_to_do() {
     assert_eq!(all[0], (A, 10, 1));
     assert_eq!(all.len(), 2);
     assert_eq!(all[1].0, B);
-    assert!(
-        (19..=21).contains(&all[1].1),
-        "A has ten done within B's second, so B gets about the eleventh: {all:?}"
-    );
+    assert!((19..=21).contains(&all[1].1), "A has ten done within B's second, so B gets about the eleventh: {all:?}");
 }
 
 #[test]
@@ -297,10 +207,7 @@ fn a_worker_that_holds_an_image_and_does_not_answer_looks_worse_with_time() {
     assert_eq!(assigned(&desk.submit(11)), []);
     let mut waited = Duration::ZERO;
     let to_b = loop {
-        let until = desk
-            .dispatch
-            .poll_timeout()
-            .expect("the plan is to be reconsidered");
+        let until = desk.dispatch.poll_timeout().expect("the plan is to be reconsidered");
         waited += until - desk.now;
         assert!(waited < ms(2000), "B would have been sooner for long");
         let actions = desk.wait(until - desk.now);
@@ -349,57 +256,22 @@ fn a_worker_that_has_become_slow_is_soon_taken_for_one() {
 fn a_worker_gets_only_images_whose_model_it_holds() {
     let mut desk = Desk::new();
     let [one, other] = [1, 2].map(|byte| ModelDigest([byte; 32]));
-    desk.join_as(
-        A,
-        "a",
-        Capacity {
-            models: vec![one],
-            ..one_slot()
-        },
-    );
-    assert_eq!(
-        desk.tell(Event::Submitted(Work {
-            model: Some(other),
-            ..work(1, 1)
-        })),
-        []
-    );
-    let taken = desk.tell(Event::Submitted(Work {
-        model: Some(one),
-        ..work(2, 1)
-    }));
-    assert_eq!(
-        assigned(&taken),
-        [(A, 2, 1)],
-        "an image that nobody can do now is not in the way"
-    );
-    let taken = desk.join_as(
-        B,
-        "b",
-        Capacity {
-            models: vec![one, other],
-            ..one_slot()
-        },
-    );
+    desk.join_as(A, "a", Capacity { models: vec![one], ..one_slot() });
+    assert_eq!(desk.tell(Event::Submitted(Work { model: Some(other), ..work(1, 1) })), []);
+    let taken = desk.tell(Event::Submitted(Work { model: Some(one), ..work(2, 1) }));
+    assert_eq!(assigned(&taken), [(A, 2, 1)], "an image that nobody can do now is not in the way");
+    let taken = desk.join_as(B, "b", Capacity { models: vec![one, other], ..one_slot() });
     assert_eq!(assigned(&taken), [(B, 1, 1)]);
 }
 
 #[test]
 fn what_a_worker_held_goes_to_another_at_once_and_to_the_front_of_its_batch() {
-    for departure in [
-        Departure::Disconnected,
-        Departure::Goodbye,
-        Departure::Silent,
-    ] {
+    for departure in [Departure::Disconnected, Departure::Goodbye, Departure::Silent] {
         let mut desk = Desk::new();
         desk.join(A, 2);
         (1..=4).for_each(|image| drop(desk.submit(image)));
         assert_eq!(desk.leave(A, departure), [requeued(1), requeued(2)]);
-        assert_eq!(
-            assigned(&desk.join(B, 3)),
-            [(B, 1, 2), (B, 2, 2)],
-            "credit of one slot is two"
-        );
+        assert_eq!(assigned(&desk.join(B, 3)), [(B, 1, 2), (B, 2, 2)], "credit of one slot is two");
         assert_eq!(assigned(&desk.answer(B, 1, 2, ms(10))), [(B, 3, 1)]);
     }
 }
@@ -421,14 +293,7 @@ fn a_returning_worker_is_as_fast_as_it_was_measured_and_a_new_one_as_the_mean() 
     desk.submit(1);
     desk.answer(A, 1, 1, ms(321));
     desk.leave(A, Departure::Disconnected);
-    desk.join_as(
-        A,
-        "worker-1",
-        Capacity {
-            returning: true,
-            ..one_slot()
-        },
-    );
+    desk.join_as(A, "worker-1", Capacity { returning: true, ..one_slot() });
     assert_eq!(desk.dispatch.service_time(A), Some(ms(321)));
     desk.leave(A, Departure::Disconnected);
     desk.join(A, 1);
@@ -442,25 +307,10 @@ fn the_first_answer_ends_an_image_wherever_it_is() {
     desk.submit(1);
     desk.leave(A, Departure::Silent);
     assert_eq!(assigned(&desk.join(B, 1)), [(B, 1, 2)]);
-    desk.join_as(
-        A,
-        "worker-1",
-        Capacity {
-            returning: true,
-            ..one_slot()
-        },
-    );
-    assert_eq!(
-        desk.answer(A, 1, 1, ms(10)),
-        [cancel(B, 1, 2)],
-        "it is with B"
-    );
+    desk.join_as(A, "worker-1", Capacity { returning: true, ..one_slot() });
+    assert_eq!(desk.answer(A, 1, 1, ms(10)), [cancel(B, 1, 2)], "it is with B");
     assert_eq!(desk.dispatch.held(), 0);
-    assert_eq!(
-        desk.answer(B, 1, 2, ms(10)),
-        [],
-        "the second answer changes nothing"
-    );
+    assert_eq!(desk.answer(B, 1, 2, ms(10)), [], "the second answer changes nothing");
 
     desk.submit(2);
     desk.submit(3);
@@ -489,10 +339,7 @@ fn two_different_workers_that_crash_on_an_image_end_it() {
     let actions = desk.fail(A, 1, 1, FailureCode::Crashed);
     assert_eq!(actions[..2], [blame(1, "worker-1"), requeued(1)]);
     assert_eq!(assigned(&actions), [(B, 1, 2)]);
-    assert_eq!(
-        desk.fail(B, 1, 2, FailureCode::Crashed),
-        [blame(1, "worker-2"), give_up(1, ["worker-1", "worker-2"])]
-    );
+    assert_eq!(desk.fail(B, 1, 2, FailureCode::Crashed), [blame(1, "worker-2"), give_up(1, ["worker-1", "worker-2"])]);
     assert_eq!(desk.dispatch.held(), 0);
 }
 
@@ -501,26 +348,13 @@ fn blame_survives_a_restart_of_the_manager() {
     let mut desk = Desk::new();
     desk.join(A, 1);
     desk.join(B, 1);
-    let before = Work {
-        attempts: 3,
-        blamed: vec!["worker-1".to_owned()],
-        ..work(1, 1)
-    };
+    let before = Work { attempts: 3, blamed: vec!["worker-1".to_owned()], ..work(1, 1) };
     assert_eq!(assigned(&desk.tell(Event::Submitted(before))), [(B, 1, 4)]);
     desk.start(B, 1, 4);
     desk.leave(B, Departure::Disconnected);
-    assert_eq!(
-        desk.tell(Event::Crashed { worker: B }),
-        [blame(1, "worker-2"), give_up(1, ["worker-1", "worker-2"])]
-    );
+    assert_eq!(desk.tell(Event::Crashed { worker: B }), [blame(1, "worker-2"), give_up(1, ["worker-1", "worker-2"])]);
     let both = vec!["x".to_owned(), "y".to_owned()];
-    assert_eq!(
-        desk.tell(Event::Submitted(Work {
-            blamed: both,
-            ..work(2, 1)
-        })),
-        [give_up(2, ["x", "y"])]
-    );
+    assert_eq!(desk.tell(Event::Submitted(Work { blamed: both, ..work(2, 1) })), [give_up(2, ["x", "y"])]);
 }
 
 #[test]
@@ -531,10 +365,7 @@ fn a_crash_blames_what_had_started_and_nothing_else() {
     desk.submit(2);
     desk.start(A, 1, 1);
     desk.leave(A, Departure::Disconnected);
-    assert_eq!(
-        desk.tell(Event::Crashed { worker: A }),
-        [blame(1, "worker-1")]
-    );
+    assert_eq!(desk.tell(Event::Crashed { worker: A }), [blame(1, "worker-1")]);
     assert_eq!(desk.tell(Event::Crashed { worker: A }), [], "once");
 }
 
@@ -558,11 +389,7 @@ fn plain_disconnects_silence_and_goodbyes_never_count() {
         let worker = WorkerId(round);
         assert_eq!(assigned(&desk.join(worker, 1)), [(worker, 1, round)]);
         desk.start(worker, 1, round);
-        let departure = [
-            Departure::Disconnected,
-            Departure::Goodbye,
-            Departure::Silent,
-        ][round as usize % 3];
+        let departure = [Departure::Disconnected, Departure::Goodbye, Departure::Silent][round as usize % 3];
         assert_eq!(desk.leave(worker, departure), [requeued(1)]);
     }
 }
@@ -583,10 +410,7 @@ fn announced_failures_never_count_and_are_retried_elsewhere_after_a_growing_paus
     desk.join(A, 1);
     desk.submit(1);
     desk.join(B, 1);
-    assert_eq!(
-        desk.fail(A, 1, 1, FailureCode::InferenceFailed),
-        [requeued(1)]
-    );
+    assert_eq!(desk.fail(A, 1, 1, FailureCode::InferenceFailed), [requeued(1)]);
     assert_eq!(desk.wait(ms(99)), []);
     assert_eq!(assigned(&desk.wait(ms(1))), [(B, 1, 2)], "elsewhere");
     assert_eq!(desk.fail(B, 1, 2, FailureCode::Busy), [requeued(1)]);
@@ -594,16 +418,9 @@ fn announced_failures_never_count_and_are_retried_elsewhere_after_a_growing_paus
     assert_eq!(assigned(&desk.wait(ms(1))), [(A, 1, 3)]);
     desk.leave(B, Departure::Goodbye);
     for attempt in 3..60 {
-        assert_eq!(
-            desk.fail(A, 1, attempt, FailureCode::Injected),
-            [requeued(1)]
-        );
+        assert_eq!(desk.fail(A, 1, attempt, FailureCode::Injected), [requeued(1)]);
         let retried = desk.wait(Duration::from_secs(10));
-        assert_eq!(
-            assigned(&retried),
-            [(A, 1, attempt + 1)],
-            "at the same worker when there is no other"
-        );
+        assert_eq!(assigned(&retried), [(A, 1, attempt + 1)], "at the same worker when there is no other");
     }
 }
 
@@ -638,29 +455,13 @@ fn a_stalled_image_goes_elsewhere_and_its_slot_is_not_trusted_until_it_answers()
     desk.submit(2);
     desk.start(A, 1, 1);
     let actions = desk.stall(A, 1, 1);
-    let taken_back = [
-        blame(1, "worker-1"),
-        requeued(1),
-        cancel(A, 2, 1),
-        requeued(2),
-    ];
-    assert_eq!(
-        actions, taken_back,
-        "what queued behind it is taken back too, and not blamed"
-    );
-    assert_eq!(
-        desk.wait(Duration::from_secs(3600)),
-        [],
-        "A has no slot left"
-    );
+    let taken_back = [blame(1, "worker-1"), requeued(1), cancel(A, 2, 1), requeued(2)];
+    assert_eq!(actions, taken_back, "what queued behind it is taken back too, and not blamed");
+    assert_eq!(desk.wait(Duration::from_secs(3600)), [], "A has no slot left");
     assert_eq!(assigned(&desk.join(B, 1)), [(B, 1, 2)]);
     let actions = desk.answer(A, 1, 1, ms(10));
     assert_eq!(actions[0], cancel(B, 1, 2));
-    assert_eq!(
-        assigned(&actions).len(),
-        1,
-        "the one left goes to one of two idle workers"
-    );
+    assert_eq!(assigned(&actions).len(), 1, "the one left goes to one of two idle workers");
 }
 
 #[test]
@@ -671,14 +472,7 @@ fn a_slot_that_hangs_is_not_trusted_after_a_reconnect_either() {
     desk.start(A, 1, 1);
     desk.stall(A, 1, 1);
     desk.leave(A, Departure::Disconnected);
-    desk.join_as(
-        A,
-        "worker-1",
-        Capacity {
-            returning: true,
-            ..one_slot()
-        },
-    );
+    desk.join_as(A, "worker-1", Capacity { returning: true, ..one_slot() });
     assert_eq!(desk.submit(2), []);
 }
 
@@ -696,24 +490,12 @@ fn a_blamed_image_waits_for_another_worker_and_only_then_goes_to_the_same_again(
     desk.join(A, 1);
     desk.submit(1);
     assert_eq!(assigned(&desk.fail(A, 1, 1, FailureCode::Crashed)), []);
-    assert_eq!(
-        assigned(&desk.submit(2)),
-        [(A, 2, 1)],
-        "others are served meanwhile"
-    );
+    assert_eq!(assigned(&desk.submit(2)), [(A, 2, 1)], "others are served meanwhile");
     desk.answer(A, 2, 1, ms(10));
     assert_eq!(assigned(&desk.wait(Duration::from_millis(29_999))), []);
     assert_eq!(assigned(&desk.wait(ms(1))), [(A, 1, 2)]);
-    assert_eq!(
-        desk.fail(A, 1, 2, FailureCode::Crashed),
-        [requeued(1)],
-        "the same worker does not count twice"
-    );
-    assert_eq!(
-        assigned(&desk.wait(Duration::from_secs(59))),
-        [],
-        "and is avoided for longer"
-    );
+    assert_eq!(desk.fail(A, 1, 2, FailureCode::Crashed), [requeued(1)], "the same worker does not count twice");
+    assert_eq!(assigned(&desk.wait(Duration::from_secs(59))), [], "and is avoided for longer");
     assert_eq!(assigned(&desk.join(B, 1)), [(B, 1, 3)]);
 }
 
@@ -725,10 +507,7 @@ fn deadlines_have_a_floor_and_follow_the_service_time() {
         [Action::Assign { deadline, .. }] => *deadline,
         other => panic!("one assignment, not {other:?}"),
     };
-    assert_eq!(
-        deadline(&desk.submit(1)),
-        Settings::default().deadline_floor
-    );
+    assert_eq!(deadline(&desk.submit(1)), Settings::default().deadline_floor);
     desk.answer(A, 1, 1, Duration::from_secs(20));
     assert_eq!(deadline(&desk.submit(2)), Duration::from_secs(200));
 }
@@ -737,16 +516,10 @@ fn deadlines_have_a_floor_and_follow_the_service_time() {
 fn two_long_batches_take_turns() {
     let mut desk = Desk::new();
     for image in 0..10 {
-        desk.tell(Event::Submitted(Work {
-            batch: BatchId(1),
-            ..work(image, 1)
-        }));
+        desk.tell(Event::Submitted(Work { batch: BatchId(1), ..work(image, 1) }));
     }
     for image in 10..20 {
-        desk.tell(Event::Submitted(Work {
-            batch: BatchId(2),
-            ..work(image, 1)
-        }));
+        desk.tell(Event::Submitted(Work { batch: BatchId(2), ..work(image, 1) }));
     }
     let mut order = assigned(&desk.join(A, 1));
     for turn in 0..9 {

@@ -37,22 +37,13 @@ fn a_long_batch_is_not_starved_by_a_stream_of_single_images() {
         cluster.submit(1000 + single..1001 + single, 1000 + single);
         cluster.run_for(ms(100));
     }
-    assert!(
-        cluster.ended.contains_key(&ImageId(19)),
-        "the long batch had a worker's share for 400 rounds"
-    );
+    assert!(cluster.ended.contains_key(&ImageId(19)), "the long batch had a worker's share for 400 rounds");
 }
 
 #[test]
 fn a_link_of_500_ms_does_not_idle_a_worker() {
     let mut cluster = Cluster::new(Settings::default());
-    let far = cluster.join(
-        "far",
-        Build {
-            round_trip: ms(500),
-            ..Build::default()
-        },
-    );
+    let far = cluster.join("far", Build { round_trip: ms(500), ..Build::default() });
     cluster.submit(0..400, 1);
     cluster.run_for(Duration::from_secs(5));
     let (busy, from) = (cluster.busy(far), cluster.elapsed());
@@ -69,13 +60,7 @@ fn a_tenfold_slower_worker_does_not_delay_the_end_of_a_batch_by_more_than_its_ow
             cluster.join("fast-1", Build::default());
             cluster.join("fast-2", Build::default());
             if with_slow {
-                cluster.join(
-                    "slow",
-                    Build {
-                        service: ms(1000),
-                        ..Build::default()
-                    },
-                );
+                cluster.join("slow", Build { service: ms(1000), ..Build::default() });
             }
             // The first batch shows how fast each is; the second is measured.
             cluster.submit(0..60, 1);
@@ -86,10 +71,7 @@ fn a_tenfold_slower_worker_does_not_delay_the_end_of_a_batch_by_more_than_its_ow
             cluster.elapsed() - before
         };
         let (without, with) = (took(false), took(true));
-        assert!(
-            with <= without + ms(100),
-            "{images} images: {with:?} with the slow worker, {without:?} without"
-        );
+        assert!(with <= without + ms(100), "{images} images: {with:?} with the slow worker, {without:?} without");
     }
 }
 
@@ -97,33 +79,18 @@ fn a_tenfold_slower_worker_does_not_delay_the_end_of_a_batch_by_more_than_its_ow
 fn a_slow_worker_is_used_when_there_is_enough_for_all() {
     let mut cluster = Cluster::new(Settings::default());
     cluster.join("fast", Build::default());
-    let slow = cluster.join(
-        "slow",
-        Build {
-            service: ms(1000),
-            ..Build::default()
-        },
-    );
+    let slow = cluster.join("slow", Build { service: ms(1000), ..Build::default() });
     cluster.submit(0..1000, 1);
     assert!(cluster.run_until_ended(1000));
     let share = cluster.busy(slow).as_secs_f64() / cluster.elapsed().as_secs_f64();
-    assert!(
-        share > 0.95,
-        "the slow worker worked {share:.3} of the time"
-    );
+    assert!(share > 0.95, "the slow worker worked {share:.3} of the time");
 }
 
 #[test]
 fn equal_workers_share_a_batch_evenly_and_none_idles() {
     let mut cluster = Cluster::new(Settings::default());
-    let build = Build {
-        slots: 2,
-        round_trip: ms(20),
-        ..Build::default()
-    };
-    let workers: Vec<_> = (0..4)
-        .map(|number| cluster.join(&format!("worker-{number}"), build.clone()))
-        .collect();
+    let build = Build { slots: 2, round_trip: ms(20), ..Build::default() };
+    let workers: Vec<_> = (0..4).map(|number| cluster.join(&format!("worker-{number}"), build.clone())).collect();
     cluster.submit(0..800, 1);
     assert!(cluster.run_until_ended(800));
     for worker in workers {
@@ -135,13 +102,8 @@ fn equal_workers_share_a_batch_evenly_and_none_idles() {
 #[test]
 fn an_image_that_kills_every_worker_ends_after_two_and_its_neighbours_are_answered() {
     let poison = ImageId(17);
-    let mut cluster = Cluster::new(Settings::default()).with_vice(move |_, image| {
-        if image == poison {
-            Vice::Crash
-        } else {
-            Vice::None
-        }
-    });
+    let mut cluster = Cluster::new(Settings::default())
+        .with_vice(move |_, image| if image == poison { Vice::Crash } else { Vice::None });
     for number in 1..=3 {
         cluster.join(&format!("worker-{number}"), Build::default());
     }
@@ -149,10 +111,7 @@ fn an_image_that_kills_every_worker_ends_after_two_and_its_neighbours_are_answer
     assert!(cluster.run_until_ended(100));
     for (image, (ending, _)) in &cluster.ended {
         if *image == poison {
-            assert!(
-                matches!(ending, Ending::GivenUp(workers) if workers.len() == 2),
-                "{ending:?}"
-            );
+            assert!(matches!(ending, Ending::GivenUp(workers) if workers.len() == 2), "{ending:?}");
         } else {
             assert_eq!(*ending, Ending::Answered);
         }
@@ -162,13 +121,8 @@ fn an_image_that_kills_every_worker_ends_after_two_and_its_neighbours_are_answer
 #[test]
 fn an_image_that_hangs_its_slot_ends_after_two_workers() {
     let poison = ImageId(3);
-    let mut cluster = Cluster::new(Settings::default()).with_vice(move |_, image| {
-        if image == poison {
-            Vice::Hang
-        } else {
-            Vice::None
-        }
-    });
+    let mut cluster = Cluster::new(Settings::default())
+        .with_vice(move |_, image| if image == poison { Vice::Hang } else { Vice::None });
     for number in 1..=3 {
         cluster.join(&format!("worker-{number}"), Build::default());
     }
@@ -181,24 +135,14 @@ fn an_image_that_hangs_its_slot_ends_after_two_workers() {
 #[test]
 fn a_crash_prone_worker_does_not_cost_an_image_its_life() {
     let mut chance = StdRng::seed_from_u64(7);
-    let mut cluster = Cluster::new(Settings::default()).with_vice(move |name, _| {
-        if name == "frail" && chance.random_bool(0.3) {
-            Vice::Crash
-        } else {
-            Vice::None
-        }
-    });
+    let mut cluster = Cluster::new(Settings::default())
+        .with_vice(move |name, _| if name == "frail" && chance.random_bool(0.3) { Vice::Crash } else { Vice::None });
     for name in ["frail", "sound-1", "sound-2"] {
         cluster.join(name, Build::default());
     }
     cluster.submit(0..300, 1);
     assert!(cluster.run_until_ended(300));
-    assert!(
-        cluster
-            .ended
-            .values()
-            .all(|(ending, _)| *ending == Ending::Answered)
-    );
+    assert!(cluster.ended.values().all(|(ending, _)| *ending == Ending::Answered));
     assert!(!cluster.blamed.is_empty(), "it did crash");
 }
 
@@ -212,44 +156,16 @@ fn two_hundred_thousand_images_and_a_hundred_workers_are_quick_to_decide_on() {
     }
     assert_eq!(dispatch.waiting(), 200_000);
     for worker in 0..100 {
-        let capacity = Capacity {
-            slots: 2,
-            window: 8,
-            models: vec![],
-            returning: false,
-        };
-        dispatch.handle(
-            Event::Joined {
-                worker: WorkerId(worker),
-                capacity,
-                name: worker.to_string(),
-            },
-            now,
-        );
+        let capacity = Capacity { slots: 2, window: 8, models: vec![], returning: false };
+        dispatch.handle(Event::Joined { worker: WorkerId(worker), capacity, name: worker.to_string() }, now);
     }
     let mut answered = 0_u64;
     let mut at = now;
     while let Some(action) = dispatch.poll(at) {
-        let Action::Assign {
-            worker,
-            image,
-            attempt,
-            ..
-        } = action
-        else {
-            panic!("nothing but work: {action:?}")
-        };
+        let Action::Assign { worker, image, attempt, .. } = action else { panic!("nothing but work: {action:?}") };
         at += Duration::from_micros(500);
         let service = ms(50 + u64::from(worker.0));
-        dispatch.handle(
-            Event::Answered {
-                worker,
-                image,
-                attempt,
-                service,
-            },
-            at,
-        );
+        dispatch.handle(Event::Answered { worker, image, attempt, service }, at);
         answered += 1;
     }
     assert_eq!(answered, 200_000);
@@ -268,22 +184,9 @@ struct Chaos {
 }
 
 fn chaos() -> impl Strategy<Value = Chaos> {
-    (
-        any::<u64>(),
-        1..6_usize,
-        1..120_u64,
-        1..4_u32,
-        1..12_u32,
-        0..700_u64,
+    (any::<u64>(), 1..6_usize, 1..120_u64, 1..4_u32, 1..12_u32, 0..700_u64).prop_map(
+        |(seed, workers, images, slots, window, round_trip)| Chaos { seed, workers, images, slots, window, round_trip },
     )
-        .prop_map(|(seed, workers, images, slots, window, round_trip)| Chaos {
-            seed,
-            workers,
-            images,
-            slots,
-            window,
-            round_trip,
-        })
 }
 
 proptest! {

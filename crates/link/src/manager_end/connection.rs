@@ -56,25 +56,12 @@ impl Connection {
     pub(super) fn new(shared: Arc<Shared>, address: SocketAddr, wire: TcpWire) -> Self {
         let now = Instant::now();
         let (sender, commands) = mpsc::channel(MAX_COMMANDS);
-        let line = Line {
-            commands: sender,
-            hang_up: CancellationToken::new(),
-            ended: CancellationToken::new(),
-        };
+        let line = Line { commands: sender, hang_up: CancellationToken::new(), ended: CancellationToken::new() };
         let mut settings = shared.session.clone();
         // Decided when it connects: two first workers that come at the same moment may yet differ.
         settings.model = settings.model.or_else(|| shared.roster().model_here());
         let session = ManagerSession::new(settings, now);
-        Self {
-            shared,
-            address,
-            session,
-            wire,
-            commands,
-            line,
-            worker: None,
-            observed: now,
-        }
+        Self { shared, address, session, wire, commands, line, worker: None, observed: now }
     }
 
     /// Carries the session to its end.
@@ -151,11 +138,7 @@ impl Connection {
         self.session.handle_bytes(now);
         while !self.session.is_closed() {
             let frame = self.wire.next_frame(MAX_SMALL_FRAME);
-            match frame.and_then(|found| {
-                found
-                    .map(|(bytes, _)| WorkerFrame::decode(bytes))
-                    .transpose()
-            }) {
+            match frame.and_then(|found| found.map(|(bytes, _)| WorkerFrame::decode(bytes)).transpose()) {
                 Ok(Some(frame)) => self.session.handle_frame(frame, now),
                 Ok(None) => return,
                 Err(error) => self.session.handle_garbage(&error),
@@ -197,52 +180,20 @@ impl Connection {
                 ManagerEvent::Closed(ending) => return Some(self.departure(ending)),
                 ManagerEvent::RoundTrip { smoothed } => {
                     self.wire.counters().smoothed_round_trip.set(smoothed);
-                    self.tell_of_worker(|worker| FromWorker::RoundTrip { worker, smoothed })
-                        .await;
+                    self.tell_of_worker(|worker| FromWorker::RoundTrip { worker, smoothed }).await;
                 }
                 ManagerEvent::Started { image, attempt } => {
-                    self.tell_of_worker(|worker| FromWorker::Started {
-                        worker,
-                        image,
-                        attempt,
-                    })
-                    .await;
+                    self.tell_of_worker(|worker| FromWorker::Started { worker, image, attempt }).await;
                 }
-                ManagerEvent::Answered {
-                    image,
-                    attempt,
-                    answer,
-                    wire,
-                } => {
-                    let answered = |worker| FromWorker::Answered {
-                        worker,
-                        image,
-                        attempt,
-                        answer,
-                        wire,
-                    };
+                ManagerEvent::Answered { image, attempt, answer, wire } => {
+                    let answered = |worker| FromWorker::Answered { worker, image, attempt, answer, wire };
                     self.tell_of_worker(answered).await;
                 }
-                ManagerEvent::Failed {
-                    image,
-                    attempt,
-                    failure,
-                } => {
-                    self.tell_of_worker(|worker| FromWorker::Failed {
-                        worker,
-                        image,
-                        attempt,
-                        failure,
-                    })
-                    .await;
+                ManagerEvent::Failed { image, attempt, failure } => {
+                    self.tell_of_worker(|worker| FromWorker::Failed { worker, image, attempt, failure }).await;
                 }
                 ManagerEvent::Stalled { image, attempt } => {
-                    self.tell_of_worker(|worker| FromWorker::Stalled {
-                        worker,
-                        image,
-                        attempt,
-                    })
-                    .await;
+                    self.tell_of_worker(|worker| FromWorker::Stalled { worker, image, attempt }).await;
                 }
             }
         }
@@ -250,16 +201,8 @@ impl Connection {
     }
 
     async fn take_seat(&mut self, hello: Hello) {
-        let seat = self
-            .shared
-            .roster()
-            .join(hello, self.address, self.line.clone());
-        let Seat {
-            worker,
-            profile,
-            counters,
-            before,
-        } = seat;
+        let seat = self.shared.roster().join(hello, self.address, self.line.clone());
+        let Seat { worker, profile, counters, before } = seat;
         if let Some(before) = before {
             before.hang_up.cancel();
             before.ended.cancelled().await;

@@ -75,43 +75,17 @@ impl Roster {
             Some(id) => id,
             None => self.distinct(&hello.name),
         };
-        let entry = self
-            .workers
-            .get_mut(&worker)
-            .expect("known, or met just now");
+        let entry = self.workers.get_mut(&worker).expect("known, or met just now");
         entry.id = Some(id.clone());
         let before = match std::mem::replace(&mut entry.presence, Presence::Here(line)) {
             Presence::Here(line) => Some(line),
             Presence::Lost | Presence::Gone => None,
         };
-        let Hello {
-            instance,
-            slots,
-            window,
-            name,
-            software,
-            models,
-            ..
-        } = hello;
+        let Hello { instance, slots, window, name, software, models, .. } = hello;
         let returning = known.is_some();
-        let profile = WorkerProfile {
-            id,
-            name,
-            instance,
-            slots,
-            window,
-            models,
-            software,
-            address,
-            returning,
-            replaces,
-        };
-        Seat {
-            worker,
-            profile,
-            counters: Arc::clone(&entry.counters),
-            before,
-        }
+        let profile =
+            WorkerProfile { id, name, instance, slots, window, models, software, address, returning, replaces };
+        Seat { worker, profile, counters: Arc::clone(&entry.counters), before }
     }
 
     /// A connection has ended. One that another has taken the place of changes nothing.
@@ -125,11 +99,7 @@ impl Roster {
         if !current.commands.same_channel(&line.commands) {
             return;
         }
-        entry.presence = if *departure == Departure::Disconnected {
-            Presence::Lost
-        } else {
-            Presence::Gone
-        };
+        entry.presence = if *departure == Departure::Disconnected { Presence::Lost } else { Presence::Gone };
         if *departure == Departure::Goodbye {
             entry.id = None;
         }
@@ -155,9 +125,11 @@ impl Roster {
     /// A new process: its number, and the crashed one in whose place it comes, whose distinct name it inherits.
     fn meet(&mut self, hello: &Hello) -> (WorkerId, Option<WorkerId>) {
         self.forget_one();
-        let crashed = self.workers.iter_mut().rev().find(|(_, entry)| {
-            entry.name == hello.name && matches!(entry.presence, Presence::Lost)
-        });
+        let crashed = self
+            .workers
+            .iter_mut()
+            .rev()
+            .find(|(_, entry)| entry.name == hello.name && matches!(entry.presence, Presence::Lost));
         let (replaces, id) = match crashed {
             Some((crashed, entry)) => {
                 entry.presence = Presence::Gone;
@@ -183,11 +155,7 @@ impl Roster {
 
     /// `name`, or the first of `name-2`, `name-3`, ... that nobody has.
     fn distinct(&self, name: &str) -> String {
-        let taken = |id: &str| {
-            self.workers
-                .values()
-                .any(|entry| entry.id.as_deref() == Some(id))
-        };
+        let taken = |id: &str| self.workers.values().any(|entry| entry.id.as_deref() == Some(id));
         if !taken(name) {
             return name.to_owned();
         }

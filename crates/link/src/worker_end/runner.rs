@@ -21,18 +21,9 @@ use crate::wire::Traffic;
 /// What the owner wants.
 #[derive(Debug)]
 pub(super) enum Command {
-    Started {
-        image: ImageId,
-        attempt: Attempt,
-    },
-    Report {
-        image: ImageId,
-        attempt: Attempt,
-        outcome: Result<Answer, Failure>,
-    },
-    Goodbye {
-        grace: Duration,
-    },
+    Started { image: ImageId, attempt: Attempt },
+    Report { image: ImageId, attempt: Attempt, outcome: Result<Answer, Failure> },
+    Goodbye { grace: Duration },
 }
 
 /// What came of connecting: the connection, and with whom.
@@ -72,38 +63,11 @@ impl Runner {
         events: mpsc::Sender<FromManager>,
         leaving: CancellationToken,
     ) -> Self {
-        let WorkerSettings {
-            manager,
-            name,
-            instance,
-            slots,
-            window,
-            models,
-            token,
-            software,
-            timers,
-        } = settings;
-        let hello = Hello {
-            versions: VERSIONS,
-            instance,
-            slots,
-            window,
-            name,
-            software,
-            token,
-            models,
-        };
+        let WorkerSettings { manager, name, instance, slots, window, models, token, software, timers } = settings;
+        let hello = Hello { versions: VERSIONS, instance, slots, window, name, software, token, models };
         let connect_limit = timers.handshake;
         let session = WorkerSession::new(hello, timers);
-        Self {
-            manager,
-            connect_limit,
-            session,
-            line: Line::Down,
-            commands,
-            events,
-            leaving,
-        }
+        Self { manager, connect_limit, session, line: Line::Down, commands, events, leaving }
     }
 
     /// Carries the session to its end.
@@ -170,14 +134,10 @@ impl Runner {
         };
         while !self.session.is_closing() {
             let decoded = wire.next_frame(MAX_FRAME).and_then(|found| {
-                found
-                    .map(|(bytes, took)| ManagerFrame::decode(bytes).map(|frame| (frame, took)))
-                    .transpose()
+                found.map(|(bytes, took)| ManagerFrame::decode(bytes).map(|frame| (frame, took))).transpose()
             });
             match decoded {
-                Ok(Some((frame, received_in))) => {
-                    self.session.handle_frame(frame, received_in, now)
-                }
+                Ok(Some((frame, received_in))) => self.session.handle_frame(frame, received_in, now),
                 Ok(None) => return,
                 Err(error) => self.session.handle_garbage(&error),
             }
@@ -187,11 +147,7 @@ impl Runner {
     fn obey(&mut self, command: Command, now: Instant) {
         match command {
             Command::Started { image, attempt } => self.session.started(image, attempt),
-            Command::Report {
-                image,
-                attempt,
-                outcome,
-            } => self.session.report(image, attempt, outcome),
+            Command::Report { image, attempt, outcome } => self.session.report(image, attempt, outcome),
             Command::Goodbye { grace } => self.session.goodbye(grace, now),
         }
     }
@@ -225,10 +181,7 @@ impl Runner {
         while let Some(event) = self.session.poll_event() {
             let event = match event {
                 WorkerEvent::Connect => {
-                    self.line = Line::Connecting(Box::pin(tcp::connect(
-                        self.manager.clone(),
-                        self.connect_limit,
-                    )));
+                    self.line = Line::Connecting(Box::pin(tcp::connect(self.manager.clone(), self.connect_limit)));
                     continue;
                 }
                 WorkerEvent::Connected => match &self.line {
@@ -236,13 +189,9 @@ impl Runner {
                     Line::Down | Line::Connecting(_) => continue,
                 },
                 WorkerEvent::Assigned(assigned) => FromManager::Assigned(assigned),
-                WorkerEvent::Cancelled { image, attempt } => {
-                    FromManager::Cancelled { image, attempt }
-                }
+                WorkerEvent::Cancelled { image, attempt } => FromManager::Cancelled { image, attempt },
                 WorkerEvent::Drain => FromManager::Drain,
-                WorkerEvent::Disconnected { reason, retry_in } => {
-                    FromManager::Disconnected { reason, retry_in }
-                }
+                WorkerEvent::Disconnected { reason, retry_in } => FromManager::Disconnected { reason, retry_in },
                 WorkerEvent::Refused { reason } => FromManager::Refused { reason },
             };
             self.tell(event).await;

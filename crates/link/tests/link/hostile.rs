@@ -7,8 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use manyeyes_link::{Departure, FromWorker};
 use manyeyes_protocol::frame::{
-    Hello, MAX_SMALL_FRAME, ManagerFrame, RefusalCode, Split, VersionRange, WorkerFrame,
-    split_frame,
+    Hello, MAX_SMALL_FRAME, ManagerFrame, RefusalCode, Split, VersionRange, WorkerFrame, split_frame,
 };
 use manyeyes_protocol::id::InstanceId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,15 +51,8 @@ async fn a_frame_over_the_limit_ends_the_connection_before_it_is_read() {
     let (id, _) = manager.joined().await;
     let claim = u32::try_from(MAX_SMALL_FRAME + 1).unwrap().to_be_bytes();
     stranger.write_all(&claim).await.unwrap();
-    let departure =
-        Departure::Misbehaved("a frame of 65537 bytes, the limit here is 65536".to_owned());
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Left {
-            worker: id,
-            departure
-        }
-    );
+    let departure = Departure::Misbehaved("a frame of 65537 bytes, the limit here is 65536".to_owned());
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure });
     until_closed(&mut stranger).await;
 }
 
@@ -68,61 +60,31 @@ async fn a_frame_over_the_limit_ends_the_connection_before_it_is_read() {
 async fn a_worker_of_another_version_is_told_so() {
     let manager = Manager::start::<Tcp>().await;
     let mut stranger = TcpStream::connect(manager.end.local_addr()).await.unwrap();
-    let newer = Hello {
-        versions: VersionRange { min: 7, max: 9 },
-        ..hello()
-    };
-    stranger
-        .write_all(&WorkerFrame::Hello(newer).encode().head)
-        .await
-        .unwrap();
-    let ManagerFrame::Refused(refusal) = next_frame(&mut stranger).await else {
-        panic!("let in")
-    };
+    let newer = Hello { versions: VersionRange { min: 7, max: 9 }, ..hello() };
+    stranger.write_all(&WorkerFrame::Hello(newer).encode().head).await.unwrap();
+    let ManagerFrame::Refused(refusal) = next_frame(&mut stranger).await else { panic!("let in") };
     assert_eq!(refusal.code, RefusalCode::Version);
-    assert!(
-        refusal.sentence.contains("1 to 1, the worker 7 to 9"),
-        "{}",
-        refusal.sentence
-    );
+    assert!(refusal.sentence.contains("1 to 1, the worker 7 to 9"), "{}", refusal.sentence);
     until_closed(&mut stranger).await;
 }
 
 #[tokio::test]
 async fn a_worker_without_a_name_or_slots_is_told_so() {
     let manager = Manager::start::<Tcp>().await;
-    let nameless = Hello {
-        name: String::new(),
-        ..hello()
-    };
-    let idle = Hello {
-        slots: 0,
-        ..hello()
-    };
-    let narrow = Hello {
-        slots: 4,
-        window: 2,
-        ..hello()
-    };
+    let nameless = Hello { name: String::new(), ..hello() };
+    let idle = Hello { slots: 0, ..hello() };
+    let narrow = Hello { slots: 4, window: 2, ..hello() };
     for senseless in [nameless, idle, narrow] {
         let mut stranger = TcpStream::connect(manager.end.local_addr()).await.unwrap();
-        stranger
-            .write_all(&WorkerFrame::Hello(senseless).encode().head)
-            .await
-            .unwrap();
-        let ManagerFrame::Refused(refusal) = next_frame(&mut stranger).await else {
-            panic!("let in")
-        };
+        stranger.write_all(&WorkerFrame::Hello(senseless).encode().head).await.unwrap();
+        let ManagerFrame::Refused(refusal) = next_frame(&mut stranger).await else { panic!("let in") };
         assert_eq!(refusal.code, RefusalCode::Hello);
     }
 }
 
 async fn greeted(manager: SocketAddr) -> TcpStream {
     let mut stranger = TcpStream::connect(manager).await.unwrap();
-    stranger
-        .write_all(&WorkerFrame::Hello(hello()).encode().head)
-        .await
-        .unwrap();
+    stranger.write_all(&WorkerFrame::Hello(hello()).encode().head).await.unwrap();
     let welcome = next_frame(&mut stranger).await;
     assert!(matches!(welcome, ManagerFrame::Welcome(_)), "{welcome:?}");
     stranger
@@ -148,19 +110,14 @@ async fn next_frame(stream: &mut TcpStream) -> ManagerFrame {
             return ManagerFrame::decode(frame).unwrap();
         }
         // One byte at a time, so that none of the next frame is taken.
-        let byte = tokio::time::timeout(PATIENCE, stream.read_u8())
-            .await
-            .expect("a frame in time")
-            .unwrap();
+        let byte = tokio::time::timeout(PATIENCE, stream.read_u8()).await.expect("a frame in time").unwrap();
         buffer.extend_from_slice(&[byte]);
     }
 }
 
 async fn until_closed(stream: &mut TcpStream) {
     let mut rest = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest))
-        .await
-        .expect("hung up on in time");
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("hung up on in time");
     // What was sent and not read makes it a reset: as good an end as any.
     assert!(read.is_ok() || read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
 }

@@ -56,39 +56,15 @@ async fn an_image_goes_out_and_its_answer_comes_back<T: Transport>() {
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, profile) = manager.joined().await;
-    assert_eq!(
-        (
-            profile.id.as_str(),
-            profile.slots,
-            profile.window,
-            profile.returning
-        ),
-        ("eye", 2, 8, false)
-    );
+    assert_eq!((profile.id.as_str(), profile.slots, profile.window, profile.returning), ("eye", 2, 8, false));
 
     manager.assign(id, 5, 1, "the file");
     let assigned = worker.assigned().await;
-    assert_eq!(
-        (assigned.image, assigned.attempt, &assigned.payload[..]),
-        (ImageId(5), Attempt(1), &b"the file"[..])
-    );
+    assert_eq!((assigned.image, assigned.attempt, &assigned.payload[..]), (ImageId(5), Attempt(1), &b"the file"[..]));
     worker.end.started(assigned.image, assigned.attempt);
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Started {
-            worker: id,
-            image: ImageId(5),
-            attempt: Attempt(1)
-        }
-    );
-    worker.end.report(
-        assigned.image,
-        assigned.attempt,
-        Ok(answer_to(assigned.image)),
-    );
-    let FromWorker::Answered { answer, wire, .. } = manager.next().await else {
-        panic!("no answer")
-    };
+    assert_eq!(manager.next().await, FromWorker::Started { worker: id, image: ImageId(5), attempt: Attempt(1) });
+    worker.end.report(assigned.image, assigned.attempt, Ok(answer_to(assigned.image)));
+    let FromWorker::Answered { answer, wire, .. } = manager.next().await else { panic!("no answer") };
     assert_eq!(answer, answer_to(ImageId(5)));
     assert!(wire.since_assigned > wire.returning, "{wire:?}");
 }
@@ -98,16 +74,10 @@ async fn a_large_image_arrives_as_it_was<T: Transport>() {
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
-    let file: Bytes = (0..20_000_000_u32)
-        .map(|position| (position / 7) as u8)
-        .collect();
+    let file: Bytes = (0..20_000_000_u32).map(|position| (position / 7) as u8).collect();
     manager.assign(id, 1, 1, file.clone());
     let assigned = worker.assigned().await;
-    assert!(
-        assigned.payload == file,
-        "{} bytes came, changed",
-        assigned.payload.len()
-    );
+    assert!(assigned.payload == file, "{} bytes came, changed", assigned.payload.len());
     assert!(assigned.received_in > Duration::ZERO);
 }
 
@@ -147,23 +117,10 @@ async fn a_failure_comes_with_its_reason<T: Transport>() {
     let (id, _) = manager.joined().await;
     manager.assign(id, 1, 1, "not a photo");
     let assigned = worker.assigned().await;
-    let failure = Failure {
-        code: FailureCode::NotAnImage,
-        message: "no image begins like this".to_owned(),
-    };
-    worker
-        .end
-        .report(assigned.image, assigned.attempt, Err(failure.clone()));
+    let failure = Failure { code: FailureCode::NotAnImage, message: "no image begins like this".to_owned() };
+    worker.end.report(assigned.image, assigned.attempt, Err(failure.clone()));
     let (image, attempt) = (ImageId(1), Attempt(1));
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Failed {
-            worker: id,
-            image,
-            attempt,
-            failure
-        }
-    );
+    assert_eq!(manager.next().await, FromWorker::Failed { worker: id, image, attempt, failure });
 }
 
 async fn a_cancelled_image_is_taken_from_the_worker<T: Transport>() {
@@ -174,10 +131,7 @@ async fn a_cancelled_image_is_taken_from_the_worker<T: Transport>() {
     manager.assign(id, 1, 1, "file");
     let assigned = worker.assigned().await;
     manager.end.cancel(id, ImageId(1), Attempt(1));
-    let cancelled = FromManager::Cancelled {
-        image: assigned.image,
-        attempt: assigned.attempt,
-    };
+    let cancelled = FromManager::Cancelled { image: assigned.image, attempt: assigned.attempt };
     assert_eq!(worker.next().await, cancelled);
 }
 
@@ -193,31 +147,15 @@ async fn an_answer_found_while_disconnected_is_said_after_the_reconnect<T: Trans
     assert!(matches!(manager.next().await, FromWorker::Started { .. }));
 
     relay.cut();
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Left {
-            worker: id,
-            departure: Departure::Disconnected
-        }
-    );
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Disconnected });
     worker.disconnected().await;
-    worker.end.report(
-        assigned.image,
-        assigned.attempt,
-        Ok(answer_to(assigned.image)),
-    );
+    worker.end.report(assigned.image, assigned.attempt, Ok(answer_to(assigned.image)));
     relay.lead_to(manager.end.local_addr());
     worker.reconnected().await;
 
     let (again, profile) = manager.joined().await;
-    assert_eq!(
-        (again, profile.returning, profile.replaces),
-        (id, true, None)
-    );
-    assert_eq!(
-        manager.answered().await,
-        (ImageId(1), Attempt(1), answer_to(ImageId(1)))
-    );
+    assert_eq!((again, profile.returning, profile.replaces), (id, true, None));
+    assert_eq!(manager.answered().await, (ImageId(1), Attempt(1), answer_to(ImageId(1))));
 }
 
 async fn an_answer_comes_again_until_it_is_acknowledged<T: Transport>() {
@@ -264,14 +202,8 @@ async fn a_second_assignment_is_answered_from_memory<T: Transport>() {
     manager.answered().await;
     manager.end.acknowledge(id, ImageId(1), Attempt(1));
     manager.assign(id, 1, 2, "file");
-    assert_eq!(
-        manager.answered().await,
-        (ImageId(1), Attempt(2), answer_to(ImageId(1)))
-    );
-    assert!(
-        worker.events.try_recv().is_err(),
-        "the worker was asked to recognise it again"
-    );
+    assert_eq!(manager.answered().await, (ImageId(1), Attempt(2), answer_to(ImageId(1))));
+    assert!(worker.events.try_recv().is_err(), "the worker was asked to recognise it again");
 }
 
 async fn a_worker_forgets_what_was_of_other_books<T: Transport>() {
@@ -286,10 +218,7 @@ async fn a_worker_forgets_what_was_of_other_books<T: Transport>() {
     manager.answered().await;
 
     relay.cut();
-    let settings = ManagerSettings {
-        books: BooksId([2; 16]),
-        ..manager_settings()
-    };
+    let settings = ManagerSettings { books: BooksId([2; 16]), ..manager_settings() };
     let mut other = Manager::start_with::<T>(settings).await;
     relay.lead_to(other.end.local_addr());
     worker.reconnected().await;
@@ -305,17 +234,8 @@ async fn a_silent_manager_is_left_and_a_silent_worker_given_up<T: Transport>() {
     worker.connected().await;
     let (id, _) = manager.joined().await;
     relay.freeze();
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Left {
-            worker: id,
-            departure: Departure::Silent
-        }
-    );
-    assert_eq!(
-        worker.disconnected().await,
-        "not a byte from the manager for 1.0 s"
-    );
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Silent });
+    assert_eq!(worker.disconnected().await, "not a byte from the manager for 1.0 s");
 }
 
 /// Takes two seconds, of which one without a byte would be silence.
@@ -328,11 +248,7 @@ async fn a_large_image_on_a_slow_line_makes_nobody_look_dead<T: Transport>() {
     relay.slow_down(3_000_000);
     manager.assign(id, 1, 1, vec![5; 6_000_000]);
     let assigned = worker.assigned().await;
-    assert!(
-        assigned.received_in > Duration::from_secs(1),
-        "the line was not slow: {:?}",
-        assigned.received_in
-    );
+    assert!(assigned.received_in > Duration::from_secs(1), "the line was not slow: {:?}", assigned.received_in);
     worker.answer(&assigned);
     assert_eq!(manager.answered().await.0, ImageId(1));
 }
@@ -346,22 +262,8 @@ async fn a_worker_over_its_deadline_is_stalled_and_stays<T: Transport>() {
     let assigned = worker.assigned().await;
     worker.end.started(assigned.image, assigned.attempt);
     let (image, attempt) = (ImageId(1), Attempt(1));
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Started {
-            worker: id,
-            image,
-            attempt
-        }
-    );
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Stalled {
-            worker: id,
-            image,
-            attempt
-        }
-    );
+    assert_eq!(manager.next().await, FromWorker::Started { worker: id, image, attempt });
+    assert_eq!(manager.next().await, FromWorker::Stalled { worker: id, image, attempt });
     manager.assign(id, 2, 1, "a good file");
     let assigned = worker.assigned().await;
     worker.answer(&assigned);
@@ -369,24 +271,15 @@ async fn a_worker_over_its_deadline_is_stalled_and_stays<T: Transport>() {
 }
 
 async fn a_wrong_token_ends_the_worker<T: Transport>() {
-    let settings = ManagerSettings {
-        token: Some("open sesame".to_owned()),
-        ..manager_settings()
-    };
+    let settings = ManagerSettings { token: Some("open sesame".to_owned()), ..manager_settings() };
     let mut manager = Manager::start_with::<T>(settings).await;
-    for (token, reason) in [
-        (None, "this manager wants a token (--token)"),
-        (Some("open barley"), "the token is not the manager's"),
-    ] {
+    for (token, reason) in
+        [(None, "this manager wants a token (--token)"), (Some("open barley"), "the token is not the manager's")]
+    {
         let mut settings = worker_settings("eye", 1, manager.end.local_addr());
         settings.token = token.map(str::to_owned);
         let mut worker = Worker::start_with::<T>(settings);
-        assert_eq!(
-            worker.next().await,
-            FromManager::Refused {
-                reason: reason.to_owned()
-            }
-        );
+        assert_eq!(worker.next().await, FromManager::Refused { reason: reason.to_owned() });
         assert_eq!(worker.events.recv().await, None);
     }
     let mut settings = worker_settings("eye", 1, manager.end.local_addr());
@@ -397,17 +290,11 @@ async fn a_wrong_token_ends_the_worker<T: Transport>() {
 }
 
 async fn a_model_not_in_use_ends_the_worker<T: Transport>() {
-    let settings = ManagerSettings {
-        model: Some(ModelDigest([9; 32])),
-        ..manager_settings()
-    };
+    let settings = ManagerSettings { model: Some(ModelDigest([9; 32])), ..manager_settings() };
     let manager = Manager::start_with::<T>(settings).await;
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     let event = worker.next().await;
-    assert!(
-        matches!(&event, FromManager::Refused { reason } if reason.contains("0909")),
-        "{event:?}"
-    );
+    assert!(matches!(&event, FromManager::Refused { reason } if reason.contains("0909")), "{event:?}");
 }
 
 async fn the_model_of_the_workers_that_are_here_is_the_one_in_use<T: Transport>() {
@@ -444,20 +331,11 @@ async fn a_process_in_the_place_of_a_crashed_one_is_known_as_such<T: Transport>(
     let _crashing = Worker::start::<T>("eye", 1, relay.address);
     let (crashed, _) = manager.joined().await;
     relay.cut();
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Left {
-            worker: crashed,
-            departure: Departure::Disconnected
-        }
-    );
+    assert_eq!(manager.next().await, FromWorker::Left { worker: crashed, departure: Departure::Disconnected });
     let _next = Worker::start::<T>("eye", 2, manager.end.local_addr());
     let (worker, profile) = manager.joined().await;
     assert_ne!(worker, crashed);
-    assert_eq!(
-        (profile.replaces, profile.id.as_str(), profile.returning),
-        (Some(crashed), "eye", false)
-    );
+    assert_eq!((profile.replaces, profile.id.as_str(), profile.returning), (Some(crashed), "eye", false));
 }
 
 async fn a_second_connection_of_a_process_replaces_the_first<T: Transport>() {
@@ -465,18 +343,9 @@ async fn a_second_connection_of_a_process_replaces_the_first<T: Transport>() {
     let _first = Worker::start::<T>("eye", 1, manager.end.local_addr());
     let (id, _) = manager.joined().await;
     let _second = Worker::start::<T>("eye", 1, manager.end.local_addr());
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Left {
-            worker: id,
-            departure: Departure::Disconnected
-        }
-    );
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Disconnected });
     let (again, profile) = manager.joined().await;
-    assert_eq!(
-        (again, profile.returning, profile.id.as_str()),
-        (id, true, "eye")
-    );
+    assert_eq!((again, profile.returning, profile.id.as_str()), (id, true, "eye"));
 }
 
 async fn a_worker_that_goes_waits_until_its_answer_is_safe<T: Transport>() {
@@ -494,13 +363,7 @@ async fn a_worker_that_goes_waits_until_its_answer_is_safe<T: Transport>() {
     let end = worker.end.clone();
     let going = tokio::spawn(async move { end.goodbye(Duration::from_secs(60)).await });
     // What waits is handed back at once, what runs is finished.
-    assert_eq!(
-        worker.next().await,
-        FromManager::Cancelled {
-            image: queued.image,
-            attempt: queued.attempt
-        }
-    );
+    assert_eq!(worker.next().await, FromManager::Cancelled { image: queued.image, attempt: queued.attempt });
     let handed_back = manager.next().await;
     assert!(
         matches!(&handed_back, FromWorker::Failed { image: ImageId(2), failure, .. }
@@ -511,13 +374,7 @@ async fn a_worker_that_goes_waits_until_its_answer_is_safe<T: Transport>() {
     manager.answered().await;
     assert!(!going.is_finished());
     manager.end.acknowledge(id, ImageId(1), Attempt(1));
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Left {
-            worker: id,
-            departure: Departure::Goodbye
-        }
-    );
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Goodbye });
     going.await.unwrap();
 }
 
@@ -531,13 +388,7 @@ async fn a_worker_that_goes_does_not_wait_longer_than_its_grace<T: Transport>() 
     worker.end.started(assigned.image, assigned.attempt);
     assert!(matches!(manager.next().await, FromWorker::Started { .. }));
     worker.end.goodbye(Duration::from_millis(50)).await;
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Left {
-            worker: id,
-            departure: Departure::Goodbye
-        }
-    );
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Goodbye });
 }
 
 async fn a_drain_reaches_the_worker<T: Transport>() {
@@ -555,22 +406,13 @@ async fn workers_of_a_manager_that_shuts_down_try_again<T: Transport>() {
     worker.connected().await;
     let (id, _) = manager.joined().await;
     manager.end.shutdown().await;
-    assert_eq!(
-        manager.next().await,
-        FromWorker::Left {
-            worker: id,
-            departure: Departure::ManagerShutdown
-        }
-    );
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::ManagerShutdown });
     assert_eq!(worker.disconnected().await, "the manager went down");
     worker.disconnected().await;
 }
 
 async fn one_connection_more_than_the_limit_is_put_off<T: Transport>() {
-    let settings = ManagerSettings {
-        max_connections: 1,
-        ..manager_settings()
-    };
+    let settings = ManagerSettings { max_connections: 1, ..manager_settings() };
     let mut manager = Manager::start_with::<T>(settings).await;
     let mut first = Worker::start::<T>("eye", 1, manager.end.local_addr());
     first.connected().await;
@@ -598,9 +440,6 @@ async fn the_wire_is_counted<T: Transport>() {
     let files = 10 * FILE as u64;
     assert_eq!(wire.payload_bytes, files);
     let both_ways = (wire.bytes_sent + wire.bytes_received) as f64;
-    assert!(
-        wire.bytes_sent > files && both_ways < files as f64 * 1.02,
-        "{wire:?}"
-    );
+    assert!(wire.bytes_sent > files && both_ways < files as f64 * 1.02, "{wire:?}");
     assert!(wire.smoothed_rtt.is_some(), "{wire:?}");
 }

@@ -25,20 +25,8 @@ impl Relay {
         let (generation, generations) = watch::channel(0);
         let (frozen, freezing) = watch::channel(false);
         let (bytes_per_second, rates) = watch::channel(None);
-        tokio::spawn(accept(
-            listener,
-            Arc::clone(&target),
-            generations,
-            freezing,
-            rates,
-        ));
-        Self {
-            address,
-            target,
-            generation,
-            frozen,
-            bytes_per_second,
-        }
+        tokio::spawn(accept(listener, Arc::clone(&target), generations, freezing, rates));
+        Self { address, target, generation, frozen, bytes_per_second }
     }
 
     /// As if the line carried so many bytes a second to the worker, and as fast as it can to the manager.
@@ -72,8 +60,7 @@ async fn accept(
     while let Ok((client, _)) = listener.accept().await {
         let target = *target.lock().unwrap();
         let Some(target) = target else { continue };
-        let (mut generations, mut freezing, rates) =
-            (generations.clone(), freezing.clone(), rates.clone());
+        let (mut generations, mut freezing, rates) = (generations.clone(), freezing.clone(), rates.clone());
         generations.mark_unchanged();
         tokio::spawn(async move {
             let Ok(server) = TcpStream::connect(target).await else {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use manyeyes_link::{
-    Assigned, Assignment, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription,
-    TimerSettings, WorkerEnd, WorkerProfile, WorkerSettings,
+    Assigned, Assignment, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription, TimerSettings,
+    WorkerEnd, WorkerProfile, WorkerSettings,
 };
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::{Answer, Label, WorkerTiming};
@@ -27,9 +27,7 @@ pub(crate) struct Tcp;
 
 impl Transport for Tcp {
     async fn listen(settings: ManagerSettings) -> (ManagerEnd, Receiver<FromWorker>) {
-        ManagerEnd::bind("127.0.0.1:0".parse().unwrap(), settings)
-            .await
-            .unwrap()
+        ManagerEnd::bind("127.0.0.1:0".parse().unwrap(), settings).await.unwrap()
     }
 
     fn connect(settings: WorkerSettings) -> (WorkerEnd, Receiver<FromManager>) {
@@ -60,10 +58,7 @@ pub(crate) fn quick_timers() -> TimerSettings {
 }
 
 pub(crate) fn manager_settings() -> ManagerSettings {
-    ManagerSettings {
-        timers: quick_timers(),
-        ..ManagerSettings::new(BooksId([1; 16]))
-    }
+    ManagerSettings { timers: quick_timers(), ..ManagerSettings::new(BooksId([1; 16])) }
 }
 
 /// `number` makes the process, `name` is what it calls itself.
@@ -74,12 +69,7 @@ pub(crate) fn worker_settings(name: &str, number: u8, manager: SocketAddr) -> Wo
         instance: InstanceId([number; 16]),
         slots: 2,
         window: 8,
-        models: vec![ModelDescription {
-            digest: MODEL,
-            name: "test".to_owned(),
-            verified: true,
-            notice: None,
-        }],
+        models: vec![ModelDescription { digest: MODEL, name: "test".to_owned(), verified: true, notice: None }],
         token: None,
         software: "manyeyes test".to_owned(),
         timers: quick_timers(),
@@ -98,9 +88,7 @@ impl Manager {
 
     pub(crate) async fn next(&mut self) -> FromWorker {
         loop {
-            let event = tokio::time::timeout(PATIENCE, self.events.recv())
-                .await
-                .expect("an event in time");
+            let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event in time");
             match event.expect("a manager's end that is up") {
                 FromWorker::RoundTrip { .. } => {}
                 event => return event,
@@ -119,25 +107,14 @@ impl Manager {
     pub(crate) async fn answered(&mut self) -> (ImageId, Attempt, Answer) {
         loop {
             match self.next().await {
-                FromWorker::Answered {
-                    image,
-                    attempt,
-                    answer,
-                    ..
-                } => return (image, attempt, answer),
+                FromWorker::Answered { image, attempt, answer, .. } => return (image, attempt, answer),
                 FromWorker::Started { .. } => {}
                 other => panic!("expected Answered, got {other:?}"),
             }
         }
     }
 
-    pub(crate) fn assign(
-        &self,
-        worker: WorkerId,
-        image: u64,
-        attempt: u32,
-        payload: impl Into<Bytes>,
-    ) {
+    pub(crate) fn assign(&self, worker: WorkerId, image: u64, attempt: u32, payload: impl Into<Bytes>) {
         let deadline = Duration::from_secs(60);
         self.assign_within(deadline, worker, image, attempt, payload);
     }
@@ -151,16 +128,7 @@ impl Manager {
         payload: impl Into<Bytes>,
     ) {
         let (image, attempt, payload) = (ImageId(image), Attempt(attempt), payload.into());
-        self.end.assign(
-            worker,
-            Assignment {
-                image,
-                attempt,
-                model: MODEL,
-                deadline,
-                payload,
-            },
-        );
+        self.end.assign(worker, Assignment { image, attempt, model: MODEL, deadline, payload });
     }
 }
 
@@ -175,18 +143,12 @@ impl Worker {
     }
 
     pub(crate) async fn next(&mut self) -> FromManager {
-        tokio::time::timeout(PATIENCE, self.events.recv())
-            .await
-            .expect("an event in time")
-            .expect("a link that is up")
+        tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event in time").expect("a link that is up")
     }
 
     pub(crate) async fn connected(&mut self) {
         let event = self.next().await;
-        assert!(
-            matches!(event, FromManager::Connected { .. }),
-            "expected Connected, got {event:?}"
-        );
+        assert!(matches!(event, FromManager::Connected { .. }), "expected Connected, got {event:?}");
     }
 
     pub(crate) async fn assigned(&mut self) -> Assigned {
@@ -216,25 +178,14 @@ impl Worker {
 
     pub(crate) fn answer(&self, assigned: &Assigned) {
         self.end.started(assigned.image, assigned.attempt);
-        self.end.report(
-            assigned.image,
-            assigned.attempt,
-            Ok(answer_to(assigned.image)),
-        );
+        self.end.report(assigned.image, assigned.attempt, Ok(answer_to(assigned.image)));
     }
 }
 
 pub(crate) fn answer_to(image: ImageId) -> Answer {
     let index = u32::try_from(image.0).unwrap();
     Answer {
-        labels: vec![Label {
-            index,
-            name: format!("class {index}"),
-            probability: 0.75,
-        }],
-        timing: WorkerTiming {
-            inference: Duration::from_micros(20),
-            ..WorkerTiming::default()
-        },
+        labels: vec![Label { index, name: format!("class {index}"), probability: 0.75 }],
+        timing: WorkerTiming { inference: Duration::from_micros(20), ..WorkerTiming::default() },
     }
 }

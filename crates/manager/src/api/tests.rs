@@ -62,7 +62,5 @@ fn typescript() -> String {
         Event,
         Status,
     );
-    text.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

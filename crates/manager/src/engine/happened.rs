@@ -10,8 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use manyeyes_dispatch::{
-    Action, Capacity, Departure as DispatchDeparture, Dispatch, Event,
-    Settings as DispatchSettings, Work,
+    Action, Capacity, Departure as DispatchDeparture, Dispatch, Event, Settings as DispatchSettings, Work,
 };
 use manyeyes_link::{Assignment, Departure, FromWorker, ManagerEnd, WireTiming, WorkerProfile};
 use manyeyes_protocol::{
@@ -140,61 +139,18 @@ impl EngineLoop {
     fn heard(&mut self, heard: FromWorker, now: Instant) {
         match heard {
             FromWorker::Joined { worker, profile } => self.joined(worker, profile, now),
-            FromWorker::Started {
-                worker,
-                image,
-                attempt,
-            } => self.tell(
-                Event::Started {
-                    worker,
-                    image,
-                    attempt,
-                },
-                now,
-            ),
-            FromWorker::Answered {
-                worker,
-                image,
-                attempt,
-                answer,
-                wire,
-            } => {
+            FromWorker::Started { worker, image, attempt } => self.tell(Event::Started { worker, image, attempt }, now),
+            FromWorker::Answered { worker, image, attempt, answer, wire } => {
                 let service = answer.timing.decode + answer.timing.inference;
                 self.roster(|roster| roster.answered(worker, service, now));
                 self.forget(image);
-                self.tell(
-                    Event::Answered {
-                        worker,
-                        image,
-                        attempt,
-                        service,
-                    },
-                    now,
-                );
+                self.tell(Event::Answered { worker, image, attempt, service }, now);
                 let outcome = self.answered(worker, image, attempt, answer, wire, now);
                 self.outbox.push_back(outcome);
             }
-            FromWorker::Failed {
-                worker,
-                image,
-                attempt,
-                failure,
-            } => self.failed(worker, image, attempt, failure, now),
-            FromWorker::Stalled {
-                worker,
-                image,
-                attempt,
-            } => self.tell(
-                Event::Stalled {
-                    worker,
-                    image,
-                    attempt,
-                },
-                now,
-            ),
-            FromWorker::RoundTrip { worker, smoothed } => {
-                self.tell(Event::RoundTrip { worker, smoothed }, now)
-            }
+            FromWorker::Failed { worker, image, attempt, failure } => self.failed(worker, image, attempt, failure, now),
+            FromWorker::Stalled { worker, image, attempt } => self.tell(Event::Stalled { worker, image, attempt }, now),
+            FromWorker::RoundTrip { worker, smoothed } => self.tell(Event::RoundTrip { worker, smoothed }, now),
             FromWorker::Left { worker, departure } => self.left(worker, &departure, now),
         }
     }
@@ -212,14 +168,7 @@ impl EngineLoop {
         };
         let name = profile.id.clone();
         self.roster(|roster| roster.joined(worker, profile));
-        self.tell(
-            Event::Joined {
-                worker,
-                capacity,
-                name,
-            },
-            now,
-        );
+        self.tell(Event::Joined { worker, capacity, name }, now);
     }
 
     fn answered(
@@ -232,52 +181,21 @@ impl EngineLoop {
         at: Instant,
     ) -> Outcome {
         let receipt = self.receipt(worker, image, attempt);
-        Outcome::Answered {
-            image,
-            worker: self.name(worker),
-            answer,
-            wire,
-            at,
-            receipt,
-        }
+        Outcome::Answered { image, worker: self.name(worker), answer, wire, at, receipt }
     }
 
-    fn failed(
-        &mut self,
-        worker: WorkerId,
-        image: ImageId,
-        attempt: Attempt,
-        failure: Failure,
-        now: Instant,
-    ) {
+    fn failed(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, failure: Failure, now: Instant) {
         self.roster(|roster| roster.failed(worker));
         let receipt = self.receipt(worker, image, attempt);
         if failure.code.is_final() {
             self.forget(image);
-            let problem = Problem {
-                code: code(failure.code).to_owned(),
-                message: sentence(&failure.message),
-            };
-            self.outbox.push_back(Outcome::Failed {
-                image,
-                worker: self.name(worker),
-                problem,
-                at: now,
-                receipt,
-            });
+            let problem = Problem { code: code(failure.code).to_owned(), message: sentence(&failure.message) };
+            self.outbox.push_back(Outcome::Failed { image, worker: self.name(worker), problem, at: now, receipt });
         } else {
             tracing::warn!(worker = &*self.name(worker), %image, reason = failure.message, "a worker could not do it");
             receipt.acknowledge();
         }
-        self.tell(
-            Event::Failed {
-                worker,
-                image,
-                attempt,
-                code: failure.code,
-            },
-            now,
-        );
+        self.tell(Event::Failed { worker, image, attempt, code: failure.code }, now);
     }
 
     fn left(&mut self, worker: WorkerId, departure: &Departure, now: Instant) {
@@ -292,38 +210,16 @@ impl EngineLoop {
     }
 
     fn read(&mut self, read: Read, now: Instant) {
-        let Read {
-            worker,
-            image,
-            attempt,
-            deadline,
-            payload,
-        } = read;
-        let still_wanted = self
-            .deliveries
-            .get(&image)
-            .is_some_and(|at| at.worker == Some(worker) && at.attempt == attempt);
+        let Read { worker, image, attempt, deadline, payload } = read;
+        let still_wanted =
+            self.deliveries.get(&image).is_some_and(|at| at.worker == Some(worker) && at.attempt == attempt);
         if !still_wanted {
             return;
         }
         match (payload, self.roster(|roster| roster.model_of(worker))) {
             (Ok(payload), Some(model)) => {
-                self.link.assign(
-                    worker,
-                    Assignment {
-                        image,
-                        attempt,
-                        model,
-                        deadline,
-                        payload,
-                    },
-                );
-                self.outbox.push_back(Outcome::Assigned {
-                    image,
-                    worker: self.name(worker),
-                    attempt,
-                    at: now,
-                });
+                self.link.assign(worker, Assignment { image, attempt, model, deadline, payload });
+                self.outbox.push_back(Outcome::Assigned { image, worker: self.name(worker), attempt, at: now });
             }
             // The worker has gone, and what it had with it: dispatch is being told.
             (Ok(_), None) => {}
@@ -339,15 +235,9 @@ impl EngineLoop {
             return;
         }
         tracing::error!(%image, %error, "failed to read an image back");
-        let problem = Problem {
-            code: "lost".to_owned(),
-            message: "The manager could not read the file back.".to_owned(),
-        };
-        self.outbox.push_back(Outcome::GivenUp {
-            image,
-            problem,
-            at: now,
-        });
+        let problem =
+            Problem { code: "lost".to_owned(), message: "The manager could not read the file back.".to_owned() };
+        self.outbox.push_back(Outcome::GivenUp { image, problem, at: now });
     }
 
     fn tell(&mut self, event: Event, now: Instant) {
@@ -358,17 +248,8 @@ impl EngineLoop {
     fn act(&mut self, now: Instant) {
         while let Some(action) = self.dispatch.poll(now) {
             match action {
-                Action::Assign {
-                    worker,
-                    image,
-                    attempt,
-                    deadline,
-                } => self.assign(worker, image, attempt, deadline),
-                Action::Cancel {
-                    worker,
-                    image,
-                    attempt,
-                } => {
+                Action::Assign { worker, image, attempt, deadline } => self.assign(worker, image, attempt, deadline),
+                Action::Cancel { worker, image, attempt } => {
                     self.release(image);
                     self.link.cancel(worker, image, attempt);
                 }
@@ -386,23 +267,16 @@ impl EngineLoop {
     /// Reads the bytes off the loop, because a disk may be slow; they are sent in the order of assignment.
     fn assign(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, deadline: Duration) {
         self.release(image);
-        self.deliveries.insert(
-            image,
-            Delivery {
-                worker: Some(worker),
-                attempt,
-            },
-        );
+        self.deliveries.insert(image, Delivery { worker: Some(worker), attempt });
         self.roster(|roster| roster.holds(worker, 1));
         let store = self.store.clone();
-        self.reading
-            .push_back(tokio::task::spawn_blocking(move || Read {
-                worker,
-                image,
-                attempt,
-                deadline,
-                payload: store.payload(image),
-            }));
+        self.reading.push_back(tokio::task::spawn_blocking(move || Read {
+            worker,
+            image,
+            attempt,
+            deadline,
+            payload: store.payload(image),
+        }));
     }
 
     /// Nobody has the image any more.
@@ -420,10 +294,7 @@ impl EngineLoop {
     }
 
     fn blame(&self, image: ImageId, worker: String) {
-        let attempts = self
-            .deliveries
-            .get(&image)
-            .map_or(1, |delivery| delivery.attempt.0);
+        let attempts = self.deliveries.get(&image).map_or(1, |delivery| delivery.attempt.0);
         tracing::warn!(%image, worker, "an image crashed or stalled a worker");
         let written = self.store.blame(image, &worker, attempts);
         tokio::spawn(async move {
@@ -435,44 +306,20 @@ impl EngineLoop {
 
     fn give_up(&mut self, image: ImageId, workers: &[String], now: Instant) {
         self.forget(image);
-        let message = format!(
-            "It crashed or stalled {} different workers ({}).",
-            workers.len(),
-            workers.join(", ")
-        );
-        let problem = Problem {
-            code: "worker_failures".to_owned(),
-            message,
-        };
-        self.outbox.push_back(Outcome::GivenUp {
-            image,
-            problem,
-            at: now,
-        });
+        let message = format!("It crashed or stalled {} different workers ({}).", workers.len(), workers.join(", "));
+        let problem = Problem { code: "worker_failures".to_owned(), message };
+        self.outbox.push_back(Outcome::GivenUp { image, problem, at: now });
     }
 
     /// The queue is as large as what the store accepts, so this is met only after its limit was lowered.
     fn full(&mut self, image: ImageId, now: Instant) {
-        let message =
-            "More images wait than the manager's limit allows; try it again later.".to_owned();
-        let problem = Problem {
-            code: "queue_full".to_owned(),
-            message,
-        };
-        self.outbox.push_back(Outcome::GivenUp {
-            image,
-            problem,
-            at: now,
-        });
+        let message = "More images wait than the manager's limit allows; try it again later.".to_owned();
+        let problem = Problem { code: "queue_full".to_owned(), message };
+        self.outbox.push_back(Outcome::GivenUp { image, problem, at: now });
     }
 
     fn receipt(&self, worker: WorkerId, image: ImageId, attempt: Attempt) -> Receipt {
-        Receipt {
-            link: self.link.clone(),
-            worker,
-            image,
-            attempt,
-        }
+        Receipt { link: self.link.clone(), worker, image, attempt }
     }
 
     fn name(&self, worker: WorkerId) -> Arc<str> {

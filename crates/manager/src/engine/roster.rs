@@ -50,8 +50,7 @@ impl Roster {
     /// A worker is there, for the first time or again.
     pub(super) fn joined(&mut self, worker: WorkerId, profile: WorkerProfile) {
         // A process that takes over the name of one that crashed takes over its place.
-        self.entries
-            .retain(|&other, entry| other == worker || *entry.id != *profile.id);
+        self.entries.retain(|&other, entry| other == worker || *entry.id != *profile.id);
         let id = Arc::from(profile.id.as_str());
         let entry = self.entries.entry(worker).or_insert_with(|| Entry {
             id: Arc::clone(&id),
@@ -73,11 +72,8 @@ impl Roster {
         if let Some(entry) = self.entries.get_mut(&worker) {
             entry.presence = Presence::Left { at: now, silent };
         }
-        let mut gone: Vec<(Instant, WorkerId)> = self
-            .entries
-            .iter()
-            .filter_map(|(&id, e)| Some((e.left_at()?, id)))
-            .collect();
+        let mut gone: Vec<(Instant, WorkerId)> =
+            self.entries.iter().filter_map(|(&id, e)| Some((e.left_at()?, id))).collect();
         gone.sort_unstable_by_key(|&(at, _)| std::cmp::Reverse(at));
         for (_, worker) in gone.into_iter().skip(GONE_SHOWN) {
             self.entries.remove(&worker);
@@ -112,66 +108,35 @@ impl Roster {
 
     /// Its name, as it is shown.
     pub(super) fn name(&self, worker: WorkerId) -> Arc<str> {
-        self.entries
-            .get(&worker)
-            .map_or_else(|| "a former worker".into(), |entry| Arc::clone(&entry.id))
+        self.entries.get(&worker).map_or_else(|| "a former worker".into(), |entry| Arc::clone(&entry.id))
     }
 
     /// The model it is to answer with; `None` when it has gone.
     pub(super) fn model_of(&self, worker: WorkerId) -> Option<ModelDigest> {
-        let entry = self
-            .entries
-            .get(&worker)
-            .filter(|entry| entry.presence == Presence::Here)?;
+        let entry = self.entries.get(&worker).filter(|entry| entry.presence == Presence::Here)?;
         entry.profile.models.first().map(|model| model.digest)
     }
 
     /// As the page shows them, in the order of their ids' numbers.
-    pub(super) fn workers(
-        &self,
-        now: Instant,
-        wire: impl Fn(WorkerId) -> Option<WireCounters>,
-    ) -> Vec<Worker> {
+    pub(super) fn workers(&self, now: Instant, wire: impl Fn(WorkerId) -> Option<WireCounters>) -> Vec<Worker> {
         let shown = self.entries.iter().filter(|(_, entry)| {
-            entry
-                .left_at()
-                .is_none_or(|at| now.saturating_duration_since(at) < SHOWN_AFTER_LEAVING)
+            entry.left_at().is_none_or(|at| now.saturating_duration_since(at) < SHOWN_AFTER_LEAVING)
         });
-        shown
-            .map(|(&worker, entry)| entry.shown(now, wire(worker).unwrap_or_default()))
-            .collect()
+        shown.map(|(&worker, entry)| entry.shown(now, wire(worker).unwrap_or_default())).collect()
     }
 
     /// The model of the workers that are here, or of those that were; of the first where they differ.
     pub(super) fn model(&self) -> Model {
-        let here = self
-            .here()
-            .chain(self.entries.values())
-            .find_map(|entry| entry.profile.models.first());
+        let here = self.here().chain(self.entries.values()).find_map(|entry| entry.profile.models.first());
         let Some(model) = here else {
-            return Model {
-                name: None,
-                digest: None,
-                verified: false,
-                notice: None,
-            };
+            return Model { name: None, digest: None, verified: false, notice: None };
         };
-        let differs = self.here().any(|entry| {
-            entry
-                .profile
-                .models
-                .first()
-                .is_some_and(|m| m.digest != model.digest)
-        });
+        let differs = self.here().any(|entry| entry.profile.models.first().is_some_and(|m| m.digest != model.digest));
         Model {
             name: Some(model.name.clone()),
             digest: Some(model.digest.to_string()),
             verified: model.verified,
-            notice: if differs {
-                Some("The workers hold different models.".to_owned())
-            } else {
-                model.notice.clone()
-            },
+            notice: if differs { Some("The workers hold different models.".to_owned()) } else { model.notice.clone() },
         }
     }
 
@@ -180,18 +145,12 @@ impl Roster {
         if self.here().any(|entry| !entry.profile.models.is_empty()) {
             return None;
         }
-        let why = if self.here().next().is_some() {
-            "no worker has a model"
-        } else {
-            "no worker is connected"
-        };
+        let why = if self.here().next().is_some() { "no worker has a model" } else { "no worker is connected" };
         Some(why.to_owned())
     }
 
     fn here(&self) -> impl Iterator<Item = &Entry> {
-        self.entries
-            .values()
-            .filter(|entry| entry.presence == Presence::Here)
+        self.entries.values().filter(|entry| entry.presence == Presence::Here)
     }
 }
 
@@ -226,12 +185,7 @@ impl Entry {
             socket_bytes_received: wire.bytes_received,
             retransmissions: wire.retransmissions,
             address: self.profile.address.to_string(),
-            model: self
-                .profile
-                .models
-                .first()
-                .map(|model| model.name.clone())
-                .unwrap_or_default(),
+            model: self.profile.models.first().map(|model| model.name.clone()).unwrap_or_default(),
         }
     }
 }
@@ -245,30 +199,18 @@ struct Rate {
 
 impl Rate {
     fn count(&mut self, now: Instant) {
-        self.parts
-            .retain(|&(began, _)| now.saturating_duration_since(began) < RATE_OVER);
+        self.parts.retain(|&(began, _)| now.saturating_duration_since(began) < RATE_OVER);
         match self.parts.back_mut() {
-            Some((began, count))
-                if now.saturating_duration_since(*began) < RATE_OVER / RATE_PARTS =>
-            {
-                *count += 1
-            }
+            Some((began, count)) if now.saturating_duration_since(*began) < RATE_OVER / RATE_PARTS => *count += 1,
             _ => self.parts.push_back((now, 1)),
         }
     }
 
     fn per_s(&self, now: Instant) -> f64 {
-        let recent = self
-            .parts
-            .iter()
-            .filter(|&&(began, _)| now.saturating_duration_since(began) < RATE_OVER);
-        let (oldest, count) = recent.fold((now, 0), |(oldest, sum), &(began, count)| {
-            (oldest.min(began), sum + count)
-        });
+        let recent = self.parts.iter().filter(|&&(began, _)| now.saturating_duration_since(began) < RATE_OVER);
+        let (oldest, count) = recent.fold((now, 0), |(oldest, sum), &(began, count)| (oldest.min(began), sum + count));
         // A worker that has just begun is not as slow as ten seconds of silence before would make it.
-        let over = now
-            .saturating_duration_since(oldest)
-            .clamp(RATE_OVER / RATE_PARTS, RATE_OVER);
+        let over = now.saturating_duration_since(oldest).clamp(RATE_OVER / RATE_PARTS, RATE_OVER);
         f64::from(count) / over.as_secs_f64()
     }
 }
@@ -296,9 +238,6 @@ mod tests {
 
     #[test]
     fn without_a_worker_the_obstacle_is_named() {
-        assert_eq!(
-            Roster::default().obstacle().as_deref(),
-            Some("no worker is connected")
-        );
+        assert_eq!(Roster::default().obstacle().as_deref(), Some("no worker is connected"));
     }
 }

@@ -16,30 +16,8 @@ fn worker() -> WorkerTiming {
 }
 
 fn sum(timing: &Timing) -> f64 {
-    let Timing {
-        upload,
-        waiting,
-        sending,
-        receive,
-        worker_queue,
-        decoding,
-        inference,
-        returning,
-        total: _,
-    } = *timing;
-    [
-        upload,
-        waiting,
-        sending,
-        receive,
-        worker_queue,
-        decoding,
-        inference,
-        returning,
-    ]
-    .into_iter()
-    .flatten()
-    .sum()
+    let Timing { upload, waiting, sending, receive, worker_queue, decoding, inference, returning, total: _ } = *timing;
+    [upload, waiting, sending, receive, worker_queue, decoding, inference, returning].into_iter().flatten().sum()
 }
 
 #[test]
@@ -47,10 +25,7 @@ fn the_parts_of_an_image_s_time_sum_to_its_total() {
     let began = Instant::now();
     let durable = began + milliseconds(10);
     let answered = began + milliseconds(200);
-    let wire = WireTiming {
-        since_assigned: milliseconds(100),
-        returning: milliseconds(5),
-    };
+    let wire = WireTiming { since_assigned: milliseconds(100), returning: milliseconds(5) };
     let timing = timing(began, Upload::Durable(durable), wire, worker(), answered);
     assert_eq!(timing.upload, Some(10.0));
     assert_eq!(timing.waiting, Some(90.0));
@@ -63,37 +38,16 @@ fn the_parts_of_an_image_s_time_sum_to_its_total() {
 #[test]
 fn an_image_assigned_before_it_was_durable_counts_its_upload_to_the_assignment() {
     let began = Instant::now();
-    let wire = WireTiming {
-        since_assigned: milliseconds(100),
-        returning: milliseconds(5),
-    };
-    let timing = timing(
-        began,
-        Upload::NotDurable,
-        wire,
-        worker(),
-        began + milliseconds(103),
-    );
-    assert_eq!(
-        (timing.upload, timing.waiting, timing.total),
-        (Some(3.0), Some(0.0), Some(103.0))
-    );
+    let wire = WireTiming { since_assigned: milliseconds(100), returning: milliseconds(5) };
+    let timing = timing(began, Upload::NotDurable, wire, worker(), began + milliseconds(103));
+    assert_eq!((timing.upload, timing.waiting, timing.total), (Some(3.0), Some(0.0), Some(103.0)));
 }
 
 #[test]
 fn a_worker_that_claims_more_time_than_passed_does_not_make_a_negative_way() {
     let began = Instant::now();
-    let wire = WireTiming {
-        since_assigned: milliseconds(50),
-        returning: milliseconds(5),
-    };
-    let timing = timing(
-        began,
-        Upload::Durable(began),
-        wire,
-        worker(),
-        began + milliseconds(50),
-    );
+    let wire = WireTiming { since_assigned: milliseconds(50), returning: milliseconds(5) };
+    let timing = timing(began, Upload::Durable(began), wire, worker(), began + milliseconds(50));
     assert_eq!((timing.sending, timing.returning), (Some(0.0), Some(0.0)));
     assert!((sum(&timing) - timing.total.unwrap()).abs() < 0.01);
 }
@@ -102,10 +56,7 @@ fn a_worker_that_claims_more_time_than_passed_does_not_make_a_negative_way() {
 fn nothing_of_an_image_is_shown_before_it_is_durable() {
     let live = Live::default();
     let (image, batch, now) = (ImageId(1), BatchId(7), Instant::now());
-    let holder = Holder {
-        worker: "worker-1".into(),
-        since: now,
-    };
+    let holder = Holder { worker: "worker-1".into(), since: now };
     live.kept(image, batch, 1, now);
     assert_eq!(live.assigned(image, holder.clone(), 1, || 2), None);
     live.durable(image, now);
@@ -120,10 +71,7 @@ fn no_change_of_hands_is_shown_after_an_ending() {
     live.kept(image, batch, 1, now);
     live.durable(image, now);
     assert_eq!(live.ending(image), Some(0));
-    assert_eq!(
-        live.requeued(image, || unreachable!("no number is drawn for it")),
-        None
-    );
+    assert_eq!(live.requeued(image, || unreachable!("no number is drawn for it")), None);
     live.ended(image);
     assert_eq!(live.ending(image), None);
     assert_eq!(live.assigned_of(batch), 0);

@@ -128,10 +128,7 @@ pub(super) fn open(file: &Path, limit_bytes: u64) -> Result<Opened, StoreError> 
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
     if found > SCHEMA_NUMBER {
-        return Err(StoreError::NewerSchema {
-            found,
-            known: SCHEMA_NUMBER,
-        });
+        return Err(StoreError::NewerSchema { found, known: SCHEMA_NUMBER });
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -145,44 +142,17 @@ pub(super) fn open(file: &Path, limit_bytes: u64) -> Result<Opened, StoreError> 
     if let Some(above) = file.parent() {
         folder::sync_folder(above)?;
     }
-    let (id, start) = connection.query_row(
-        "SELECT id, seq_ceiling, image_ceiling FROM books",
-        [],
-        |row| {
-            Ok((
-                row.get::<_, [u8; 16]>(0)?,
-                Ceilings {
-                    seq: unsigned(row, 1)?,
-                    image: unsigned(row, 2)?,
-                },
-            ))
-        },
-    )?;
+    let (id, start) = connection.query_row("SELECT id, seq_ceiling, image_ceiling FROM books", [], |row| {
+        Ok((row.get::<_, [u8; 16]>(0)?, Ceilings { seq: unsigned(row, 1)?, image: unsigned(row, 2)? }))
+    })?;
     write_ceilings(&connection, Line::first_ceilings(start))?;
     let packs = connection
         .prepare("SELECT number, end, live FROM packs")?
-        .query_map([], |row| {
-            Ok((
-                row.get(0)?,
-                PackFacts {
-                    end: unsigned(row, 1)?,
-                    live: unsigned(row, 2)?,
-                },
-            ))
-        })?
+        .query_map([], |row| Ok((row.get(0)?, PackFacts { end: unsigned(row, 1)?, live: unsigned(row, 2)? })))?
         .collect::<Result<_, _>>()?;
-    let kept_bytes = connection.query_row(
-        "SELECT coalesce(sum(kept_bytes), 0) FROM batches",
-        [],
-        |row| unsigned(row, 0),
-    )?;
-    Ok(Opened {
-        connection,
-        id: BooksId(id),
-        start,
-        packs,
-        kept_bytes,
-    })
+    let kept_bytes =
+        connection.query_row("SELECT coalesce(sum(kept_bytes), 0) FROM batches", [], |row| unsigned(row, 0))?;
+    Ok(Opened { connection, id: BooksId(id), start, packs, kept_bytes })
 }
 
 /// Opens the books for reading.
@@ -196,24 +166,17 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
 
 fn make(connection: &Connection) -> Result<(), StoreError> {
     let mut id = [0; 16];
-    getrandom::fill(&mut id)
-        .map_err(|error| StoreError::Disk(format!("draw random bytes: {error}")))?;
+    getrandom::fill(&mut id).map_err(|error| StoreError::Disk(format!("draw random bytes: {error}")))?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     connection.execute_batch(SCHEMA)?;
-    connection.execute(
-        "INSERT INTO books (id, seq_ceiling, image_ceiling) VALUES (?1, 1, 1)",
-        params![id],
-    )?;
+    connection.execute("INSERT INTO books (id, seq_ceiling, image_ceiling) VALUES (?1, 1, 1)", params![id])?;
     connection.pragma_update(None, "user_version", SCHEMA_NUMBER)?;
     connection.execute_batch("COMMIT")?;
     Ok(())
 }
 
 /// Numbers below these may be given.
-pub(super) fn write_ceilings(
-    connection: &Connection,
-    ceilings: Ceilings,
-) -> Result<(), StoreError> {
+pub(super) fn write_ceilings(connection: &Connection, ceilings: Ceilings) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE books SET seq_ceiling = ?1, image_ceiling = ?2")?
         .execute(params![signed(ceilings.seq), signed(ceilings.image)])?;
@@ -221,15 +184,10 @@ pub(super) fn write_ceilings(
 }
 
 /// The image of that number, and where its bytes are.
-pub(super) fn find_image(
-    connection: &Connection,
-    image: ImageId,
-) -> Result<Option<(ImageRow, Place)>, StoreError> {
+pub(super) fn find_image(connection: &Connection, image: ImageId) -> Result<Option<(ImageRow, Place)>, StoreError> {
     let sql = format!("SELECT {IMAGE_COLUMNS} FROM images WHERE id = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement
-        .query_row([signed(image.0)], |row| Ok((image_row(row)?, place(row)?)))
-        .optional()?)
+    Ok(statement.query_row([signed(image.0)], |row| Ok((image_row(row)?, place(row)?))).optional()?)
 }
 
 /// Where an image's bytes are.
@@ -256,11 +214,7 @@ impl Place {
         match pack {
             None => Self::Nowhere,
             Some(0) => Self::Own,
-            Some(pack) => Self::Pack(Span {
-                pack,
-                offset: offset.map_or(0, i64::cast_unsigned),
-                bytes,
-            }),
+            Some(pack) => Self::Pack(Span { pack, offset: offset.map_or(0, i64::cast_unsigned), bytes }),
         }
     }
 }
@@ -284,27 +238,17 @@ pub(super) fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
         labels: json(row, 11)?,
         worker: row.get(12)?,
         attempts: row.get(13)?,
-        problem: code.map(|code| Problem {
-            code,
-            message: message.unwrap_or_default(),
-        }),
+        problem: code.map(|code| Problem { code, message: message.unwrap_or_default() }),
         timing: json(row, 16)?,
     })
 }
 
 fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
-    Ok(Place::from_columns(
-        row.get(17)?,
-        row.get(18)?,
-        unsigned(row, 5)?,
-    ))
+    Ok(Place::from_columns(row.get(17)?, row.get(18)?, unsigned(row, 5)?))
 }
 
 /// A batch as a whole.
-pub(super) fn find_facts(
-    connection: &Connection,
-    batch: BatchId,
-) -> Result<Option<BatchFacts>, StoreError> {
+pub(super) fn find_facts(connection: &Connection, batch: BatchId) -> Result<Option<BatchFacts>, StoreError> {
     let sql = "SELECT seq, created, first_upload, last_answer, total, waiting, recognised, failed, rejected, \
                cancelled, deleted, answered_images, answered_bytes, kept_bytes FROM batches WHERE number = ?1";
     let mut statement = connection.prepare_cached(sql)?;
@@ -375,17 +319,13 @@ pub(super) fn time(micros: i64) -> SystemTime {
 }
 
 /// Null is the default.
-fn json<T: serde::de::DeserializeOwned + Default>(
-    row: &Row<'_>,
-    column: usize,
-) -> rusqlite::Result<T> {
+fn json<T: serde::de::DeserializeOwned + Default>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str_or_null()?;
     text.map_or_else(
         || Ok(T::default()),
         |text| {
-            serde_json::from_str(text).map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
-            })
+            serde_json::from_str(text)
+                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
         },
     )
 }

@@ -19,9 +19,7 @@ pub enum StoreError {
         reason: String,
     },
     /// At open: a newer program has written the books.
-    #[error(
-        "the books are of schema {found}, newer than this program's {known}; use the program that wrote them"
-    )]
+    #[error("the books are of schema {found}, newer than this program's {known}; use the program that wrote them")]
     NewerSchema {
         /// The schema number in the file.
         found: i64,
@@ -68,9 +66,7 @@ pub enum StoreError {
 impl StoreError {
     /// The error for a failed system call on `path`.
     pub(super) fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
-        if error.kind() == io::ErrorKind::StorageFull
-            || error.kind() == io::ErrorKind::QuotaExceeded
-        {
+        if error.kind() == io::ErrorKind::StorageFull || error.kind() == io::ErrorKind::QuotaExceeded {
             Self::NoSpace
         } else {
             Self::Disk(format!("{doing} {}: {error}", path.display()))

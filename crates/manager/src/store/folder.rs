@@ -22,10 +22,7 @@ impl Folder {
             if error.kind() == io::ErrorKind::StorageFull {
                 return StoreError::NoSpace;
             }
-            StoreError::NotWritable {
-                folder: root.to_owned(),
-                reason: error.to_string(),
-            }
+            StoreError::NotWritable { folder: root.to_owned(), reason: error.to_string() }
         };
         fs::create_dir_all(root).map_err(not_writable)?;
         let lock = OpenOptions::new()
@@ -41,10 +38,7 @@ impl Folder {
                 StoreError::Disk(format!("lock {}: {error}", root.display()))
             }
         })?;
-        let folder = Self {
-            root: root.to_owned(),
-            _lock: lock,
-        };
+        let folder = Self { root: root.to_owned(), _lock: lock };
         for part in [folder.packs(), folder.large(), folder.spool()] {
             fs::create_dir_all(&part).map_err(not_writable)?;
         }
@@ -98,11 +92,7 @@ pub(super) fn remove_orphans(
     let mut removed = 0;
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        let Some(number) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u64>().ok())
-        else {
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok()) else {
             continue;
         };
         if !keep(number)? {

@@ -58,41 +58,19 @@ struct BatchChange {
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn new(
-        books: &'a Connection,
-        settings: &'a StoreSettings,
-        now: SystemTime,
-        kept_bytes: u64,
-    ) -> Self {
+    pub(super) fn new(books: &'a Connection, settings: &'a StoreSettings, now: SystemTime, kept_bytes: u64) -> Self {
         let (batches, live, after) = (HashMap::new(), HashMap::new(), AfterCommit::default());
-        Self {
-            books,
-            settings,
-            now,
-            kept_bytes,
-            batches,
-            live,
-            after,
-        }
+        Self { books, settings, now, kept_bytes, batches, live, after }
     }
 
     /// Applies a change. `places` are those of a keep's images. An error that is the asker's own leaves the
     /// transaction as it was.
-    pub(super) fn apply(
-        &mut self,
-        seq: u64,
-        change: &Change,
-        places: &[Place],
-    ) -> Result<Reply, StoreError> {
+    pub(super) fn apply(&mut self, seq: u64, change: &Change, places: &[Place]) -> Result<Reply, StoreError> {
         match change {
             Change::CreateBatch { id } => self.create_batch(seq, id),
             Change::Keep(keep) => self.keep(keep, places),
             Change::Finish { image, ending } => self.finish(seq, *image, ending),
-            Change::Blame {
-                image,
-                worker,
-                attempts,
-            } => self.blame(*image, worker, *attempts),
+            Change::Blame { image, worker, attempts } => self.blame(*image, worker, *attempts),
             Change::Reopen { image } => self.reopen(seq, *image),
             Change::DeleteImage { image } => self.delete_image(seq, *image),
             Change::DeleteBatch { batch } => self.delete_batch(*batch).map(Reply::Unfinished),
@@ -103,18 +81,8 @@ impl<'a> Group<'a> {
     /// The last statements before the commit.
     pub(super) fn close(mut self, packs: &Packs) -> Result<AfterCommit, StoreError> {
         self.flush()?;
-        let mut changed: HashMap<u32, PackFacts> = packs
-            .ends()
-            .map(|(number, end)| {
-                (
-                    number,
-                    PackFacts {
-                        end,
-                        ..packs.facts(number)
-                    },
-                )
-            })
-            .collect();
+        let mut changed: HashMap<u32, PackFacts> =
+            packs.ends().map(|(number, end)| (number, PackFacts { end, ..packs.facts(number) })).collect();
         for (number, by) in self.live.drain() {
             let facts = changed.entry(number).or_insert_with(|| packs.facts(number));
             facts.live = facts.live.saturating_add_signed(by);
@@ -122,11 +90,7 @@ impl<'a> Group<'a> {
         let sql = "INSERT INTO packs (number, end, live) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (number) DO UPDATE SET end = ?2, live = ?3";
         for (number, facts) in changed {
-            self.books.prepare_cached(sql)?.execute(params![
-                number,
-                signed(facts.end),
-                signed(facts.live)
-            ])?;
+            self.books.prepare_cached(sql)?.execute(params![number, signed(facts.end), signed(facts.live)])?;
             self.after.packs.push((number, facts));
         }
         Ok(self.after)
@@ -135,15 +99,10 @@ impl<'a> Group<'a> {
     fn create_batch(&mut self, seq: u64, id: &str) -> Result<Reply, StoreError> {
         let now = micros(self.now);
         self.books
-            .prepare_cached(
-                "INSERT INTO batches (id, seq, created, changed) VALUES (?1, ?2, ?3, ?3)",
-            )?
+            .prepare_cached("INSERT INTO batches (id, seq, created, changed) VALUES (?1, ?2, ?3, ?3)")?
             .execute(params![id, signed(seq), now])?;
         let number = BatchId(self.books.last_insert_rowid().cast_unsigned());
-        Ok(Reply::Batch(BatchKey {
-            number,
-            id: id.to_owned(),
-        }))
+        Ok(Reply::Batch(BatchKey { number, id: id.to_owned() }))
     }
 
     fn keep(&mut self, keep: &Keep, places: &[Place]) -> Result<Reply, StoreError> {
@@ -182,18 +141,10 @@ impl<'a> Group<'a> {
             if let Place::Pack(span) = place {
                 *self.live.entry(span.pack).or_default() += 1;
             }
-            let kept = if *place == Place::Nowhere {
-                0
-            } else {
-                row.bytes
-            };
+            let kept = if *place == Place::Nowhere { 0 } else { row.bytes };
             if let Some(batch) = self.batch(keep.batch)? {
                 batch.seq = batch.seq.max(row.seq);
-                batch.first_upload = Some(
-                    batch
-                        .first_upload
-                        .map_or(row.began, |first| first.min(row.began)),
-                );
+                batch.first_upload = Some(batch.first_upload.map_or(row.began, |first| first.min(row.began)));
                 batch.kept_bytes += signed(kept);
                 *batch.count(row.state) += 1;
             }
@@ -215,23 +166,13 @@ impl<'a> Group<'a> {
         }
         row.seq = seq;
         match ending.clone() {
-            Ending::Recognised {
-                labels,
-                worker,
-                attempts,
-                timing,
-            } => {
+            Ending::Recognised { labels, worker, attempts, timing } => {
                 row.state = ImageState::Recognised;
                 row.labels = labels;
                 row.worker = Some(worker);
                 (row.attempts, row.timing) = (attempts, timing);
             }
-            Ending::Failed {
-                problem,
-                worker,
-                attempts,
-                timing,
-            } => {
+            Ending::Failed { problem, worker, attempts, timing } => {
                 row.state = ImageState::Failed;
                 row.problem = Some(problem);
                 row.worker = worker;
@@ -271,9 +212,7 @@ impl<'a> Group<'a> {
         row.state = ImageState::Waiting;
         (row.worker, row.problem, row.timing) = (None, None, Timing::default());
         self.update(&row, ended)?;
-        self.books
-            .prepare_cached("DELETE FROM blames WHERE image = ?1")?
-            .execute([signed(image.0)])?;
+        self.books.prepare_cached("DELETE FROM blames WHERE image = ?1")?.execute([signed(image.0)])?;
         Ok(Reply::Recorded(Recorded::Yes(Box::new(row))))
     }
 
@@ -288,15 +227,9 @@ impl<'a> Group<'a> {
 
     /// Writes a row back whose state was `before`.
     fn update(&mut self, row: &ImageRow, before: ImageState) -> Result<(), StoreError> {
-        let json =
-            |error: serde_json::Error| StoreError::Disk(format!("write an answer down: {error}"));
-        let labels = (!row.labels.is_empty())
-            .then(|| serde_json::to_string(&row.labels))
-            .transpose()
-            .map_err(json)?;
-        let timing = (row.timing != Timing::default())
-            .then(|| serde_json::to_string(&row.timing))
-            .transpose();
+        let json = |error: serde_json::Error| StoreError::Disk(format!("write an answer down: {error}"));
+        let labels = (!row.labels.is_empty()).then(|| serde_json::to_string(&row.labels)).transpose().map_err(json)?;
+        let timing = (row.timing != Timing::default()).then(|| serde_json::to_string(&row.timing)).transpose();
         let sql = "UPDATE images SET seq = ?2, state = ?3, labels = ?4, worker = ?5, attempts = ?6, \
                    error_code = ?7, error_message = ?8, timing = ?9 WHERE id = ?1";
         self.books.prepare_cached(sql)?.execute(params![
@@ -330,8 +263,7 @@ impl<'a> Group<'a> {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let facts = books::find_facts(books, batch)?;
-                let ever =
-                    |facts: BatchFacts| i64::from(facts.counts.total) + i64::from(facts.deleted);
+                let ever = |facts: BatchFacts| i64::from(facts.counts.total) + i64::from(facts.deleted);
                 entry.insert(facts.map(|facts| BatchChange::new(ever(facts))))
             }
         };

@@ -86,11 +86,7 @@ pub(super) enum Reply {
 impl Keep {
     /// Bytes of image files.
     pub(super) fn bytes(&self) -> u64 {
-        self.images
-            .iter()
-            .filter_map(|image| image.body.as_ref())
-            .map(Spooled::bytes)
-            .sum()
+        self.images.iter().filter_map(|image| image.body.as_ref()).map(Spooled::bytes).sum()
     }
 }
 
@@ -145,29 +141,14 @@ impl Line {
             requests: VecDeque::new(),
             closed: false,
             thirsty: false,
-            seq: Counter {
-                next: start.seq,
-                ceiling: ceilings.seq,
-                block: SEQ_BLOCK,
-            },
-            image: Counter {
-                next: start.image,
-                ceiling: ceilings.image,
-                block: IMAGE_BLOCK,
-            },
+            seq: Counter { next: start.seq, ceiling: ceilings.seq, block: SEQ_BLOCK },
+            image: Counter { next: start.image, ceiling: ceilings.image, block: IMAGE_BLOCK },
         };
-        Self {
-            state: Mutex::new(state),
-            filled: Condvar::new(),
-            raised: Condvar::new(),
-        }
+        Self { state: Mutex::new(state), filled: Condvar::new(), raised: Condvar::new() }
     }
 
     pub(super) fn first_ceilings(start: Ceilings) -> Ceilings {
-        Ceilings {
-            seq: start.seq + SEQ_BLOCK,
-            image: start.image + IMAGE_BLOCK,
-        }
+        Ceilings { seq: start.seq + SEQ_BLOCK, image: start.image + IMAGE_BLOCK }
     }
 
     pub(super) fn next_seq(&self) -> u64 {
@@ -186,10 +167,7 @@ impl Line {
             if state.closed {
                 return state.seq.ceiling;
             }
-            state = self
-                .raised
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.raised.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -207,19 +185,11 @@ impl Line {
             return Err(StoreError::Busy);
         }
         // Numbers run out only when no commit has raised them for a whole block: the disk takes nothing.
-        let image = if images == 0 {
-            0
-        } else {
-            state.image.take(images).ok_or(StoreError::Busy)?
-        };
+        let image = if images == 0 { 0 } else { state.image.take(images).ok_or(StoreError::Busy)? };
         let seq = state.seq.take(images.max(1)).ok_or(StoreError::Busy)?;
         let (answer, answered) = oneshot::channel();
         let (change, made) = make(seq, ImageId(image));
-        state.requests.push_back(Request {
-            seq,
-            change,
-            answer,
-        });
+        state.requests.push_back(Request { seq, change, answer });
         drop(state);
         self.filled.notify_one();
         Ok((seq, answered, made))
@@ -229,10 +199,7 @@ impl Line {
     pub(super) fn take(&self, wait: bool) -> Group {
         let mut state = self.lock();
         while wait && state.requests.is_empty() && !state.closed && !state.thirsty {
-            state = self
-                .filled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let mut requests = Vec::with_capacity(state.requests.len().min(GROUP_REQUESTS));
         let mut bytes = 0;
@@ -246,16 +213,10 @@ impl Line {
             requests.push(request);
         }
         state.thirsty = false;
-        let raise = (state.seq.is_low() || state.image.is_low()).then(|| Ceilings {
-            seq: state.seq.raised(),
-            image: state.image.raised(),
-        });
+        let raise = (state.seq.is_low() || state.image.is_low())
+            .then(|| Ceilings { seq: state.seq.raised(), image: state.image.raised() });
         let last = state.closed && state.requests.is_empty();
-        Group {
-            requests,
-            raise,
-            last,
-        }
+        Group { requests, raise, last }
     }
 
     /// The books have these ceilings.
@@ -284,10 +245,7 @@ impl Line {
     /// that are not written down may still be, while everything around the store ends.
     pub(super) fn unused(&self) -> Ceilings {
         let mut state = self.lock();
-        let unused = Ceilings {
-            seq: state.seq.next + SEQ_MARGIN,
-            image: state.image.next,
-        };
+        let unused = Ceilings { seq: state.seq.next + SEQ_MARGIN, image: state.image.next };
         state.seq.ceiling = unused.seq;
         state.image.ceiling = unused.image;
         unused
@@ -302,9 +260,7 @@ impl Counter {
     /// The first of `count` numbers, or none when so many are not reserved.
     fn take(&mut self, count: u64) -> Option<u64> {
         let first = self.next;
-        let next = first
-            .checked_add(count)
-            .filter(|next| *next <= self.ceiling)?;
+        let next = first.checked_add(count).filter(|next| *next <= self.ceiling)?;
         self.next = next;
         Some(first)
     }

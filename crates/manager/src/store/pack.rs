@@ -69,15 +69,7 @@ impl Packs {
         super::folder::remove_orphans(&folder, |number| {
             Ok(u32::try_from(number).is_ok_and(|number| committed.contains_key(&number)))
         })?;
-        let mut packs = Self {
-            folder,
-            roll_bytes,
-            files,
-            committed,
-            current: None,
-            rolled: Vec::new(),
-            made: false,
-        };
+        let mut packs = Self { folder, roll_bytes, files, committed, current: None, rolled: Vec::new(), made: false };
         if let Some((&number, &facts)) = packs.committed.last_key_value() {
             packs.resume(number, facts)?;
         }
@@ -94,32 +86,19 @@ impl Packs {
                 return Ok(());
             }
         };
-        let length = file
-            .metadata()
-            .map_err(|error| StoreError::io("look at", &path, &error))?
-            .len();
+        let length = file.metadata().map_err(|error| StoreError::io("look at", &path, &error))?.len();
         if length < facts.end {
             tracing::error!(pack = %path.display(), length, expected = facts.end, "a pack has lost its end");
             return Ok(());
         }
-        file.set_len(facts.end)
-            .map_err(|error| StoreError::io("cut", &path, &error))?;
-        self.current = Some(Current {
-            number,
-            file: Arc::new(file),
-            end: facts.end,
-            dirty: false,
-        });
+        file.set_len(facts.end).map_err(|error| StoreError::io("cut", &path, &error))?;
+        self.current = Some(Current { number, file: Arc::new(file), end: facts.end, dirty: false });
         Ok(())
     }
 
     /// Appends; not durable before [`Packs::sync`], not part of the pack before [`Packs::committed`].
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<Span, StoreError> {
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.end > 0 && current.end >= self.roll_bytes)
-        {
+        if self.current.as_ref().is_some_and(|current| current.end > 0 && current.end >= self.roll_bytes) {
             self.rolled.extend(self.current.take());
         }
         let current = match &mut self.current {
@@ -129,17 +108,9 @@ impl Packs {
                 self.current.insert(made)
             }
         };
-        let span = Span {
-            pack: current.number,
-            offset: current.end,
-            bytes: bytes.len() as u64,
-        };
+        let span = Span { pack: current.number, offset: current.end, bytes: bytes.len() as u64 };
         if let Err(error) = current.file.write_all_at(bytes, current.end) {
-            let error = StoreError::io(
-                "write",
-                &self.folder.join(current.number.to_string()),
-                &error,
-            );
+            let error = StoreError::io("write", &self.folder.join(current.number.to_string()), &error);
             if current.end == 0 {
                 // Perhaps it is this file; the next attempt makes it anew.
                 self.current = None;
@@ -168,11 +139,7 @@ impl Packs {
             .iter()
             .chain(&self.current)
             .map(|pack| (pack.number, pack.end))
-            .filter(|(number, end)| {
-                self.committed
-                    .get(number)
-                    .map_or(*end > 0, |facts| facts.end != *end)
-            })
+            .filter(|(number, end)| self.committed.get(number).map_or(*end > 0, |facts| facts.end != *end))
     }
 
     /// The group's changes are in the books, with these facts. Removes packs in which nothing is left.
@@ -181,9 +148,10 @@ impl Packs {
         self.rolled.clear();
         let current = self.current.as_ref().map(|current| current.number);
         let last = self.committed.last_key_value().map(|(number, _)| *number);
-        let empty = self.committed.iter().filter(|(number, facts)| {
-            facts.live == 0 && Some(**number) != current && Some(**number) != last
-        });
+        let empty = self
+            .committed
+            .iter()
+            .filter(|(number, facts)| facts.live == 0 && Some(**number) != current && Some(**number) != last);
         for number in empty.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.files.forget(number);
             match fs::remove_file(self.folder.join(number.to_string())) {
@@ -202,10 +170,7 @@ impl Packs {
         // A pack left within the group is full or nearly so; its end in the books does not move.
         self.rolled.clear();
         if let Some(current) = &mut self.current {
-            current.end = self
-                .committed
-                .get(&current.number)
-                .map_or(0, |facts| facts.end);
+            current.end = self.committed.get(&current.number).map_or(0, |facts| facts.end);
             // Gives the space back at once; should it fail, the next group writes over it.
             let _ = current.file.set_len(current.end);
         }
@@ -230,16 +195,9 @@ impl Packs {
     }
 
     fn sync_all(&mut self) -> Result<(), StoreError> {
-        for pack in self
-            .rolled
-            .iter_mut()
-            .chain(&mut self.current)
-            .filter(|pack| pack.dirty)
-        {
+        for pack in self.rolled.iter_mut().chain(&mut self.current).filter(|pack| pack.dirty) {
             let path = self.folder.join(pack.number.to_string());
-            pack.file
-                .sync_data()
-                .map_err(|error| StoreError::io("sync", &path, &error))?;
+            pack.file.sync_data().map_err(|error| StoreError::io("sync", &path, &error))?;
             pack.dirty = false;
         }
         if self.made {
@@ -250,33 +208,15 @@ impl Packs {
     }
 
     fn make(&mut self) -> Result<Current, StoreError> {
-        let highest = self
-            .committed
-            .last_key_value()
-            .map_or(0, |(number, _)| *number);
-        let number = self
-            .rolled
-            .iter()
-            .map(|pack| pack.number)
-            .fold(highest, u32::max)
-            + 1;
+        let highest = self.committed.last_key_value().map_or(0, |(number, _)| *number);
+        let number = self.rolled.iter().map(|pack| pack.number).fold(highest, u32::max) + 1;
         let path = self.folder.join(number.to_string());
         // A file of that name is left over from a group that failed; nothing in the books points to it.
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
         let file = Arc::new(file.map_err(|error| StoreError::io("make", &path, &error))?);
         self.files.forget(number);
         self.made = true;
-        Ok(Current {
-            number,
-            file,
-            end: 0,
-            dirty: false,
-        })
+        Ok(Current { number, file, end: 0, dirty: false })
     }
 }
 
@@ -289,10 +229,7 @@ pub(super) struct PackFiles {
 
 impl PackFiles {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self {
-            folder,
-            open: Mutex::new(HashMap::new()),
-        }
+        Self { folder, open: Mutex::new(HashMap::new()) }
     }
 
     pub(super) fn read(&self, span: Span) -> io::Result<Vec<u8>> {
@@ -314,10 +251,7 @@ impl PackFiles {
     }
 
     fn forget(&self, pack: u32) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&pack);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&pack);
     }
 }
 

@@ -34,14 +34,7 @@ impl Keeping {
         outcome: impl Future<Output = Result<(), StoreError>> + Send + 'static,
     ) -> Self {
         let seq = images.last().map_or(0, |image| image.seq);
-        Self {
-            images,
-            repeated: true,
-            durable: Pending {
-                seq,
-                outcome: Box::pin(outcome),
-            },
-        }
+        Self { images, repeated: true, durable: Pending { seq, outcome: Box::pin(outcome) } }
     }
 }
 
@@ -51,17 +44,11 @@ impl<T: 'static> Pending<T> {
             let answer = answered.await.map_err(|_| StoreError::Closed)??;
             Ok(reply(answer).expect("the writer answers each change with its own kind of reply"))
         };
-        Self {
-            seq,
-            outcome: Box::pin(outcome),
-        }
+        Self { seq, outcome: Box::pin(outcome) }
     }
 
     pub(super) fn failed(error: StoreError) -> Self {
-        Self {
-            seq: 0,
-            outcome: Box::pin(async { Err(error) }),
-        }
+        Self { seq: 0, outcome: Box::pin(async { Err(error) }) }
     }
 }
 
@@ -75,8 +62,6 @@ impl<T> Future for Pending<T> {
 
 impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending")
-            .field("seq", &self.seq)
-            .finish_non_exhaustive()
+        f.debug_struct("Pending").field("seq", &self.seq).finish_non_exhaustive()
     }
 }

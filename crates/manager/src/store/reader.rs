@@ -28,14 +28,7 @@ struct Pool {
 
 impl Readers {
     pub(super) fn new(file: PathBuf) -> Self {
-        Self {
-            file,
-            pool: Mutex::new(Pool {
-                idle: Vec::new(),
-                open: 0,
-            }),
-            returned: Condvar::new(),
-        }
+        Self { file, pool: Mutex::new(Pool { idle: Vec::new(), open: 0 }), returned: Condvar::new() }
     }
 
     pub(super) fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
@@ -69,14 +62,8 @@ impl Readers {
 
     pub(super) fn batch(&self, id: &str) -> Result<Option<BatchKey>, StoreError> {
         self.read(|books| {
-            let mut statement =
-                books.prepare_cached("SELECT number, id FROM batches WHERE id = ?1")?;
-            let key = |row: &rusqlite::Row<'_>| {
-                Ok(BatchKey {
-                    number: BatchId(unsigned(row, 0)?),
-                    id: row.get(1)?,
-                })
-            };
+            let mut statement = books.prepare_cached("SELECT number, id FROM batches WHERE id = ?1")?;
+            let key = |row: &rusqlite::Row<'_>| Ok(BatchKey { number: BatchId(unsigned(row, 0)?), id: row.get(1)? });
             Ok(statement.query_row([id], key).optional()?)
         })
     }
@@ -89,64 +76,28 @@ impl Readers {
         self.read(|books| books::find_image(books, image))
     }
 
-    pub(super) fn page(
-        &self,
-        batch: BatchId,
-        after: ImageId,
-        limit: u32,
-    ) -> Result<Vec<ImageRow>, StoreError> {
-        let sql = format!(
-            "SELECT {IMAGE_COLUMNS} FROM images WHERE batch = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
-        );
-        self.read(|books| {
-            images(
-                books,
-                &sql,
-                params![signed(batch.0), signed(after.0), limit],
-            )
-        })
+    pub(super) fn page(&self, batch: BatchId, after: ImageId, limit: u32) -> Result<Vec<ImageRow>, StoreError> {
+        let sql = format!("SELECT {IMAGE_COLUMNS} FROM images WHERE batch = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
+        self.read(|books| images(books, &sql, params![signed(batch.0), signed(after.0), limit]))
     }
 
-    pub(super) fn changed_since(
-        &self,
-        batch: BatchId,
-        seq: u64,
-        limit: u32,
-    ) -> Result<Changes, StoreError> {
-        let sql = format!(
-            "SELECT {IMAGE_COLUMNS} FROM images WHERE batch = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
-        );
+    pub(super) fn changed_since(&self, batch: BatchId, seq: u64, limit: u32) -> Result<Changes, StoreError> {
+        let sql = format!("SELECT {IMAGE_COLUMNS} FROM images WHERE batch = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
         self.read(|books| {
             let books = books.unchecked_transaction()?;
-            let found = params![
-                signed(batch.0),
-                signed(seq),
-                u64::from(limit).cast_signed() + 1
-            ];
+            let found = params![signed(batch.0), signed(seq), u64::from(limit).cast_signed() + 1];
             let mut changed = images(&books, &sql, found)?;
             let more = changed.len() > limit as usize;
             changed.truncate(limit as usize);
             let deleted = books
-                .prepare_cached(
-                    "SELECT image FROM deleted WHERE batch = ?1 AND seq > ?2 ORDER BY seq",
-                )?
-                .query_map([signed(batch.0), signed(seq)], |row| {
-                    unsigned(row, 0).map(ImageId)
-                })?
+                .prepare_cached("SELECT image FROM deleted WHERE batch = ?1 AND seq > ?2 ORDER BY seq")?
+                .query_map([signed(batch.0), signed(seq)], |row| unsigned(row, 0).map(ImageId))?
                 .collect::<Result<_, _>>()?;
-            Ok(Changes {
-                images: changed,
-                more,
-                deleted,
-            })
+            Ok(Changes { images: changed, more, deleted })
         })
     }
 
-    pub(super) fn known(
-        &self,
-        batch: BatchId,
-        sha256: &[[u8; 32]],
-    ) -> Result<HashSet<[u8; 32]>, StoreError> {
+    pub(super) fn known(&self, batch: BatchId, sha256: &[[u8; 32]]) -> Result<HashSet<[u8; 32]>, StoreError> {
         self.read(|books| {
             let sql = "SELECT 1 FROM images WHERE batch = ?1 AND sha256 = ?2 AND pack IS NOT NULL";
             let mut statement = books.prepare_cached(sql)?;
@@ -160,42 +111,26 @@ impl Readers {
         })
     }
 
-    pub(super) fn by_idempotency_key(
-        &self,
-        batch: BatchId,
-        key: &str,
-    ) -> Result<Option<Vec<ImageRow>>, StoreError> {
-        let sql = format!(
-            "SELECT {IMAGE_COLUMNS} FROM images WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id"
-        );
+    pub(super) fn by_idempotency_key(&self, batch: BatchId, key: &str) -> Result<Option<Vec<ImageRow>>, StoreError> {
+        let sql = format!("SELECT {IMAGE_COLUMNS} FROM images WHERE id >= ?1 AND id < ?1 + ?2 ORDER BY id");
         self.read(|books| {
             let range = books
-                .prepare_cached(
-                    "SELECT first_image, images FROM idempotency WHERE batch = ?1 AND key = ?2",
-                )?
-                .query_row(params![signed(batch.0), key], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-                })
+                .prepare_cached("SELECT first_image, images FROM idempotency WHERE batch = ?1 AND key = ?2")?
+                .query_row(params![signed(batch.0), key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
                 .optional()?;
-            range
-                .map(|(first, count)| images(books, &sql, [first, count]))
-                .transpose()
+            range.map(|(first, count)| images(books, &sql, [first, count])).transpose()
         })
     }
 
     /// Whether an image with a file of its own is in the books.
     pub(super) fn has_own_file(&self, image: u64) -> Result<bool, StoreError> {
         self.read(|books| {
-            let mut statement =
-                books.prepare_cached("SELECT 1 FROM images WHERE id = ?1 AND pack = 0")?;
+            let mut statement = books.prepare_cached("SELECT 1 FROM images WHERE id = ?1 AND pack = 0")?;
             Ok(statement.exists([signed(image)])?)
         })
     }
 
-    fn read<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let reader = self.borrow()?;
         let outcome = read(&reader);
         self.lock().idle.push(reader);
@@ -214,10 +149,7 @@ impl Readers {
                 pool.open += 1;
                 return Ok(reader);
             }
-            pool = self
-                .returned
-                .wait(pool)
-                .unwrap_or_else(PoisonError::into_inner);
+            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -54,11 +54,7 @@ impl Shared {
     }
 
     /// Puts a change in line that keeps nothing.
-    pub(super) fn ask<T: 'static>(
-        &self,
-        change: Change,
-        reply: fn(Reply) -> Option<T>,
-    ) -> Pending<T> {
+    pub(super) fn ask<T: 'static>(&self, change: Change, reply: fn(Reply) -> Option<T>) -> Pending<T> {
         match self.line.push(0, |_, _| (change, ())) {
             Ok((seq, answered, ())) => Pending::new(seq, answered, reply),
             Err(error) => Pending::failed(error),
@@ -75,26 +71,16 @@ impl Shared {
         let bytes = images.iter().map(NewImage::kept_bytes).sum();
         self.reserve(bytes)?;
         let pushed = self.line.push(images.len() as u64, |seq, first| {
-            let number = |(index, image): (u64, NewImage)| {
-                image.number(batch, ImageId(first.0 + index), seq + index)
-            };
+            let number = |(index, image): (u64, NewImage)| image.number(batch, ImageId(first.0 + index), seq + index);
             let images: Vec<KeptImage> = (0..).zip(images).map(number).collect();
             let rows = images.iter().map(|image| image.row.clone()).collect();
-            self.fresh().extend(
-                images
-                    .iter()
-                    .filter_map(|image| Some((image.row.id, image.fresh()?))),
-            );
+            self.fresh().extend(images.iter().filter_map(|image| Some((image.row.id, image.fresh()?))));
             (Change::Keep(Keep { batch, key, images }), rows)
         });
         match pushed {
             Ok((seq, answered, images)) => {
                 let done = |reply| matches!(reply, Reply::Done).then_some(());
-                Ok(Keeping {
-                    images,
-                    repeated: false,
-                    durable: Pending::new(seq, answered, done),
-                })
+                Ok(Keeping { images, repeated: false, durable: Pending::new(seq, answered, done) })
             }
             Err(error) => {
                 self.unkeep(bytes);
@@ -117,10 +103,7 @@ impl Shared {
         if let Some(first) = keys.get(&key) {
             let mut settled = first.settled.subscribe();
             let outcome = async move {
-                let outcome = settled
-                    .wait_for(Option::is_some)
-                    .await
-                    .map_err(|_| StoreError::Closed)?;
+                let outcome = settled.wait_for(Option::is_some).await.map_err(|_| StoreError::Closed)?;
                 outcome.clone().unwrap_or(Err(StoreError::Closed))
             };
             return Ok(Keeping::repeated(first.images.clone(), outcome));
@@ -129,10 +112,7 @@ impl Shared {
             return Ok(Keeping::repeated(images, std::future::ready(Ok(()))));
         }
         let keeping = self.keep(batch, images, Some(key.1.clone()))?;
-        let first = InFlight {
-            images: keeping.images.clone(),
-            settled: watch::Sender::new(None),
-        };
+        let first = InFlight { images: keeping.images.clone(), settled: watch::Sender::new(None) };
         keys.insert(key, first);
         Ok(keeping)
     }
@@ -177,17 +157,11 @@ impl Shared {
 
     fn reserve(&self, bytes: u64) -> Result<(), StoreError> {
         let limit_bytes = self.settings.limit_bytes;
-        let room = |kept: u64| {
-            kept.checked_add(bytes)
-                .filter(|kept| *kept <= limit_bytes || bytes == 0)
-        };
+        let room = |kept: u64| kept.checked_add(bytes).filter(|kept| *kept <= limit_bytes || bytes == 0);
         self.kept_bytes
             .try_update(Ordering::AcqRel, Ordering::Acquire, room)
             .map(|_| ())
-            .map_err(|kept_bytes| StoreError::Full {
-                kept_bytes,
-                limit_bytes,
-            })
+            .map_err(|kept_bytes| StoreError::Full { kept_bytes, limit_bytes })
     }
 
     fn keys(&self) -> MutexGuard<'_, HashMap<(BatchId, String), InFlight>> {
@@ -209,18 +183,10 @@ impl NewImage {
 
     fn number(self, batch: BatchId, id: ImageId, seq: u64) -> KeptImage {
         let (state, bytes, sha256, problem, body) = match self.content {
-            Content::Accepted(spooled) => (
-                ImageState::Waiting,
-                spooled.bytes(),
-                Some(spooled.sha256()),
-                None,
-                Some(spooled),
-            ),
-            Content::Rejected {
-                problem,
-                bytes,
-                sha256,
-            } => (ImageState::Rejected, bytes, sha256, Some(problem), None),
+            Content::Accepted(spooled) => {
+                (ImageState::Waiting, spooled.bytes(), Some(spooled.sha256()), None, Some(spooled))
+            }
+            Content::Rejected { problem, bytes, sha256 } => (ImageState::Rejected, bytes, sha256, Some(problem), None),
         };
         let row = ImageRow {
             id,

@@ -35,14 +35,8 @@ pub struct Spool {
 
 #[derive(Debug)]
 enum Arriving {
-    InMemory {
-        parts: Vec<Bytes>,
-        permit: Option<OwnedSemaphorePermit>,
-    },
-    InFile {
-        file: tokio::fs::File,
-        path: Temporary,
-    },
+    InMemory { parts: Vec<Bytes>, permit: Option<OwnedSemaphorePermit> },
+    InFile { file: tokio::fs::File, path: Temporary },
 }
 
 /// The bytes of one upload, whole. Dropped without having been kept, it removes them.
@@ -57,11 +51,7 @@ pub struct Spooled {
 #[derive(Debug)]
 pub(super) enum Body {
     /// For a pack. The permit is its share of [`super::StoreSettings::memory_bytes`].
-    Small(
-        Bytes,
-        #[expect(dead_code, reason = "held until the bytes are in a pack")]
-        Option<OwnedSemaphorePermit>,
-    ),
+    Small(Bytes, #[expect(dead_code, reason = "held until the bytes are in a pack")] Option<OwnedSemaphorePermit>),
     /// Written and synced.
     Large(Arc<File>, Temporary),
 }
@@ -73,33 +63,18 @@ pub(super) struct Temporary(Option<PathBuf>);
 impl Spooling {
     pub(super) fn new(folder: PathBuf, small_bytes: usize, memory_bytes: usize) -> Self {
         let permits = memory_bytes.min(Semaphore::MAX_PERMITS);
-        Self {
-            folder,
-            small_bytes,
-            memory: Arc::new(Semaphore::new(permits)),
-            next: AtomicU64::new(0),
-        }
+        Self { folder, small_bytes, memory: Arc::new(Semaphore::new(permits)), next: AtomicU64::new(0) }
     }
 
     fn permit(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.memory)
-            .try_acquire_many_owned(u32::try_from(bytes).ok()?)
-            .ok()
+        Arc::clone(&self.memory).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
     }
 }
 
 impl Spool {
     pub(super) fn new(spooling: Arc<Spooling>) -> Self {
-        let arriving = Arriving::InMemory {
-            parts: Vec::new(),
-            permit: None,
-        };
-        Self {
-            spooling,
-            bytes: 0,
-            digest: Sha256::new(),
-            arriving,
-        }
+        let arriving = Arriving::InMemory { parts: Vec::new(), permit: None };
+        Self { spooling, bytes: 0, digest: Sha256::new(), arriving }
     }
 
     /// Takes the next bytes of the upload.
@@ -124,9 +99,7 @@ impl Spool {
         let Arriving::InFile { file, path } = &mut self.arriving else {
             return Ok(());
         };
-        file.write_all(&bytes)
-            .await
-            .map_err(|error| StoreError::io("write", path.path(), &error))
+        file.write_all(&bytes).await.map_err(|error| StoreError::io("write", path.path(), &error))
     }
 
     /// Bytes taken so far.
@@ -145,9 +118,7 @@ impl Spool {
                 // One part alone may be a slice of a larger buffer of the network's; it is copied too, so that the
                 // memory held is the memory counted.
                 let mut whole = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-                parts
-                    .drain(..)
-                    .for_each(|part| whole.extend_from_slice(&part));
+                parts.drain(..).for_each(|part| whole.extend_from_slice(&part));
                 Body::Small(whole.freeze(), permit)
             }
             Arriving::InFile { mut file, path } => {
@@ -157,11 +128,7 @@ impl Spool {
                 Body::Large(Arc::new(file.into_std().await), path)
             }
         };
-        Ok(Spooled {
-            bytes: self.bytes,
-            sha256: self.digest.finalize().into(),
-            body,
-        })
+        Ok(Spooled { bytes: self.bytes, sha256: self.digest.finalize().into(), body })
     }
 
     /// From memory to a file.
@@ -170,13 +137,7 @@ impl Spool {
         let path = Temporary(Some(self.spooling.folder.join(number.to_string())));
         let failed = |error: std::io::Error| StoreError::io("write", path.path(), &error);
         let mut options = tokio::fs::OpenOptions::new();
-        let opened = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path.path())
-            .await;
+        let opened = options.read(true).write(true).create(true).truncate(true).open(path.path()).await;
         let mut file = opened.map_err(failed)?;
         if let Arriving::InMemory { parts, .. } = &self.arriving {
             for part in parts {

@@ -16,9 +16,7 @@ use bytes::Bytes;
 use manyeyes_protocol::id::{BatchId, ImageId};
 use tempfile::TempDir;
 
-use super::{
-    Content, Ending, ImageRow, Keeping, NewImage, Recorded, Store, StoreError, StoreSettings,
-};
+use super::{Content, Ending, ImageRow, Keeping, NewImage, Recorded, Store, StoreError, StoreSettings};
 use crate::api::{Label, Problem, Timing};
 
 /// A store in a folder of its own, with a clock that stands until it is moved.
@@ -39,19 +37,12 @@ impl House {
         let clock = Arc::new(AtomicU64::new(1_700_000_000));
         let hands = Arc::clone(&clock);
         let mut settings = StoreSettings {
-            clock: Arc::new(move || {
-                UNIX_EPOCH + Duration::from_secs(hands.load(Ordering::Relaxed))
-            }),
+            clock: Arc::new(move || UNIX_EPOCH + Duration::from_secs(hands.load(Ordering::Relaxed))),
             ..StoreSettings::default()
         };
         change(&mut settings);
         let store = Store::open(&folder.path().join("data"), settings.clone()).unwrap();
-        Self {
-            folder,
-            clock,
-            settings,
-            store,
-        }
+        Self { folder, clock, settings, store }
     }
 
     fn data(&self) -> PathBuf {
@@ -70,10 +61,7 @@ impl House {
     fn wreck(&self) -> Wreck {
         let folder = tempfile::tempdir().unwrap();
         copy(&self.data(), &folder.path().join("data"));
-        Wreck {
-            folder,
-            settings: self.settings.clone(),
-        }
+        Wreck { folder, settings: self.settings.clone() }
     }
 
     /// Opened again after a crash at this moment.
@@ -148,11 +136,7 @@ fn rejected(code: &str) -> NewImage {
         width: None,
         height: None,
         began: UNIX_EPOCH,
-        content: Content::Rejected {
-            problem: problem(code),
-            bytes: 7,
-            sha256: None,
-        },
+        content: Content::Rejected { problem: problem(code), bytes: 7, sha256: None },
     }
 }
 
@@ -169,34 +153,19 @@ async fn kept(store: &Store, batch: BatchId, bytes: &[u8]) -> ImageRow {
 
 fn recognised(name: &str) -> Ending {
     Ending::Recognised {
-        labels: vec![Label {
-            index: 281,
-            name: name.to_owned(),
-            probability: 0.75,
-        }],
+        labels: vec![Label { index: 281, name: name.to_owned(), probability: 0.75 }],
         worker: "worker-2".to_owned(),
         attempts: 1,
-        timing: Timing {
-            inference: Some(12.5),
-            ..Timing::default()
-        },
+        timing: Timing { inference: Some(12.5), ..Timing::default() },
     }
 }
 
 fn failed(code: &str) -> Ending {
-    Ending::Failed {
-        problem: problem(code),
-        worker: None,
-        attempts: 2,
-        timing: Timing::default(),
-    }
+    Ending::Failed { problem: problem(code), worker: None, attempts: 2, timing: Timing::default() }
 }
 
 fn problem(code: &str) -> Problem {
-    Problem {
-        code: code.to_owned(),
-        message: "As told by the test.".to_owned(),
-    }
+    Problem { code: code.to_owned(), message: "As told by the test.".to_owned() }
 }
 
 fn yes(recorded: Recorded) -> ImageRow {
@@ -214,9 +183,7 @@ fn ids(rows: &[ImageRow]) -> Vec<ImageId> {
 fn noise(seed: u8, bytes: usize) -> Vec<u8> {
     let mut state = u64::from(seed) + 1;
     let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     };
     std::iter::repeat_with(next).take(bytes).collect()
@@ -235,7 +202,5 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     });
-    waited
-        .await
-        .unwrap_or_else(|_| panic!("not within ten seconds: {what}"));
+    waited.await.unwrap_or_else(|_| panic!("not within ten seconds: {what}"));
 }

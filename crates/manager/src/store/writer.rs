@@ -45,20 +45,8 @@ enum Outcome {
 }
 
 impl Writer {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        folder: Arc<Folder>,
-        books: Connection,
-        packs: Packs,
-    ) -> Self {
-        Self {
-            shared,
-            folder,
-            books,
-            packs,
-            condemned: true,
-            resting: false,
-        }
+    pub(super) fn new(shared: Arc<Shared>, folder: Arc<Folder>, books: Connection, packs: Packs) -> Self {
+        Self { shared, folder, books, packs, condemned: true, resting: false }
     }
 
     /// Until the line is closed and empty.
@@ -75,11 +63,7 @@ impl Writer {
     }
 
     fn commit(&mut self, group: line::Group) {
-        let open = |request| Work {
-            request,
-            places: Vec::new(),
-            outcome: Outcome::Open,
-        };
+        let open = |request| Work { request, places: Vec::new(), outcome: Outcome::Open };
         let mut work: Vec<Work> = group.requests.into_iter().map(open).collect();
         self.write_bytes(&mut work);
         let after = loop {
@@ -95,8 +79,7 @@ impl Writer {
                     }
                     // Uploads may be what is too much for the disk: what is without them may still fit.
                     if !fail_keeps(&mut work, &error) {
-                        work.iter_mut()
-                            .for_each(|work| work.outcome = Outcome::Failed(error.clone()));
+                        work.iter_mut().for_each(|work| work.outcome = Outcome::Failed(error.clone()));
                         break None;
                     }
                 }
@@ -131,9 +114,7 @@ impl Writer {
                     Some(Body::Large(_, file)) => {
                         moved = true;
                         let to = self.folder.large().join(image.row.id.to_string());
-                        file.move_to(&to)
-                            .map(|()| Place::Own)
-                            .map_err(|error| StoreError::io("make", &to, &error))
+                        file.move_to(&to).map(|()| Place::Own).map_err(|error| StoreError::io("make", &to, &error))
                     }
                 };
                 match place {
@@ -146,13 +127,7 @@ impl Writer {
                 }
             }
         }
-        let synced = self.packs.sync().and_then(|()| {
-            if moved {
-                sync_folder(&self.folder.large())
-            } else {
-                Ok(())
-            }
-        });
+        let synced = self.packs.sync().and_then(|()| if moved { sync_folder(&self.folder.large()) } else { Ok(()) });
         if let Err(error) = synced {
             tracing::error!(%error, "the bytes of uploads could not be made durable");
             fail_keeps(work, &error);
@@ -160,29 +135,15 @@ impl Writer {
         }
     }
 
-    fn transact(
-        &self,
-        work: &mut [Work],
-        raise: Option<Ceilings>,
-    ) -> Result<AfterCommit, StoreError> {
-        let idle = work
-            .iter()
-            .all(|work| matches!(work.outcome, Outcome::Failed(_)));
+    fn transact(&self, work: &mut [Work], raise: Option<Ceilings>) -> Result<AfterCommit, StoreError> {
+        let idle = work.iter().all(|work| matches!(work.outcome, Outcome::Failed(_)));
         if idle && raise.is_none() && !self.condemned {
             return Ok(AfterCommit::default());
         }
         self.books.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let now = (self.shared.settings.clock)();
-        let mut group = Group::new(
-            &self.books,
-            &self.shared.settings,
-            now,
-            self.shared.kept_bytes(),
-        );
-        for work in work
-            .iter_mut()
-            .filter(|work| !matches!(work.outcome, Outcome::Failed(_)))
-        {
+        let mut group = Group::new(&self.books, &self.shared.settings, now, self.shared.kept_bytes());
+        for work in work.iter_mut().filter(|work| !matches!(work.outcome, Outcome::Failed(_))) {
             let applied = group.apply(work.request.seq, &work.request.change, &work.places);
             if let Err(error) = &applied
                 && !is_askers_own(error)
@@ -240,10 +201,7 @@ impl Writer {
 
     fn free(&self, mut after: AfterCommit) {
         merge(&mut after.freed).for_each(|span| self.packs.free(span));
-        after
-            .large
-            .iter()
-            .for_each(|image| self.remove_large(*image));
+        after.large.iter().for_each(|image| self.remove_large(*image));
     }
 
     fn remove_large(&self, image: ImageId) {
@@ -257,11 +215,8 @@ impl Writer {
     /// Numbers that were reserved and not given are given by the next run.
     fn give_back(&self) {
         let unused = self.shared.line.unused();
-        let written = books::write_ceilings(&self.books, unused).and_then(|()| {
-            Ok(self
-                .books
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
-        });
+        let written = books::write_ceilings(&self.books, unused)
+            .and_then(|()| Ok(self.books.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?));
         if let Err(error) = written {
             tracing::warn!(%error, "the books were not closed tidily; nothing is lost");
         }
@@ -278,10 +233,7 @@ impl Drop for Writer {
 /// Fails what is to be kept and has not failed yet; says whether there was any.
 fn fail_keeps(work: &mut [Work], error: &StoreError) -> bool {
     let mut any = false;
-    for work in work
-        .iter_mut()
-        .filter(|work| matches!(work.request.change, Change::Keep(_)))
-    {
+    for work in work.iter_mut().filter(|work| matches!(work.request.change, Change::Keep(_))) {
         if !matches!(work.outcome, Outcome::Failed(_)) {
             work.outcome = Outcome::Failed(error.clone());
             any = true;
@@ -293,21 +245,16 @@ fn fail_keeps(work: &mut [Work], error: &StoreError) -> bool {
 /// Neighbours as one span, because each hole is a change of the file system's own books.
 fn merge(spans: &mut [Span]) -> impl Iterator<Item = Span> {
     spans.sort_unstable_by_key(|span| (span.pack, span.offset));
-    spans
-        .chunk_by(|left, right| left.pack == right.pack && left.offset + left.bytes == right.offset)
-        .map(|run| {
-            let bytes = run.iter().map(|span| span.bytes).sum();
-            Span { bytes, ..run[0] }
-        })
+    spans.chunk_by(|left, right| left.pack == right.pack && left.offset + left.bytes == right.offset).map(|run| {
+        let bytes = run.iter().map(|span| span.bytes).sum();
+        Span { bytes, ..run[0] }
+    })
 }
 
 /// Whether the error is an answer to one change rather than a fault that the whole group has met.
 fn is_askers_own(error: &StoreError) -> bool {
     matches!(
         error,
-        StoreError::NoSuchBatch
-            | StoreError::NoSuchImage
-            | StoreError::BatchFull { .. }
-            | StoreError::Full { .. }
+        StoreError::NoSuchBatch | StoreError::NoSuchImage | StoreError::BatchFull { .. } | StoreError::Full { .. }
     )
 }

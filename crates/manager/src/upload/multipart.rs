@@ -117,9 +117,7 @@ where
                 return Ok(Some(head));
             }
             if self.buffer.len() > PART_HEADER_BYTES {
-                return Err(MultipartError::Malformed(
-                    "the headers of a part are too long",
-                ));
+                return Err(MultipartError::Malformed("the headers of a part are too long"));
             }
             self.fill().await?;
         }
@@ -149,8 +147,8 @@ pub(crate) fn boundary(content_type: &str) -> Option<Result<String, &'static str
     if !essence.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
-    let boundary = parameter(parameters.as_bytes(), "boundary")
-        .map(|value| String::from_utf8_lossy(&value).into_owned());
+    let boundary =
+        parameter(parameters.as_bytes(), "boundary").map(|value| String::from_utf8_lossy(&value).into_owned());
     Some(match boundary {
         Some(boundary) if (1..=BOUNDARY_BYTES).contains(&boundary.len()) => Ok(boundary),
         _ => Err("the content type is multipart/form-data without a usable boundary"),
@@ -160,10 +158,7 @@ pub(crate) fn boundary(content_type: &str) -> Option<Result<String, &'static str
 /// How many bytes at the end of `buffer` may be the beginning of `delimiter`.
 fn begun(buffer: &[u8], delimiter: &[u8]) -> usize {
     let longest = buffer.len().min(delimiter.len() - 1);
-    (1..=longest)
-        .rev()
-        .find(|&length| buffer.ends_with(&delimiter[..length]))
-        .unwrap_or(0)
+    (1..=longest).rev().find(|&length| buffer.ends_with(&delimiter[..length])).unwrap_or(0)
 }
 
 fn parse_head(head: &[u8]) -> Part {
@@ -177,24 +172,15 @@ fn parse_head(head: &[u8]) -> Part {
                 .then(|| line[colon + 1..].trim_ascii())
         })
         .unwrap_or_default();
-    let parameters = disposition
-        .iter()
-        .position(|&byte| byte == b';')
-        .map_or(&b""[..], |at| &disposition[at + 1..]);
-    let text = |name| {
-        parameter(parameters, name).map(|value| String::from_utf8_lossy(&value).into_owned())
-    };
+    let parameters = disposition.iter().position(|&byte| byte == b';').map_or(&b""[..], |at| &disposition[at + 1..]);
+    let text = |name| parameter(parameters, name).map(|value| String::from_utf8_lossy(&value).into_owned());
     let extended = text("filename*").and_then(|value| {
         // RFC 5987: charset'language'percent-encoded. Everybody writes UTF-8.
         let encoded = value.splitn(3, '\'').nth(2)?.to_owned();
         Some(percent_decoded(&encoded, |_| true))
     });
-    let plain = text("filename")
-        .map(|value| percent_decoded(&value, |byte| matches!(byte, b'"' | b'\r' | b'\n')));
-    Part {
-        field: text("name").unwrap_or_default(),
-        file_name: extended.or(plain),
-    }
+    let plain = text("filename").map(|value| percent_decoded(&value, |byte| matches!(byte, b'"' | b'\r' | b'\n')));
+    Part { field: text("name").unwrap_or_default(), file_name: extended.or(plain) }
 }
 
 /// The value of a `; name=value` or `; name="value"` parameter, unquoted.
@@ -216,10 +202,7 @@ fn parameter(parameters: &[u8], name: &str) -> Option<Vec<u8>> {
 /// A parameter's value and what follows it.
 fn value(text: &[u8]) -> (Vec<u8>, &[u8]) {
     let Some(quoted) = text.strip_prefix(b"\"") else {
-        let end = text
-            .iter()
-            .position(|&byte| byte == b';')
-            .unwrap_or(text.len());
+        let end = text.iter().position(|&byte| byte == b';').unwrap_or(text.len());
         return (text[..end].trim_ascii().to_vec(), &text[end..]);
     };
     let mut value = Vec::new();

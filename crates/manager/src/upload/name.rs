@@ -15,10 +15,7 @@ pub(crate) fn clean(given: &str) -> Option<String> {
         return None;
     }
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let visible: String = last
-        .chars()
-        .filter(|&c| !c.is_control() && !turns_direction(c))
-        .collect();
+    let visible: String = last.chars().filter(|&c| !c.is_control() && !turns_direction(c)).collect();
     let name = shortened(visible.trim());
     (!matches!(name, "" | "." | "..")).then(|| name.to_owned())
 }
@@ -44,10 +41,7 @@ mod tests {
 
     #[test]
     fn control_characters_and_turned_text_are_removed() {
-        assert_eq!(
-            clean("a\r\n\tb\u{7f}\u{202e}gpj.jpg").as_deref(),
-            Some("abgpj.jpg")
-        );
+        assert_eq!(clean("a\r\n\tb\u{7f}\u{202e}gpj.jpg").as_deref(), Some("abgpj.jpg"));
     }
 
     #[test]

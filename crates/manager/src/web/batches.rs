@@ -49,27 +49,16 @@ async fn read(
     let most = app.shared.limits.page_images;
     let limit = query.limit.unwrap_or(most).clamp(1, most);
     let number = batch.number;
-    let (facts, mut rows) = app
-        .read(move |store| Ok((store.facts(number)?, store.page(number, after, limit + 1)?)))
-        .await?;
+    let (facts, mut rows) =
+        app.read(move |store| Ok((store.facts(number)?, store.page(number, after, limit + 1)?))).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let (counts, throughput) = app.progress(number, &facts);
     let images = app.shared.results.current(&rows);
-    Ok(Json(BatchPage {
-        id: batch.id,
-        seq: facts.seq,
-        counts,
-        images,
-        more,
-        throughput,
-    }))
+    Ok(Json(BatchPage { id: batch.id, seq: facts.seq, counts, images, more, throughput }))
 }
 
-async fn delete(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, RequestError> {
+async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, RequestError> {
     let batch = app.batch(id).await?;
     whole(async move {
         let unfinished = app.store().delete_batch(batch.number).await?;
@@ -91,40 +80,21 @@ async fn known(
     let Json(question) = question?;
     let batch = app.batch(id).await?;
     if question.sha256.len() > app.shared.limits.known_digests {
-        return Err(RequestError::TooLarge(
-            "the question has more digests than allowed".to_owned(),
-        ));
+        return Err(RequestError::TooLarge("the question has more digests than allowed".to_owned()));
     }
-    let digests = question
-        .sha256
-        .iter()
-        .map(|hex| digest(hex))
-        .collect::<Option<Vec<_>>>();
-    let digests = digests
-        .ok_or_else(|| RequestError::Invalid("a SHA-256 is 64 hexadecimal digits".to_owned()))?;
+    let digests = question.sha256.iter().map(|hex| digest(hex)).collect::<Option<Vec<_>>>();
+    let digests = digests.ok_or_else(|| RequestError::Invalid("a SHA-256 is 64 hexadecimal digits".to_owned()))?;
     let asked = digests.clone();
-    let known = app
-        .read(move |store| store.known(batch.number, &asked))
-        .await?;
+    let known = app.read(move |store| store.known(batch.number, &asked)).await?;
     let pairs = question.sha256.into_iter().zip(digests);
-    Ok(Json(Known {
-        sha256: pairs
-            .filter(|(_, digest)| known.contains(digest))
-            .map(|(hex, _)| hex)
-            .collect(),
-    }))
+    Ok(Json(Known { sha256: pairs.filter(|(_, digest)| known.contains(digest)).map(|(hex, _)| hex).collect() }))
 }
 
 impl App {
     /// What a batch has achieved, and how far it is.
     pub(super) fn progress(&self, batch: BatchId, facts: &BatchFacts) -> (Counts, Throughput) {
         let mut counts = facts.counts;
-        counts.assigned = self
-            .shared
-            .results
-            .live
-            .assigned_of(batch)
-            .min(counts.waiting);
+        counts.assigned = self.shared.results.live.assigned_of(batch).min(counts.waiting);
         counts.waiting -= counts.assigned;
         (counts, throughput(facts))
     }
@@ -135,21 +105,10 @@ fn throughput(facts: &BatchFacts) -> Throughput {
         return Throughput::default();
     };
     let unfinished = facts.counts.waiting > 0;
-    let until_last = facts
-        .last_answer
-        .and_then(|last| last.duration_since(first).ok());
-    let elapsed_s = if unfinished {
-        age(first)
-    } else {
-        until_last.unwrap_or_default()
-    }
-    .as_secs_f64();
+    let until_last = facts.last_answer.and_then(|last| last.duration_since(first).ok());
+    let elapsed_s = if unfinished { age(first) } else { until_last.unwrap_or_default() }.as_secs_f64();
     let per_s = |amount: u64| {
-        if elapsed_s > 0.0 {
-            amount as f64 / elapsed_s
-        } else {
-            0.0
-        }
+        if elapsed_s > 0.0 { amount as f64 / elapsed_s } else { 0.0 }
     };
     Throughput {
         images_per_s: per_s(facts.answered_images),

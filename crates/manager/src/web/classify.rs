@@ -37,28 +37,16 @@ async fn classify(
 ) -> Result<Response, RequestError> {
     let Query(ClassifyQuery { name, timeout }) = query?;
     let wait = Duration::try_from_secs_f64(timeout.unwrap_or(WAIT_S))
-        .map_err(|_| {
-            RequestError::Invalid("timeout is a number of seconds, at least 0".to_owned())
-        })?
+        .map_err(|_| RequestError::Invalid("timeout is a number of seconds, at least 0".to_owned()))?
         .min(app.shared.limits.classify_wait);
-    let files = Files {
-        name,
-        headers,
-        body,
-        most_files: 1,
-    };
+    let files = Files { name, headers, body, most_files: 1 };
     let (batch, rows) = app.accept(app.spare_batch(), files).await?;
     let row = rows.first().ok_or(RequestError::Internal)?;
     match app.answer(row, wait).await? {
         Some(image) => Ok(Json(image).into_response()),
         None => {
             let location = format!("/api/v1/batches/{}/images/{}", batch.id, row.id);
-            Ok((
-                StatusCode::ACCEPTED,
-                [(header::LOCATION, location)],
-                Json(app.current(row)),
-            )
-                .into_response())
+            Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(app.current(row))).into_response())
         }
     }
 }
@@ -69,10 +57,7 @@ impl App {
         let Some(ending) = self.shared.results.live.wait_for(row.id) else {
             // It has ended already, or was refused at the door.
             let (batch, image) = (row.batch, row.id);
-            let row = self
-                .read(move |store| store.image(batch, image))
-                .await?
-                .ok_or(RequestError::NoImage)?;
+            let row = self.read(move |store| store.image(batch, image)).await?.ok_or(RequestError::NoImage)?;
             return Ok(Some(self.current(&row)));
         };
         match tokio::time::timeout(wait, ending).await {

@@ -25,9 +25,7 @@ const RETRY_AFTER_S: u16 = 1;
 pub(crate) enum RequestError {
     #[error("{0}")]
     Invalid(String),
-    #[error(
-        "this manager needs its token: open the page by the address that it printed, or send the token"
-    )]
+    #[error("this manager needs its token: open the page by the address that it printed, or send the token")]
     TokenNeeded,
     #[error("this manager does not answer to the host name of the request")]
     ForeignHost,
@@ -89,12 +87,7 @@ impl RequestError {
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let (status, code) = self.answer();
-        let body = ErrorBody {
-            error: Problem {
-                code: code.to_owned(),
-                message: self.to_string(),
-            },
-        };
+        let body = ErrorBody { error: Problem { code: code.to_owned(), message: self.to_string() } };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -135,9 +128,7 @@ impl From<UploadError> for RequestError {
             UploadError::Store(error) => error.into(),
             UploadError::TooSlow => Self::TooSlow,
             UploadError::TooLarge(_) => Self::TooLarge(error.to_string()),
-            UploadError::NoFile | UploadError::Cut | UploadError::Malformed(_) => {
-                Self::Invalid(error.to_string())
-            }
+            UploadError::NoFile | UploadError::Cut | UploadError::Malformed(_) => Self::Invalid(error.to_string()),
         }
     }
 }
@@ -145,9 +136,7 @@ impl From<UploadError> for RequestError {
 impl From<ThumbnailError<Self>> for RequestError {
     fn from(error: ThumbnailError<Self>) -> Self {
         match error {
-            ThumbnailError::Busy => {
-                Self::Busy("too many small pictures are asked for at the same time")
-            }
+            ThumbnailError::Busy => Self::Busy("too many small pictures are asked for at the same time"),
             ThumbnailError::Unread(error) => error,
             ThumbnailError::Refused(_) => Self::NoThumbnail(error.to_string()),
             ThumbnailError::Broken(source) => {

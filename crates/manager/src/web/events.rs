@@ -53,20 +53,12 @@ async fn events(
     let place = Arc::clone(&app.shared.subscribers)
         .try_acquire_owned()
         .map_err(|_| RequestError::Busy("too many pages watch at the same time"))?;
-    let upgrade = upgrade
-        .max_message_size(FROM_PAGE_BYTES)
-        .max_frame_size(FROM_PAGE_BYTES);
+    let upgrade = upgrade.max_message_size(FROM_PAGE_BYTES).max_frame_size(FROM_PAGE_BYTES);
     Ok(upgrade.on_upgrade(move |socket| watch(app, batch, query.from, socket, place)))
 }
 
 /// One page's stream, until it leaves, falls silent, or the batch is no more.
-async fn watch(
-    app: App,
-    batch: BatchKey,
-    from: Option<u64>,
-    mut socket: WebSocket,
-    _place: OwnedSemaphorePermit,
-) {
+async fn watch(app: App, batch: BatchKey, from: Option<u64>, mut socket: WebSocket, _place: OwnedSemaphorePermit) {
     let mut from = from;
     loop {
         let mut subscription = app.shared.results.hub.subscribe(batch.number, from);
@@ -84,10 +76,7 @@ async fn watch(
             return;
         }
         let mut last_seq = subscription.seq;
-        match app
-            .follow(&mut socket, &mut subscription, &mut last_seq)
-            .await
-        {
+        match app.follow(&mut socket, &mut subscription, &mut last_seq).await {
             Followed::Lagged => from = Some(last_seq),
             Followed::Ended => return,
         }
@@ -106,15 +95,9 @@ enum Followed {
 struct Away;
 
 impl App {
-    async fn follow(
-        &self,
-        socket: &mut WebSocket,
-        subscription: &mut Subscription,
-        last_seq: &mut u64,
-    ) -> Followed {
+    async fn follow(&self, socket: &mut WebSocket, subscription: &mut Subscription, last_seq: &mut u64) -> Followed {
         let ping_every = self.shared.limits.subscriber_ping;
-        let mut ping =
-            tokio::time::interval_at(tokio::time::Instant::now() + ping_every, ping_every);
+        let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + ping_every, ping_every);
         let mut heard = Instant::now();
         loop {
             let frame = tokio::select! {
@@ -155,31 +138,20 @@ impl App {
 
     /// Sends, within the time that a page has to show that it is there.
     async fn send(&self, socket: &mut WebSocket, frame: Frame) -> Result<(), Away> {
-        let sent =
-            tokio::time::timeout(2 * self.shared.limits.subscriber_ping, socket.send(frame)).await;
+        let sent = tokio::time::timeout(2 * self.shared.limits.subscriber_ping, socket.send(frame)).await;
         sent.ok().and_then(Result::ok).ok_or(Away)
     }
 
-    async fn snapshot(
-        &self,
-        batch: &BatchKey,
-        subscription: &Subscription,
-    ) -> Result<Event, RequestError> {
+    async fn snapshot(&self, batch: &BatchKey, subscription: &Subscription) -> Result<Event, RequestError> {
         let (number, most) = (batch.number, self.shared.limits.page_images);
-        let changed = subscription
-            .changed
-            .clone()
-            .filter(|changed| changed.len() <= most as usize);
+        let changed = subscription.changed.clone().filter(|changed| changed.len() <= most as usize);
         let complete = changed.is_none();
         let (facts, found) = self
             .read(move |store| {
                 let facts = store.facts(number)?;
                 let found = match changed {
                     Some(changed) => some(&changed, |image| store.image(number, image))?,
-                    None => Found {
-                        rows: store.page(number, None, most + 1)?,
-                        deleted: Vec::new(),
-                    },
+                    None => Found { rows: store.page(number, None, most + 1)?, deleted: Vec::new() },
                 };
                 Ok((facts, found))
             })
@@ -202,13 +174,7 @@ impl App {
         let (counts, throughput) = self.progress(batch, facts);
         let obstacle = self.shared.engine.obstacle().filter(|_| counts.waiting > 0);
         let notice = obstacle.map(|obstacle| format!("The images wait: {obstacle}."));
-        Status {
-            counts,
-            throughput,
-            workers,
-            model: self.shared.engine.model(),
-            notice,
-        }
+        Status { counts, throughput, workers, model: self.shared.engine.model(), notice }
     }
 }
 
@@ -222,10 +188,7 @@ fn some(
     images: &[ImageId],
     read: impl Fn(ImageId) -> Result<Option<ImageRow>, StoreError>,
 ) -> Result<Found, StoreError> {
-    let mut found = Found {
-        rows: Vec::new(),
-        deleted: Vec::new(),
-    };
+    let mut found = Found { rows: Vec::new(), deleted: Vec::new() };
     for &image in images {
         match read(image)? {
             Some(row) => found.rows.push(row),
@@ -256,10 +219,7 @@ pub(crate) async fn tell_status(app: App, stop: CancellationToken) {
                     continue;
                 }
             };
-            app.shared
-                .results
-                .hub
-                .status(number, app.status(number, &facts, workers.clone()));
+            app.shared.results.hub.status(number, app.status(number, &facts, workers.clone()));
         }
         last_workers = workers;
     }

@@ -25,23 +25,11 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn csv(State(app): State<App>, Path(id): Path<String>) -> Result<Response, RequestError> {
-    app.export(
-        id,
-        Format::Csv,
-        "text/csv; charset=utf-8",
-        "attachment; filename=\"manyeyes.csv\"",
-    )
-    .await
+    app.export(id, Format::Csv, "text/csv; charset=utf-8", "attachment; filename=\"manyeyes.csv\"").await
 }
 
 async fn json(State(app): State<App>, Path(id): Path<String>) -> Result<Response, RequestError> {
-    app.export(
-        id,
-        Format::Json,
-        "application/json",
-        "attachment; filename=\"manyeyes.json\"",
-    )
-    .await
+    app.export(id, Format::Json, "application/json", "attachment; filename=\"manyeyes.json\"").await
 }
 
 #[derive(Clone, Copy)]
@@ -66,11 +54,7 @@ impl App {
         disposition: &'static str,
     ) -> Result<Response, RequestError> {
         let batch = self.batch(id).await?;
-        let begin = Some(Progress {
-            batch: batch.number,
-            after: None,
-            is_first: true,
-        });
+        let begin = Some(Progress { batch: batch.number, after: None, is_first: true });
         let app = self.clone();
         let pages = stream::try_unfold(begin, move |progress| {
             let app = app.clone();
@@ -83,28 +67,15 @@ impl App {
         });
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-            (
-                header::CONTENT_DISPOSITION,
-                HeaderValue::from_static(disposition),
-            ),
+            (header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
         ];
         Ok((headers, Body::from_stream(pages)).into_response())
     }
 
-    async fn next_page(
-        &self,
-        progress: Progress,
-        format: Format,
-    ) -> Result<(Bytes, Option<Progress>), RequestError> {
-        let Progress {
-            batch,
-            after,
-            is_first,
-        } = progress;
+    async fn next_page(&self, progress: Progress, format: Format) -> Result<(Bytes, Option<Progress>), RequestError> {
+        let Progress { batch, after, is_first } = progress;
         let most = self.shared.limits.page_images;
-        let rows = self
-            .read(move |store| store.page(batch, after, most))
-            .await?;
+        let rows = self.read(move |store| store.page(batch, after, most)).await?;
         let images = self.shared.results.current(&rows);
         let is_last = rows.len() < most as usize;
         let text = match format {
@@ -112,14 +83,7 @@ impl App {
             Format::Json => json_page(&images, is_first, is_last),
         };
         let after = rows.last().map(|row| row.id);
-        Ok((
-            text.into(),
-            (!is_last).then_some(Progress {
-                batch,
-                after,
-                is_first: false,
-            }),
-        ))
+        Ok((text.into(), (!is_last).then_some(Progress { batch, after, is_first: false })))
     }
 }
 
@@ -140,21 +104,13 @@ fn csv_page(images: &[Image], is_first: bool) -> String {
             image.attempts.to_string(),
             error.map(|error| error.code.clone()).unwrap_or_default(),
             error.map(|error| error.message.clone()).unwrap_or_default(),
-            image
-                .timing_ms
-                .total
-                .map(|total| total.to_string())
-                .unwrap_or_default(),
+            image.timing_ms.total.map(|total| total.to_string()).unwrap_or_default(),
         ];
         let mut labels = image.labels.iter();
         for _ in 0..LABELS {
             let label = labels.next();
             cells.push(label.map(|label| label.name.clone()).unwrap_or_default());
-            cells.push(
-                label
-                    .map(|label| label.probability.to_string())
-                    .unwrap_or_default(),
-            );
+            cells.push(label.map(|label| label.probability.to_string()).unwrap_or_default());
         }
         let cells: Vec<String> = cells.iter().map(|value| cell(value)).collect();
         text.push_str(&cells.join(","));
@@ -166,11 +122,8 @@ fn csv_page(images: &[Image], is_first: bool) -> String {
 /// A cell of CSV (RFC 4180). A spreadsheet takes one that begins like a formula for a formula, so such a one begins with
 /// an apostrophe (<https://owasp.org/www-community/attacks/CSV_Injection>).
 fn cell(value: &str) -> String {
-    let neutral = if value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{value}")
-    } else {
-        value.to_owned()
-    };
+    let neutral =
+        if value.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{value}") } else { value.to_owned() };
     if neutral.contains([',', '"', '\r', '\n']) {
         return format!("\"{}\"", neutral.replace('"', "\"\""));
     }

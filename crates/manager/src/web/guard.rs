@@ -30,11 +30,7 @@ pub(crate) struct Guard {
 }
 
 /// The middleware.
-pub(crate) async fn guard(
-    State(guard): State<Arc<Guard>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let by_address = query_token(request.uri().query()).is_some();
     let allowed = guard.check(request.headers(), request.uri().query());
     let mut response = match allowed {
@@ -44,8 +40,7 @@ pub(crate) async fn guard(
     let headers = response.headers_mut();
     protect(headers);
     if let (true, true, Some(token)) = (by_address, response.status().is_success(), &guard.token) {
-        let cookie =
-            format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
+        let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
         let cookie = HeaderValue::from_str(&cookie).expect("a token is base58");
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -54,15 +49,8 @@ pub(crate) async fn guard(
 
 impl Guard {
     /// Whether a request with these headers and this query may pass.
-    pub(crate) fn check(
-        &self,
-        headers: &HeaderMap,
-        query: Option<&str>,
-    ) -> Result<(), RequestError> {
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
+    pub(crate) fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(), RequestError> {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if !self.is_ours(host) {
             return Err(RequestError::ForeignHost);
         }
@@ -72,9 +60,7 @@ impl Guard {
             return Err(RequestError::ForeignOrigin);
         }
         match &self.token {
-            Some(token) if !shown(headers, query).any(|given| same(given, token)) => {
-                Err(RequestError::TokenNeeded)
-            }
+            Some(token) if !shown(headers, query).any(|given| same(given, token)) => Err(RequestError::TokenNeeded),
             _ => Ok(()),
         }
     }
@@ -83,16 +69,10 @@ impl Guard {
     /// (DNS rebinding). A plain address is nobody's name.
     fn is_ours(&self, host: &str) -> bool {
         let name = host_name(host);
-        let address = name
-            .strip_prefix('[')
-            .and_then(|name| name.strip_suffix(']'))
-            .unwrap_or(name);
+        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         address.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
-            || self
-                .hosts
-                .iter()
-                .any(|ours| name.eq_ignore_ascii_case(ours))
+            || self.hosts.iter().any(|ours| name.eq_ignore_ascii_case(ours))
     }
 }
 
@@ -106,44 +86,28 @@ fn host_name(host: &str) -> &str {
 
 fn is_origin_of(origin: &HeaderValue, host: &str) -> bool {
     let origin = origin.to_str().unwrap_or_default();
-    let authority = origin
-        .strip_prefix("http://")
-        .or_else(|| origin.strip_prefix("https://"));
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
 /// Every token that the request shows: in its authorization, its address or its cookie.
 fn shown<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = &'a str> {
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let cookies = headers
-        .get_all(header::COOKIE)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok());
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let cookie = cookies
         .flat_map(|cookies| cookies.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
         .filter_map(|(name, value)| (name == COOKIE).then_some(value));
-    authorization
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .into_iter()
-        .chain(query_token(query))
-        .chain(cookie)
+    authorization.and_then(|value| value.strip_prefix("Bearer ")).into_iter().chain(query_token(query)).chain(cookie)
 }
 
 fn query_token(query: Option<&str>) -> Option<&str> {
-    query?
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("token="))
+    query?.split('&').find_map(|pair| pair.strip_prefix("token="))
 }
 
 /// Whether two texts are the same, in a time that does not tell where they differ.
 fn same(given: &str, token: &str) -> bool {
-    let differences = given
-        .bytes()
-        .zip(token.bytes())
-        .fold(0, |differences, (a, b)| differences | (a ^ b));
+    let differences = given.bytes().zip(token.bytes()).fold(0, |differences, (a, b)| differences | (a ^ b));
     given.len() == token.len() && differences == 0
 }
 
@@ -152,10 +116,7 @@ fn protect(headers: &mut HeaderMap) {
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
-    set(
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    );
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
 }
 
 #[cfg(test)]
@@ -163,45 +124,23 @@ mod tests {
     use super::*;
 
     fn guard(token: Option<&str>) -> Guard {
-        Guard {
-            token: token.map(str::to_owned),
-            hosts: vec!["eyes.example".to_owned()],
-        }
+        Guard { token: token.map(str::to_owned), hosts: vec!["eyes.example".to_owned()] }
     }
 
     fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
     }
 
     #[test]
     fn plain_addresses_localhost_and_named_hosts_are_ours() {
-        for host in [
-            "127.0.0.1:8080",
-            "[::1]:8080",
-            "192.0.2.7",
-            "localhost:1",
-            "EYES.example:8080",
-        ] {
-            assert!(
-                guard(None)
-                    .check(&headers(&[(header::HOST, host)]), None)
-                    .is_ok(),
-                "{host}"
-            );
+        for host in ["127.0.0.1:8080", "[::1]:8080", "192.0.2.7", "localhost:1", "EYES.example:8080"] {
+            assert!(guard(None).check(&headers(&[(header::HOST, host)]), None).is_ok(), "{host}");
         }
     }
 
     #[test]
     fn any_other_host_name_is_refused() {
-        for host in [
-            "evil.example",
-            "127.0.0.1.evil.example:8080",
-            "",
-            "localhost.evil.example",
-        ] {
+        for host in ["evil.example", "127.0.0.1.evil.example:8080", "", "localhost.evil.example"] {
             let answer = guard(None).check(&headers(&[(header::HOST, host)]), None);
             assert!(matches!(answer, Err(RequestError::ForeignHost)), "{host}");
         }
@@ -209,23 +148,11 @@ mod tests {
 
     #[test]
     fn a_request_from_another_origin_is_refused() {
-        let from = |origin| {
-            guard(None).check(
-                &headers(&[(header::HOST, "127.0.0.1:8080"), (header::ORIGIN, origin)]),
-                None,
-            )
-        };
+        let from =
+            |origin| guard(None).check(&headers(&[(header::HOST, "127.0.0.1:8080"), (header::ORIGIN, origin)]), None);
         assert!(from("http://127.0.0.1:8080").is_ok());
-        for origin in [
-            "http://evil.example",
-            "null",
-            "http://127.0.0.1:9999",
-            "http://localhost:8080",
-        ] {
-            assert!(
-                matches!(from(origin), Err(RequestError::ForeignOrigin)),
-                "{origin}"
-            );
+        for origin in ["http://evil.example", "null", "http://127.0.0.1:9999", "http://localhost:8080"] {
+            assert!(matches!(from(origin), Err(RequestError::ForeignOrigin)), "{origin}");
         }
     }
 
@@ -234,30 +161,10 @@ mod tests {
         let guard = guard(Some("secret"));
         let host = (header::HOST, "127.0.0.1");
         let none = headers(std::slice::from_ref(&host));
-        assert!(matches!(
-            guard.check(&none, None),
-            Err(RequestError::TokenNeeded)
-        ));
-        assert!(matches!(
-            guard.check(&none, Some("token=secre")),
-            Err(RequestError::TokenNeeded)
-        ));
+        assert!(matches!(guard.check(&none, None), Err(RequestError::TokenNeeded)));
+        assert!(matches!(guard.check(&none, Some("token=secre")), Err(RequestError::TokenNeeded)));
         assert!(guard.check(&none, Some("a=b&token=secret")).is_ok());
-        assert!(
-            guard
-                .check(
-                    &headers(&[host.clone(), (header::AUTHORIZATION, "Bearer secret")]),
-                    None
-                )
-                .is_ok()
-        );
-        assert!(
-            guard
-                .check(
-                    &headers(&[host, (header::COOKIE, "x=y; manyeyes_token=secret")]),
-                    None
-                )
-                .is_ok()
-        );
+        assert!(guard.check(&headers(&[host.clone(), (header::AUTHORIZATION, "Bearer secret")]), None).is_ok());
+        assert!(guard.check(&headers(&[host, (header::COOKIE, "x=y; manyeyes_token=secret")]), None).is_ok());
     }
 }

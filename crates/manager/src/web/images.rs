@@ -36,15 +36,9 @@ pub(super) fn uploads() -> Router<App> {
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
-        .route(
-            "/api/v1/batches/{id}/images/{image}",
-            get(read).delete(delete),
-        )
+        .route("/api/v1/batches/{id}/images/{image}", get(read).delete(delete))
         .route("/api/v1/batches/{id}/images/{image}/file", get(file))
-        .route(
-            "/api/v1/batches/{id}/images/{image}/thumbnail",
-            get(thumbnail),
-        )
+        .route("/api/v1/batches/{id}/images/{image}/thumbnail", get(thumbnail))
         .route("/api/v1/batches/{id}/images/{image}/retry", post(retry))
         .route("/api/v1/batches/{id}/images/{image}/cancel", post(cancel))
 }
@@ -64,12 +58,7 @@ async fn upload(
 ) -> Result<(StatusCode, Json<Uploaded>), RequestError> {
     let Query(UploadQuery { name }) = query?;
     let most_files = app.shared.limits.request_files;
-    let files = Files {
-        name,
-        headers,
-        body,
-        most_files,
-    };
+    let files = Files { name, headers, body, most_files };
     let (_, rows) = app.accept(app.batch(id), files).await?;
     let images = app.shared.results.uploaded(&rows);
     Ok((StatusCode::ACCEPTED, Json(Uploaded { images })))
@@ -92,12 +81,7 @@ impl App {
         batch: impl Future<Output = Result<BatchKey, RequestError>>,
         files: Files,
     ) -> Result<(BatchKey, Vec<ImageRow>), RequestError> {
-        let Files {
-            name,
-            headers,
-            body,
-            most_files,
-        } = files;
+        let Files { name, headers, body, most_files } = files;
         let mut body = body.into_data_stream();
         let receiving = async {
             let place = self.upload_place()?;
@@ -109,8 +93,7 @@ impl App {
                 None => Packing::Raw(name),
             };
             let limits = &self.shared.limits;
-            let upload =
-                upload::receive(self.store(), limits, packing, most_files, &mut body).await?;
+            let upload = upload::receive(self.store(), limits, packing, most_files, &mut body).await?;
             Ok((place, batch, upload, key))
         };
         let (_place, batch, upload, key) = match receiving.await {
@@ -148,14 +131,10 @@ impl App {
     async fn make_room(&self, headers: &HeaderMap) -> Result<(), RequestError> {
         let bytes = text(headers, header::CONTENT_LENGTH).parse().unwrap_or(0);
         if bytes > self.shared.limits.request_bytes {
-            return Err(RequestError::TooLarge(
-                "the request is larger than allowed".to_owned(),
-            ));
+            return Err(RequestError::TooLarge("the request is larger than allowed".to_owned()));
         }
         if self.shared.results.live.len() >= self.shared.limits.unfinished {
-            return Err(RequestError::NoSpace(
-                "too many images wait to be recognised".to_owned(),
-            ));
+            return Err(RequestError::NoSpace("too many images wait to be recognised".to_owned()));
         }
         let expired = self.store().make_room(bytes).await?;
         self.gone(&expired);
@@ -169,26 +148,16 @@ impl App {
         key: Option<String>,
     ) -> Result<Vec<ImageRow>, RequestError> {
         let (results, engine) = (&self.shared.results, &self.shared.engine);
-        let accepted = upload
-            .images
-            .iter()
-            .filter(|image| matches!(image.content, Content::Accepted(_)))
-            .count();
+        let accepted = upload.images.iter().filter(|image| matches!(image.content, Content::Accepted(_))).count();
         let keeping = match key {
             None => self.store().keep(number, upload.images, None)?,
-            Some(key) => {
-                self.read(move |store| store.keep(number, upload.images, Some(&key)))
-                    .await?
-            }
+            Some(key) => self.read(move |store| store.keep(number, upload.images, Some(&key))).await?,
         };
         if keeping.repeated {
             keeping.durable.await?;
             return Ok(keeping.images);
         }
-        let waiting = keeping
-            .images
-            .iter()
-            .filter(|row| row.state == ImageState::Waiting);
+        let waiting = keeping.images.iter().filter(|row| row.state == ImageState::Waiting);
         let work: Vec<Work> = waiting.clone().map(work).collect();
         waiting.for_each(|row| results.live.kept(row.id, number, row.seq, upload.began));
         let submitted: Vec<ImageId> = work.iter().map(|work| work.image).collect();
@@ -201,66 +170,39 @@ impl App {
             return Err(error.into());
         }
         let now = Instant::now();
-        submitted
-            .iter()
-            .for_each(|&image| results.live.durable(image, now));
-        let bytes: u64 = keeping
-            .images
-            .iter()
-            .filter(|row| row.state == ImageState::Waiting)
-            .map(|row| row.bytes)
-            .sum();
+        submitted.iter().for_each(|&image| results.live.durable(image, now));
+        let bytes: u64 =
+            keeping.images.iter().filter(|row| row.state == ImageState::Waiting).map(|row| row.bytes).sum();
         results.tally.accepted.fetch_add(accepted as u64, Relaxed);
         results.tally.accepted_bytes.fetch_add(bytes, Relaxed);
-        results
-            .tally
-            .rejected
-            .fetch_add((keeping.images.len() - accepted) as u64, Relaxed);
+        results.tally.rejected.fetch_add((keeping.images.len() - accepted) as u64, Relaxed);
         Ok(keeping.images)
     }
 
     /// One image, if it is in the batch.
-    pub(super) async fn image(
-        &self,
-        batch: &BatchKey,
-        image: &str,
-    ) -> Result<ImageRow, RequestError> {
+    pub(super) async fn image(&self, batch: &BatchKey, image: &str) -> Result<ImageRow, RequestError> {
         let (batch, image) = (batch.number, image_id(image)?);
-        self.read(move |store| store.image(batch, image))
-            .await?
-            .ok_or(RequestError::NoImage)
+        self.read(move |store| store.image(batch, image)).await?.ok_or(RequestError::NoImage)
     }
 
     pub(super) fn current(&self, row: &ImageRow) -> Image {
-        self.shared
-            .results
-            .current(std::slice::from_ref(row))
-            .remove(0)
+        self.shared.results.current(std::slice::from_ref(row)).remove(0)
     }
 }
 
 type ImagePath = Path<(String, String)>;
 
-async fn read(
-    State(app): State<App>,
-    Path((id, image)): ImagePath,
-) -> Result<Json<Image>, RequestError> {
+async fn read(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Json<Image>, RequestError> {
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     Ok(Json(app.current(&row)))
 }
 
-async fn delete(
-    State(app): State<App>,
-    Path((id, image)): ImagePath,
-) -> Result<StatusCode, RequestError> {
+async fn delete(State(app): State<App>, Path((id, image)): ImagePath) -> Result<StatusCode, RequestError> {
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     whole(async move {
-        app.store()
-            .delete_image(row.id)
-            .await?
-            .ok_or(RequestError::NoImage)?;
+        app.store().delete_image(row.id).await?.ok_or(RequestError::NoImage)?;
         app.shared.results.deleted(batch.number, row.id);
         app.shared.engine.cancel(row.id).await;
         Ok(StatusCode::NO_CONTENT)
@@ -269,10 +211,7 @@ async fn delete(
 }
 
 /// Takes an unfinished image back; it stays in the batch and can be tried again.
-async fn cancel(
-    State(app): State<App>,
-    Path((id, image)): ImagePath,
-) -> Result<Json<Image>, RequestError> {
+async fn cancel(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Json<Image>, RequestError> {
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     whole(async move {
@@ -299,28 +238,15 @@ async fn retry(
             Recorded::No(_) => return Err(RequestError::NotRetriable),
             Recorded::Gone => return Err(RequestError::NoImage),
         };
-        app.shared.results.live.reopened(
-            row.id,
-            batch.number,
-            row.seq,
-            Instant::now(),
-            row.attempts,
-        );
+        app.shared.results.live.reopened(row.id, batch.number, row.seq, Instant::now(), row.attempts);
         app.shared.engine.submit(vec![work(&row)]).await;
-        let image = app
-            .shared
-            .results
-            .uploaded(std::slice::from_ref(&row))
-            .remove(0);
+        let image = app.shared.results.uploaded(std::slice::from_ref(&row)).remove(0);
         Ok((StatusCode::ACCEPTED, Json(image)))
     })
     .await
 }
 
-async fn file(
-    State(app): State<App>,
-    Path((id, image)): ImagePath,
-) -> Result<Response, RequestError> {
+async fn file(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Response, RequestError> {
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     app.original(row).await
@@ -336,40 +262,24 @@ impl App {
         let media_type = HeaderValue::from_str(&media_type).map_err(|_| RequestError::Internal)?;
         let headers = [
             (header::CONTENT_TYPE, media_type),
-            (
-                header::CONTENT_DISPOSITION,
-                HeaderValue::from_static("inline"),
-            ),
-            (
-                header::CACHE_CONTROL,
-                HeaderValue::from_static("private, max-age=31536000, immutable"),
-            ),
+            (header::CONTENT_DISPOSITION, HeaderValue::from_static("inline")),
+            (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable")),
         ];
         Ok((headers, bytes).into_response())
     }
 }
 
-async fn thumbnail(
-    State(app): State<App>,
-    Path((id, image)): ImagePath,
-) -> Result<Response, RequestError> {
+async fn thumbnail(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Response, RequestError> {
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     let (Some(_), Some(thumbnails)) = (&row.media_type, &app.shared.thumbnails) else {
         return Err(RequestError::NoImage);
     };
     let reading = app.clone();
-    let jpeg = thumbnails
-        .of(row.id, async move {
-            reading.read(move |store| store.payload(row.id)).await
-        })
-        .await?;
+    let jpeg = thumbnails.of(row.id, async move { reading.read(move |store| store.payload(row.id)).await }).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
-        (
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("private, max-age=31536000, immutable"),
-        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable")),
     ];
     Ok((headers, jpeg).into_response())
 }
@@ -377,28 +287,14 @@ async fn thumbnail(
 /// An image that waits, as work for the engine.
 fn work(row: &ImageRow) -> Work {
     let (image, batch, bytes, attempts) = (row.id, row.batch, row.bytes, row.attempts);
-    Work {
-        image,
-        batch,
-        bytes,
-        model: None,
-        attempts,
-        blamed: Vec::new(),
-    }
+    Work { image, batch, bytes, model: None, attempts, blamed: Vec::new() }
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, RequestError> {
     let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
         return Ok(None);
     };
-    let key = key
-        .to_str()
-        .ok()
-        .filter(|key| (1..=KEY_BYTES).contains(&key.len()));
-    let wrong = || {
-        RequestError::Invalid(format!(
-            "an Idempotency-Key is 1 to {KEY_BYTES} visible ASCII characters"
-        ))
-    };
+    let key = key.to_str().ok().filter(|key| (1..=KEY_BYTES).contains(&key.len()));
+    let wrong = || RequestError::Invalid(format!("an Idempotency-Key is 1 to {KEY_BYTES} visible ASCII characters"));
     key.map(|key| Some(key.to_owned())).ok_or_else(wrong)
 }

@@ -23,9 +23,7 @@ const USAGE: &str = "POST /api/task: multipart/form-data with one image file in 
      GET /upload/ID gives the file back; GET /api/v1/batches/ID its state and labels.\n";
 
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/task", post(task).options(usage))
-        .route("/upload/{task}", get(original))
+    Router::new().route("/api/task", post(task).options(usage)).route("/upload/{task}", get(original))
 }
 
 /// The old interface's answer.
@@ -42,21 +40,12 @@ struct Data {
     task_id: Option<String>,
 }
 
-async fn task(
-    State(app): State<App>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, RequestError> {
+async fn task(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, RequestError> {
     const NO_FIELD: &str = "No field \"file\" in the request";
     if upload::boundary(text(&headers, header::CONTENT_TYPE)).is_none() {
         return Ok(refused(201, NO_FIELD));
     }
-    let files = Files {
-        name: None,
-        headers,
-        body,
-        most_files: 1,
-    };
+    let files = Files { name: None, headers, body, most_files: 1 };
     let (batch, rows) = match app.accept(app.spare_batch(), files).await {
         Ok(accepted) => accepted,
         Err(RequestError::Invalid(_)) => return Ok(refused(201, NO_FIELD)),
@@ -65,48 +54,22 @@ async fn task(
     let first: &ImageRow = rows.first().ok_or(RequestError::Internal)?;
     app.shared.results.uploaded(&rows);
     if let Some(problem) = &first.problem {
-        return Ok(refused(
-            202,
-            if problem.code == "empty" {
-                "The file is empty"
-            } else {
-                &problem.message
-            },
-        ));
+        return Ok(refused(202, if problem.code == "empty" { "The file is empty" } else { &problem.message }));
     }
-    let data = Data {
-        task_id: Some(batch.id),
-    };
-    Ok(Json(Reply {
-        code: 100,
-        result: "Command executed successfully".to_owned(),
-        data,
-    })
-    .into_response())
+    let data = Data { task_id: Some(batch.id) };
+    Ok(Json(Reply { code: 100, result: "Command executed successfully".to_owned(), data }).into_response())
 }
 
 fn refused(code: u16, result: &str) -> Response {
-    Json(Reply {
-        code,
-        result: result.to_owned(),
-        data: Data { task_id: None },
-    })
-    .into_response()
+    Json(Reply { code, result: result.to_owned(), data: Data { task_id: None } }).into_response()
 }
 
 async fn usage() -> &'static str {
     USAGE
 }
 
-async fn original(
-    State(app): State<App>,
-    Path(task): Path<String>,
-) -> Result<Response, RequestError> {
+async fn original(State(app): State<App>, Path(task): Path<String>) -> Result<Response, RequestError> {
     let batch = app.batch(task).await?;
-    let row = app
-        .read(move |store| store.page(batch.number, None, 1))
-        .await?
-        .pop()
-        .ok_or(RequestError::NoImage)?;
+    let row = app.read(move |store| store.page(batch.number, None, 1)).await?.pop().ok_or(RequestError::NoImage)?;
     app.original(row).await
 }

@@ -13,13 +13,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        app.metrics(),
-    )
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics())
 }
 
 impl App {
@@ -27,57 +21,18 @@ impl App {
         let shared = &self.shared;
         let tally = &shared.results.tally;
         let mut text = Text::default();
-        text.one(
-            "uptime_seconds",
-            "gauge",
-            "Since this manager started.",
-            shared.started.elapsed().as_secs_f64(),
-        );
-        text.one(
-            "images_unfinished",
-            "gauge",
-            "Accepted and not ended.",
-            shared.results.live.len() as f64,
-        );
-        text.one(
-            "kept_bytes",
-            "gauge",
-            "Bytes of image files that are kept.",
-            self.store().kept_bytes() as f64,
-        );
+        text.one("uptime_seconds", "gauge", "Since this manager started.", shared.started.elapsed().as_secs_f64());
+        text.one("images_unfinished", "gauge", "Accepted and not ended.", shared.results.live.len() as f64);
+        text.one("kept_bytes", "gauge", "Bytes of image files that are kept.", self.store().kept_bytes() as f64);
         let totals = [
             ("images_accepted_total", "Images accepted.", &tally.accepted),
-            (
-                "image_bytes_accepted_total",
-                "Bytes of image files accepted.",
-                &tally.accepted_bytes,
-            ),
-            (
-                "images_rejected_total",
-                "Images refused at the door.",
-                &tally.rejected,
-            ),
-            (
-                "images_recognised_total",
-                "Images recognised.",
-                &tally.recognised,
-            ),
+            ("image_bytes_accepted_total", "Bytes of image files accepted.", &tally.accepted_bytes),
+            ("images_rejected_total", "Images refused at the door.", &tally.rejected),
+            ("images_recognised_total", "Images recognised.", &tally.recognised),
             ("images_failed_total", "Images given up.", &tally.failed),
-            (
-                "deliveries_total",
-                "Deliveries of images to workers.",
-                &tally.assigned,
-            ),
-            (
-                "requeued_total",
-                "Deliveries that ended without an answer, their images waiting again.",
-                &tally.requeued,
-            ),
-            (
-                "repeated_results_total",
-                "Late and repeated results, dropped.",
-                &tally.repeated,
-            ),
+            ("deliveries_total", "Deliveries of images to workers.", &tally.assigned),
+            ("requeued_total", "Deliveries that ended without an answer, their images waiting again.", &tally.requeued),
+            ("repeated_results_total", "Late and repeated results, dropped.", &tally.repeated),
         ];
         for (name, help, counter) in totals {
             text.one(name, "counter", help, counter.load(Relaxed) as f64);
@@ -98,92 +53,40 @@ impl Text {
 
     fn workers(&mut self, workers: &[Worker]) {
         type Value = fn(&Worker) -> Option<f64>;
-        let here: Value = |w| {
-            Some(f64::from(!matches!(
-                w.state,
-                WorkerState::Silent | WorkerState::Gone
-            )))
-        };
+        let here: Value = |w| Some(f64::from(!matches!(w.state, WorkerState::Silent | WorkerState::Gone)));
         let families: [(&str, &str, &str, Value); 11] = [
-            (
-                "worker_up",
-                "gauge",
-                "Whether the worker is connected.",
-                here,
-            ),
-            (
-                "worker_slots",
-                "gauge",
-                "Images it recognises at a time.",
-                |w| Some(f64::from(w.slots)),
-            ),
-            ("worker_in_flight", "gauge", "Images it has.", |w| {
-                Some(f64::from(w.in_flight))
+            ("worker_up", "gauge", "Whether the worker is connected.", here),
+            ("worker_slots", "gauge", "Images it recognises at a time.", |w| Some(f64::from(w.slots))),
+            ("worker_in_flight", "gauge", "Images it has.", |w| Some(f64::from(w.in_flight))),
+            ("worker_images_total", "counter", "Images it answered.", |w| Some(w.images as f64)),
+            ("worker_failures_total", "counter", "Images it had no answer for.", |w| Some(w.failures as f64)),
+            ("worker_rtt_seconds", "gauge", "Smoothed round trip.", |w| w.rtt_ms.map(|ms| ms / 1000.0)),
+            ("worker_service_seconds", "gauge", "Smoothed time in a slot.", |w| w.service_ms.map(|ms| ms / 1000.0)),
+            ("worker_payload_bytes_total", "counter", "Bytes of image file sent to it.", |w| {
+                Some(w.payload_bytes as f64)
             }),
-            (
-                "worker_images_total",
-                "counter",
-                "Images it answered.",
-                |w| Some(w.images as f64),
-            ),
-            (
-                "worker_failures_total",
-                "counter",
-                "Images it had no answer for.",
-                |w| Some(w.failures as f64),
-            ),
-            ("worker_rtt_seconds", "gauge", "Smoothed round trip.", |w| {
-                w.rtt_ms.map(|ms| ms / 1000.0)
+            ("worker_socket_sent_bytes_total", "counter", "Bytes its socket carried to it.", |w| {
+                Some(w.socket_bytes_sent as f64)
             }),
-            (
-                "worker_service_seconds",
-                "gauge",
-                "Smoothed time in a slot.",
-                |w| w.service_ms.map(|ms| ms / 1000.0),
-            ),
-            (
-                "worker_payload_bytes_total",
-                "counter",
-                "Bytes of image file sent to it.",
-                |w| Some(w.payload_bytes as f64),
-            ),
-            (
-                "worker_socket_sent_bytes_total",
-                "counter",
-                "Bytes its socket carried to it.",
-                |w| Some(w.socket_bytes_sent as f64),
-            ),
-            (
-                "worker_socket_received_bytes_total",
-                "counter",
-                "Bytes its socket carried from it.",
-                |w| Some(w.socket_bytes_received as f64),
-            ),
-            (
-                "worker_retransmissions_total",
-                "counter",
-                "TCP segments sent again to it.",
-                |w| Some(w.retransmissions as f64),
-            ),
+            ("worker_socket_received_bytes_total", "counter", "Bytes its socket carried from it.", |w| {
+                Some(w.socket_bytes_received as f64)
+            }),
+            ("worker_retransmissions_total", "counter", "TCP segments sent again to it.", |w| {
+                Some(w.retransmissions as f64)
+            }),
         ];
         for (name, kind, help, value) in families {
             self.family(name, kind, help);
             for worker in workers {
                 if let Some(value) = value(worker) {
-                    self.line(
-                        name,
-                        &format!("{{worker=\"{}\"}}", escaped(&worker.id)),
-                        value,
-                    );
+                    self.line(name, &format!("{{worker=\"{}\"}}", escaped(&worker.id)), value);
                 }
             }
         }
     }
 
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.push(format_args!(
-            "# HELP manyeyes_{name} {help}\n# TYPE manyeyes_{name} {kind}\n"
-        ));
+        self.push(format_args!("# HELP manyeyes_{name} {help}\n# TYPE manyeyes_{name} {kind}\n"));
     }
 
     fn line(&mut self, name: &str, labels: &str, value: f64) {
@@ -196,8 +99,5 @@ impl Text {
 }
 
 fn escaped(label: &str) -> String {
-    label
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -36,10 +36,7 @@ pub(super) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Respon
         return answer(path, file, &headers);
     }
     // Addresses of the page's own, such as that of a batch; never a file that is missing.
-    let is_file = path
-        .rsplit('/')
-        .next()
-        .is_some_and(|last| last.contains('.'));
+    let is_file = path.rsplit('/').next().is_some_and(|last| last.contains('.'));
     match Page::get(INDEX) {
         _ if is_file => RequestError::NoRoute.into_response(),
         Some(index) => answer(INDEX, index, &headers),
@@ -50,28 +47,15 @@ pub(super) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Respon
 fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let digest = file.metadata.sha256_hash();
     let etag = format!("\"{}\"", bs58::encode(digest).into_string());
-    let caching = if path.starts_with(ASSETS) {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
+    let caching = if path.starts_with(ASSETS) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let caching = [
-        (
-            header::ETAG,
-            HeaderValue::from_str(&etag).expect("base58 in quotes"),
-        ),
+        (header::ETAG, HeaderValue::from_str(&etag).expect("base58 in quotes")),
         (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
     ];
-    if text(headers, header::IF_NONE_MATCH)
-        .split(',')
-        .any(|known| known.trim() == etag)
-    {
+    if text(headers, header::IF_NONE_MATCH).split(',').any(|known| known.trim() == etag) {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
-    let media_type = [(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(media_type(path)),
-    )];
+    let media_type = [(header::CONTENT_TYPE, HeaderValue::from_static(media_type(path)))];
     (caching, media_type, Body::from(file.data.into_owned())).into_response()
 }
 

@@ -20,12 +20,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves `router` on `listener` until `stop`, then finishes the requests that are under way.
 ///
 /// Ours rather than `axum::serve`, which limits neither connections nor the time for a request's head.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    limits: Limits,
-    stop: CancellationToken,
-) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
     loop {
@@ -38,13 +33,7 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(connection(
-                    stream,
-                    router.clone(),
-                    limits.head_time,
-                    stop.clone(),
-                    place,
-                ));
+                connections.spawn(connection(stream, router.clone(), limits.head_time, stop.clone(), place));
             }
             Err(error) => pause_after(&error).await,
         }
@@ -63,9 +52,7 @@ async fn connection(
 ) {
     // An answer is small and someone waits for it. A socket that refuses the option works without it.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
-        router.clone().oneshot(request.map(Body::new))
-    });
+    let service = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_time)
@@ -86,10 +73,7 @@ async fn connection(
 
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    ) {
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::warn!(%error, "failed to accept an HTTP connection");
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }

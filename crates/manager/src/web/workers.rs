@@ -17,9 +17,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn workers(State(app): State<App>) -> Json<Workers> {
-    Json(Workers {
-        workers: app.shared.engine.workers(),
-    })
+    Json(Workers { workers: app.shared.engine.workers() })
 }
 
 async fn model(State(app): State<App>) -> Json<Model> {

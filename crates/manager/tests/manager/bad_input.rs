@@ -15,26 +15,11 @@ use super::{
 async fn is_rejected(name: &str, file: &[u8], code: &str) {
     let running = Running::start().await;
     let batch = running.batch().await;
-    let images = running
-        .upload(
-            &batch,
-            &[("a.jpg", &jpeg(1)), (name, file), ("b.jpg", &jpeg(2))],
-        )
-        .await;
+    let images = running.upload(&batch, &[("a.jpg", &jpeg(1)), (name, file), ("b.jpg", &jpeg(2))]).await;
     assert_eq!(codes(&images), ["", code, ""]);
-    assert_eq!(
-        states(&images),
-        [
-            ImageState::Waiting,
-            ImageState::Rejected,
-            ImageState::Waiting
-        ]
-    );
+    assert_eq!(states(&images), [ImageState::Waiting, ImageState::Rejected, ImageState::Waiting]);
     let message = &images[1].error.as_ref().unwrap().message;
-    assert!(
-        message.ends_with('.') && message.starts_with(char::is_uppercase),
-        "a sentence: {message}"
-    );
+    assert!(message.ends_with('.') && message.starts_with(char::is_uppercase), "a sentence: {message}");
     assert_eq!(running.page(&batch).await.images, images);
 }
 
@@ -42,9 +27,7 @@ async fn is_rejected(name: &str, file: &[u8], code: &str) {
 async fn name_of(given: &str) -> String {
     let running = Running::start().await;
     let batch = running.batch().await;
-    let images = running
-        .upload(&batch, &[(given, &jpeg(1)), ("b.jpg", &jpeg(2))])
-        .await;
+    let images = running.upload(&batch, &[(given, &jpeg(1)), ("b.jpg", &jpeg(2))]).await;
     assert_eq!(states(&images), [ImageState::Waiting; 2]);
     images[0].name.clone()
 }
@@ -64,12 +47,7 @@ async fn an_empty_file() {
 
 #[tokio::test]
 async fn text_renamed_to_jpg() {
-    is_rejected(
-        "notes.jpg",
-        b"Dear diary, this is no picture at all.",
-        "not_an_image",
-    )
-    .await;
+    is_rejected("notes.jpg", b"Dear diary, this is no picture at all.", "not_an_image").await;
 }
 
 #[tokio::test]
@@ -113,41 +91,23 @@ async fn an_image_of_one_pixel_is_recognised() {
     let running = Running::start().await;
     let _worker = Worker::start(running.manager.worker_addr(), "worker-1");
     let batch = running.batch().await;
-    running
-        .upload(&batch, &[("1x1.jpg", &jpeg_of(1, 1, 0))])
-        .await;
-    assert_eq!(
-        states(&running.finished(&batch).await.images),
-        [ImageState::Recognised]
-    );
+    running.upload(&batch, &[("1x1.jpg", &jpeg_of(1, 1, 0))]).await;
+    assert_eq!(states(&running.finished(&batch).await.images), [ImageState::Recognised]);
 }
 
 #[tokio::test]
 async fn a_file_that_a_worker_finds_truncated_has_failed_and_its_neighbour_has_not() {
     let running = Running::start().await;
-    let _worker = Worker::with_rule(running.manager.worker_addr(), "worker-1", |file| match file
-        .last()
-    {
-        Some(&1) => Some(Err(failure(
-            FailureCode::Truncated,
-            "the file ends before its picture does",
-        ))),
+    let _worker = Worker::with_rule(running.manager.worker_addr(), "worker-1", |file| match file.last() {
+        Some(&1) => Some(Err(failure(FailureCode::Truncated, "the file ends before its picture does"))),
         _ => Some(Ok(answer(file))),
     });
     let batch = running.batch().await;
-    running
-        .upload(&batch, &[("a.jpg", &jpeg(1)), ("b.jpg", &jpeg(2))])
-        .await;
+    running.upload(&batch, &[("a.jpg", &jpeg(1)), ("b.jpg", &jpeg(2))]).await;
     let images = running.finished(&batch).await.images;
-    assert_eq!(
-        states(&images),
-        [ImageState::Failed, ImageState::Recognised]
-    );
+    assert_eq!(states(&images), [ImageState::Failed, ImageState::Recognised]);
     assert_eq!(codes(&images), ["truncated", ""]);
-    assert_eq!(
-        images[0].error.as_ref().unwrap().message,
-        "The file ends before its picture does."
-    );
+    assert_eq!(images[0].error.as_ref().unwrap().message, "The file ends before its picture does.");
     assert!(images[0].labels.is_empty());
 }
 
@@ -156,16 +116,7 @@ async fn a_file_over_the_limit_and_its_neighbours() {
     let running = Running::with(|settings| settings.limits.file_bytes = 1000).await;
     let batch = running.batch().await;
     let large = [jpeg(1), vec![0; 100_000]].concat();
-    let images = running
-        .upload(
-            &batch,
-            &[
-                ("a.jpg", &jpeg(1)),
-                ("large.jpg", &large),
-                ("b.jpg", &jpeg(2)),
-            ],
-        )
-        .await;
+    let images = running.upload(&batch, &[("a.jpg", &jpeg(1)), ("large.jpg", &large), ("b.jpg", &jpeg(2))]).await;
     assert_eq!(codes(&images), ["", "too_large", ""]);
 }
 
@@ -177,16 +128,8 @@ async fn more_to_drop_than_the_bound_says() {
     })
     .await;
     let batch = running.batch().await;
-    let answer = running
-        .try_upload(
-            &batch,
-            &[("a.jpg", &jpeg(1)), ("large.jpg", &vec![0; 100_000])],
-        )
-        .await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (413, "request_too_large")
-    );
+    let answer = running.try_upload(&batch, &[("a.jpg", &jpeg(1)), ("large.jpg", &vec![0; 100_000])]).await;
+    assert_eq!((answer.status, answer.code().as_str()), (413, "request_too_large"));
     assert_eq!(running.page(&batch).await.counts.total, 0);
 }
 
@@ -196,34 +139,23 @@ async fn a_request_cut_off_half_way_leaves_nothing() {
     let batch = running.batch().await;
     let (content_type, body) = http::multipart(&[("a.jpg", &jpeg(1)), ("b.jpg", &jpeg(2))]);
     let path = format!("/api/v1/batches/{batch}/images");
-    let mut stream = running
-        .client
-        .begin("POST", &path, &content_type, body.len())
-        .await;
+    let mut stream = running.client.begin("POST", &path, &content_type, body.len()).await;
     stream.write_all(&body[..body.len() - 40]).await.unwrap();
     stream.shutdown().await.unwrap();
     // The server hangs up without an answer, or with one that says that the body ended.
     let mut rest = Vec::new();
     let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await;
-    assert!(
-        !rest.starts_with(b"HTTP/1.1 202"),
-        "{}",
-        String::from_utf8_lossy(&rest)
-    );
+    assert!(!rest.starts_with(b"HTTP/1.1 202"), "{}", String::from_utf8_lossy(&rest));
     let images = running.upload(&batch, &[("c.jpg", &jpeg(3))]).await;
     assert_eq!(running.page(&batch).await.images, images);
 }
 
 #[tokio::test]
 async fn a_body_that_never_ends_is_refused_after_the_longest_pause() {
-    let running =
-        Running::with(|settings| settings.limits.upload_pause = Duration::from_millis(50)).await;
+    let running = Running::with(|settings| settings.limits.upload_pause = Duration::from_millis(50)).await;
     let batch = running.batch().await;
     let path = format!("/api/v1/batches/{batch}/images?name=a.jpg");
-    let mut stream = running
-        .client
-        .begin("POST", &path, "image/jpeg", 1000)
-        .await;
+    let mut stream = running.client.begin("POST", &path, "image/jpeg", 1000).await;
     stream.write_all(&jpeg(1)).await.unwrap();
     let answer = http::answer(&mut stream).await;
     assert_eq!((answer.status, answer.code().as_str()), (408, "too_slow"));
@@ -236,8 +168,7 @@ async fn a_body_that_never_ends_is_refused_at_the_largest_size() {
     let path = format!("/api/v1/batches/{batch}/images?name=a.jpg");
     let address = running.client.address;
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head =
-        format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nTransfer-Encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = [b"2710\r\n".to_vec(), vec![b'x'; 10_000], b"\r\n".to_vec()].concat();
     for _ in 0..20 {
@@ -246,10 +177,7 @@ async fn a_body_that_never_ends_is_refused_at_the_largest_size() {
         }
     }
     let answer = http::answer(&mut stream).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (413, "request_too_large")
-    );
+    assert_eq!((answer.status, answer.code().as_str()), (413, "request_too_large"));
 }
 
 #[tokio::test]
@@ -257,27 +185,14 @@ async fn a_multipart_with_no_file() {
     let running = Running::start().await;
     let batch = running.batch().await;
     let answer = running.try_upload(&batch, &[]).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (400, "bad_request")
-    );
+    assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"));
     assert!(answer.text().contains("no file"));
     let path = format!("/api/v1/batches/{batch}/images");
     let field = b"--B\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--B--\r\n";
-    let answer = running
-        .client
-        .post(&path, "multipart/form-data; boundary=B", field)
-        .await;
+    let answer = running.client.post(&path, "multipart/form-data; boundary=B", field).await;
     assert_eq!(answer.status, 400);
-    let answer = running
-        .client
-        .post(&path, "multipart/form-data", field)
-        .await;
-    assert!(
-        answer.status == 400 && answer.text().contains("boundary"),
-        "{}",
-        answer.text()
-    );
+    let answer = running.client.post(&path, "multipart/form-data", field).await;
+    assert!(answer.status == 400 && answer.text().contains("boundary"), "{}", answer.text());
 }
 
 #[tokio::test]
@@ -291,10 +206,7 @@ async fn ten_thousand_files_in_one_batch() {
         assert_eq!(running.upload(&batch, &files).await.len(), 1000);
     }
     let page = running.finished(&batch).await;
-    assert_eq!(
-        (page.counts.total, page.counts.recognised),
-        (10_000, 10_000)
-    );
+    assert_eq!((page.counts.total, page.counts.recognised), (10_000, 10_000));
 }
 
 #[tokio::test]
@@ -310,10 +222,7 @@ async fn more_files_than_a_request_or_a_batch_may_have() {
     assert_eq!(running.try_upload(&batch, &files(4)).await.status, 413);
     assert_eq!(running.upload(&batch, &files(3)).await.len(), 3);
     let answer = running.try_upload(&batch, &files(2)).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (413, "request_too_large")
-    );
+    assert_eq!((answer.status, answer.code().as_str()), (413, "request_too_large"));
     assert_eq!(running.upload(&batch, &files(1)).await.len(), 1);
 }
 
@@ -321,35 +230,17 @@ async fn more_files_than_a_request_or_a_batch_may_have() {
 async fn an_unknown_batch() {
     let running = Running::start().await;
     let answer = running.try_upload("nonesuch", &[("a.jpg", &jpeg(1))]).await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (404, "no_such_batch")
-    );
-    for path in [
-        "",
-        "/events",
-        "/export.csv",
-        "/images/1",
-        "/images/1/thumbnail",
-    ] {
-        let answer = running
-            .client
-            .get(&format!("/api/v1/batches/nonesuch{path}"))
-            .await;
+    assert_eq!((answer.status, answer.code().as_str()), (404, "no_such_batch"));
+    for path in ["", "/events", "/export.csv", "/images/1", "/images/1/thumbnail"] {
+        let answer = running.client.get(&format!("/api/v1/batches/nonesuch{path}")).await;
         // What is no WebSocket request is refused before its batch is looked for.
         let expected = if path == "/events" { 400 } else { 404 };
         assert_eq!(answer.status, expected, "{path}");
     }
     let batch = running.batch().await;
     for image in ["1", "x", "-1", "99999999999999999999"] {
-        let answer = running
-            .client
-            .get(&format!("/api/v1/batches/{batch}/images/{image}"))
-            .await;
-        assert_eq!(
-            (answer.status, answer.code().as_str()),
-            (404, "no_such_image")
-        );
+        let answer = running.client.get(&format!("/api/v1/batches/{batch}/images/{image}")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "no_such_image"));
     }
 }
 
@@ -378,30 +269,14 @@ async fn parameters_that_are_none() {
     let running = Running::start().await;
     let batch = running.batch().await;
     for path in ["?limit=many", "/events?from=-1", "/events"] {
-        let answer = running
-            .client
-            .get(&format!("/api/v1/batches/{batch}{path}"))
-            .await;
-        assert_eq!(
-            (answer.status, answer.code().as_str()),
-            (400, "bad_request"),
-            "{path}"
-        );
+        let answer = running.client.get(&format!("/api/v1/batches/{batch}{path}")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"), "{path}");
     }
-    let answer = running
-        .client
-        .post("/api/v1/classify?timeout=-1", "", &jpeg(1))
-        .await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (400, "bad_request")
-    );
+    let answer = running.client.post("/api/v1/classify?timeout=-1", "", &jpeg(1)).await;
+    assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"));
     let path = format!("/api/v1/batches/{batch}/known");
     let answer = running.client.post(&path, "application/json", b"{").await;
-    assert_eq!(
-        (answer.status, answer.code().as_str()),
-        (400, "bad_request")
-    );
+    assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"));
 }
 
 #[tokio::test]
@@ -410,10 +285,7 @@ async fn more_uploads_at_a_time_than_the_limit_are_asked_to_come_again() {
     let batch = running.batch().await;
     let path = format!("/api/v1/batches/{batch}/images?name=a.jpg");
     let file = jpeg(1);
-    let mut first = running
-        .client
-        .begin("POST", &path, "image/jpeg", file.len())
-        .await;
+    let mut first = running.client.begin("POST", &path, "image/jpeg", file.len()).await;
     let busy = loop {
         let answer = running.client.post(&path, "image/jpeg", &file).await;
         // The first may not have been seen yet.
@@ -424,12 +296,5 @@ async fn more_uploads_at_a_time_than_the_limit_are_asked_to_come_again() {
     assert_eq!((busy.status, busy.code().as_str()), (429, "busy"));
     assert!(busy.headers["retry-after"].parse::<u32>().unwrap() >= 1);
     first.write_all(&file).await.unwrap();
-    assert_eq!(
-        http::answer(&mut first)
-            .await
-            .json::<Uploaded>()
-            .images
-            .len(),
-        1
-    );
+    assert_eq!(http::answer(&mut first).await.json::<Uploaded>().images.len(), 1);
 }

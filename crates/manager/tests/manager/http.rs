@@ -27,18 +27,12 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            headers: String::new(),
-        }
+        Self { address, headers: String::new() }
     }
 
     /// The same with another header on every request.
     pub(crate) fn with(&self, header: &str) -> Self {
-        Self {
-            address: self.address,
-            headers: format!("{}{header}\r\n", self.headers),
-        }
+        Self { address: self.address, headers: format!("{}{header}\r\n", self.headers) }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -49,13 +43,7 @@ impl Client {
         self.request("POST", path, content_type, body).await
     }
 
-    pub(crate) async fn request(
-        &self,
-        method: &str,
-        path: &str,
-        content_type: &str,
-        body: &[u8],
-    ) -> Answer {
+    pub(crate) async fn request(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Answer {
         let mut stream = self.begin(method, path, content_type, body.len()).await;
         // A server that refuses early may not read it all.
         let _ = stream.write_all(body).await;
@@ -63,19 +51,9 @@ impl Client {
     }
 
     /// Sends the head of a request with `length` bytes of body to come.
-    pub(crate) async fn begin(
-        &self,
-        method: &str,
-        path: &str,
-        content_type: &str,
-        length: usize,
-    ) -> TcpStream {
+    pub(crate) async fn begin(&self, method: &str, path: &str, content_type: &str, length: usize) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let host = if self.headers.contains("Host:") {
-            String::new()
-        } else {
-            format!("Host: {}\r\n", self.address)
-        };
+        let host = if self.headers.contains("Host:") { String::new() } else { format!("Host: {}\r\n", self.address) };
         let head = format!(
             "{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Type: {content_type}\r\n\
              Content-Length: {length}\r\n{}\r\n",
@@ -94,43 +72,25 @@ pub(crate) async fn answer(stream: &mut TcpStream) -> Answer {
     while let Ok(length @ 1..) = stream.read(&mut chunk).await {
         bytes.extend_from_slice(&chunk[..length]);
     }
-    let head_end = bytes
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .expect("an answer has a head");
+    let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
     let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
     let mut lines = head.lines();
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers: HashMap<String, String> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let mut body = bytes[head_end + 4..].to_vec();
-    if headers
-        .get("transfer-encoding")
-        .is_some_and(|encoding| encoding == "chunked")
-    {
+    if headers.get("transfer-encoding").is_some_and(|encoding| encoding == "chunked") {
         body = dechunked(&body);
     }
-    Answer {
-        status,
-        headers,
-        body,
-    }
+    Answer { status, headers, body }
 }
 
 fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(line) = bytes.windows(2).position(|window| window == b"\r\n") {
-        let length =
-            usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
+        let length = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
         body.extend_from_slice(&bytes[line + 2..line + 2 + length]);
         bytes = &bytes[line + 2 + length + 2..];
         if length == 0 {
@@ -142,8 +102,7 @@ fn dechunked(mut bytes: &[u8]) -> Vec<u8> {
 
 impl Answer {
     pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -161,8 +120,7 @@ pub(crate) fn multipart(files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     let mut body = Vec::new();
     for (name, content) in files {
         body.extend_from_slice(format!("--{BOUNDARY}\r\n").as_bytes());
-        let head =
-            format!("Content-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let head = format!("Content-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(content);
         body.extend_from_slice(b"\r\n");

@@ -49,11 +49,7 @@ impl Running {
         change(&mut settings);
         let manager = start(settings).await.unwrap();
         let client = Client::new(manager.http_addr());
-        Self {
-            manager,
-            client,
-            folder,
-        }
+        Self { manager, client, folder }
     }
 
     /// Ends it as a clean shutdown does, and gives the folder for another run.
@@ -77,13 +73,7 @@ impl Running {
 
     async fn try_upload(&self, batch: &str, files: &[(&str, &[u8])]) -> Answer {
         let (content_type, body) = http::multipart(files);
-        self.client
-            .post(
-                &format!("/api/v1/batches/{batch}/images"),
-                &content_type,
-                &body,
-            )
-            .await
+        self.client.post(&format!("/api/v1/batches/{batch}/images"), &content_type, &body).await
     }
 
     async fn page(&self, batch: &str) -> BatchPage {
@@ -94,10 +84,7 @@ impl Running {
 
     /// Waits until every image of the batch has ended.
     async fn finished(&self, batch: &str) -> BatchPage {
-        self.until(batch, |page| {
-            page.counts.waiting + page.counts.assigned == 0
-        })
-        .await
+        self.until(batch, |page| page.counts.waiting + page.counts.assigned == 0).await
     }
 
     async fn until(&self, batch: &str, condition: impl Fn(&BatchPage) -> bool) -> BatchPage {
@@ -140,8 +127,5 @@ fn states(images: &[Image]) -> Vec<ImageState> {
 
 /// The codes of the images' errors; "" for none.
 fn codes(images: &[Image]) -> Vec<&str> {
-    images
-        .iter()
-        .map(|image| image.error.as_ref().map_or("", |error| &error.code))
-        .collect()
+    images.iter().map(|image| image.error.as_ref().map_or("", |error| &error.code)).collect()
 }

@@ -54,9 +54,7 @@ impl Page {
                 self.next().await;
             }
         };
-        tokio::time::timeout(PATIENCE, receiving)
-            .await
-            .expect("the page shows it in time");
+        tokio::time::timeout(PATIENCE, receiving).await.expect("the page shows it in time");
     }
 
     /// Closes it as a browser does.
@@ -66,12 +64,7 @@ impl Page {
     }
 
     async fn next(&mut self) {
-        let message = self
-            .socket
-            .next()
-            .await
-            .expect("the manager does not hang up")
-            .unwrap();
+        let message = self.socket.next().await.expect("the manager does not hang up").unwrap();
         if let Message::Text(text) = message {
             self.take(serde_json::from_str(&text).unwrap());
         }
@@ -79,14 +72,7 @@ impl Page {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Snapshot {
-                seq,
-                images,
-                deleted,
-                complete,
-                status,
-                ..
-            } => {
+            Event::Snapshot { seq, images, deleted, complete, status, .. } => {
                 if complete {
                     self.images.clear();
                 }
@@ -95,15 +81,9 @@ impl Page {
                 self.in_snapshot = images.len();
                 self.status = Some(status);
                 images.into_iter().for_each(|image| self.show(image));
-                deleted
-                    .iter()
-                    .for_each(|id| drop(self.images.remove(&number(id))));
+                deleted.iter().for_each(|id| drop(self.images.remove(&number(id))));
             }
-            Event::Change {
-                seq,
-                image,
-                deleted,
-            } => {
+            Event::Change { seq, image, deleted } => {
                 self.number(seq);
                 if let Some(image) = image {
                     self.show(image);
@@ -118,22 +98,14 @@ impl Page {
     }
 
     fn number(&mut self, seq: u64) {
-        assert!(
-            seq > self.seq,
-            "numbers rise, but {seq} follows {}",
-            self.seq
-        );
+        assert!(seq > self.seq, "numbers rise, but {seq} follows {}", self.seq);
         self.seq = seq;
     }
 
     fn show(&mut self, image: Image) {
         let id = number(&image.id);
         self.seen.push(image.clone());
-        if self
-            .images
-            .get(&id)
-            .is_none_or(|shown| shown.seq <= image.seq)
-        {
+        if self.images.get(&id).is_none_or(|shown| shown.seq <= image.seq) {
             self.images.insert(id, image);
         }
     }

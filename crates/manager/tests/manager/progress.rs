@@ -14,29 +14,12 @@ async fn a_page_sees_each_change_and_ends_with_what_the_books_have() {
     running.upload(&batch, &files).await;
     let _worker = Worker::start(running.manager.worker_addr(), "worker-1");
     page.until(|page| {
-        page.images.len() == 20
-            && page
-                .images
-                .values()
-                .all(|image| image.state == ImageState::Recognised)
+        page.images.len() == 20 && page.images.values().all(|image| image.state == ImageState::Recognised)
     })
     .await;
-    assert!(
-        page.seen
-            .iter()
-            .any(|image| image.state == ImageState::Waiting)
-    );
-    assert!(
-        page.seen
-            .iter()
-            .any(|image| image.state == ImageState::Assigned)
-    );
-    page.until(|page| {
-        page.status
-            .as_ref()
-            .is_some_and(|status| status.counts.recognised == 20)
-    })
-    .await;
+    assert!(page.seen.iter().any(|image| image.state == ImageState::Waiting));
+    assert!(page.seen.iter().any(|image| image.state == ImageState::Assigned));
+    page.until(|page| page.status.as_ref().is_some_and(|status| status.counts.recognised == 20)).await;
     let shown: Vec<_> = page.images.into_values().collect();
     assert_eq!(shown, running.page(&batch).await.images);
 }
@@ -52,11 +35,7 @@ async fn a_page_that_comes_back_gets_what_it_missed_and_only_that() {
     let mut page = Page::open(&running, &batch, Some(first)).await;
     assert_eq!((page.was_complete, page.in_snapshot), (false, 1));
     let second = page.seq;
-    let id = running
-        .upload(&batch, &[("b.jpg", &jpeg(2))])
-        .await
-        .remove(0)
-        .id;
+    let id = running.upload(&batch, &[("b.jpg", &jpeg(2))]).await.remove(0).id;
     page.until(|page| page.images.len() == 2).await;
     page.close().await;
     let page = Page::open(&running, &batch, Some(second)).await;
@@ -73,10 +52,7 @@ async fn a_page_that_reads_too_slowly_gets_a_snapshot_instead_of_a_backlog() {
     let files: Vec<(&str, &[u8])> = files.iter().map(|file| ("a.jpg", &file[..])).collect();
     running.upload(&batch, &files).await;
     page.until(|page| page.images.len() == 300).await;
-    assert!(
-        page.in_snapshot > 0,
-        "nothing but snapshots can have told it all"
-    );
+    assert!(page.in_snapshot > 0, "nothing but snapshots can have told it all");
 }
 
 #[tokio::test]
@@ -85,19 +61,13 @@ async fn no_more_pages_watch_than_the_limit_says() {
     let batch = running.batch().await;
     let _page = Page::open(&running, &batch, None).await;
     let upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-    let mut stream = tokio::net::TcpStream::connect(running.client.address)
-        .await
-        .unwrap();
+    let mut stream = tokio::net::TcpStream::connect(running.client.address).await.unwrap();
     let request = format!(
         "GET /api/v1/batches/{batch}/events HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\n{upgrade}\r\n\r\n",
         running.client.address
     );
-    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
-        .await
-        .unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
     let mut head = [0; 12];
-    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut head)
-        .await
-        .unwrap();
+    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut head).await.unwrap();
     assert_eq!(&head, b"HTTP/1.1 429");
 }

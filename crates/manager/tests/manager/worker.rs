@@ -51,9 +51,7 @@ async fn work(settings: WorkerSettings, rule: Rule, assigned: mpsc::Sender<u64>)
     let (end, mut from_manager) = WorkerEnd::connect(settings);
     while let Some(message) = from_manager.recv().await {
         if let FromManager::Assigned(image) = message {
-            assigned
-                .try_send(image.image.0)
-                .expect("the test's queue is long enough");
+            assigned.try_send(image.image.0).expect("the test's queue is long enough");
             end.started(image.image, image.attempt);
             if let Some(outcome) = rule(&image.payload) {
                 end.report(image.image, image.attempt, outcome);
@@ -87,26 +85,16 @@ fn settings(manager: SocketAddr, name: &str) -> WorkerSettings {
 /// An answer that tells the file by its last byte.
 pub(crate) fn answer(file: &[u8]) -> Answer {
     let last = *file.last().unwrap_or(&0);
-    let label = |index, probability| Label {
-        index,
-        name: format!("class {index}"),
-        probability,
-    };
+    let label = |index, probability| Label { index, name: format!("class {index}"), probability };
     let timing = WorkerTiming {
         receive: Duration::from_micros(10),
         queue: Duration::from_micros(20),
         decode: Duration::from_micros(30),
         inference: Duration::from_micros(40),
     };
-    Answer {
-        labels: vec![label(u32::from(last), 0.75), label(1000, 0.25)],
-        timing,
-    }
+    Answer { labels: vec![label(u32::from(last), 0.75), label(1000, 0.25)], timing }
 }
 
 pub(crate) fn failure(code: FailureCode, message: &str) -> Failure {
-    Failure {
-        code,
-        message: message.to_owned(),
-    }
+    Failure { code, message: message.to_owned() }
 }

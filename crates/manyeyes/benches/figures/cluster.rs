@@ -36,7 +36,10 @@ impl Program {
         let mut line = String::new();
         loop {
             line.clear();
-            assert!(self.stdout.read_line(&mut line).expect("its output can be read") > 0, "it ended before '{prefix}'");
+            assert!(
+                self.stdout.read_line(&mut line).expect("its output can be read") > 0,
+                "it ended before '{prefix}'"
+            );
             if let Some(rest) = line.trim_end().strip_prefix(prefix) {
                 return rest.to_owned();
             }
@@ -77,8 +80,17 @@ impl Cluster {
         let mut cluster = Self::start("manager", &["--worker-listen", "127.0.0.1:0"]);
         for number in 0..workers {
             let name = format!("null-{number}");
-            let arguments =
-                ["worker", "--manager", &cluster.worker_port, "--name", &name, "--slots", "1", "--fixed-service-ms", "0"];
+            let arguments = [
+                "worker",
+                "--manager",
+                &cluster.worker_port,
+                "--name",
+                &name,
+                "--slots",
+                "1",
+                "--fixed-service-ms",
+                "0",
+            ];
             cluster.workers.push(Program::start(&arguments));
         }
         wait_until(|| cluster.get("/api/v1/workers")["workers"].as_array().is_some_and(|all| all.len() == workers));

@@ -57,7 +57,9 @@ fn images_in(folder: &std::path::Path) -> Vec<Vec<u8>> {
         .expect("the folder of photos can be read")
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| ["jpg", "png", "webp"].iter().any(|known| extension == *known)))
+        .filter(|path| {
+            path.extension().is_some_and(|extension| ["jpg", "png", "webp"].iter().any(|known| extension == *known))
+        })
         .collect();
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).expect("a photo can be read")).collect()

@@ -14,7 +14,8 @@ const MAX_DEPTH: usize = 64;
 
 /// What names an image, also where its format is one that cannot be decoded: a person wants to hear of those.
 const IMAGE_EXTENSIONS: [&str; 16] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "heic", "heif", "avif", "tif", "tiff", "jxl", "jp2", "svg",
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "heic", "heif", "avif", "tif", "tiff", "jxl", "jp2",
+    "svg",
 ];
 
 /// The files to classify, in order.

@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::Context;
 use manyeyes_manager::api::{ImageState, Label};
-use manyeyes_vision::{EngineChoice, Model, Recogniser, RecogniseError};
+use manyeyes_vision::{EngineChoice, Model, RecogniseError, Recogniser};
 
 use super::{Numbered, Outcome};
 

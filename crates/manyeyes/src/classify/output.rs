@@ -133,12 +133,9 @@ fn csv_lines(file: &str, state: ImageState, labels: &[Label], error: Option<&Pro
 
 /// Quotes what CSV needs quoted, and disarms what a spreadsheet would run as a formula.
 fn csv_cell(text: &str) -> String {
-    let disarmed = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
-    if disarmed.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", disarmed.replace('"', "\"\""))
-    } else {
-        disarmed
-    }
+    let disarmed =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    if disarmed.contains([',', '"', '\n', '\r']) { format!("\"{}\"", disarmed.replace('"', "\"\"")) } else { disarmed }
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use rustix::process::Signal;
 
-use crate::cluster::{
-    Process, Server, children_of, command_line_of, folder, folder_of, signal_process, wait_until,
-};
+use crate::cluster::{Process, Server, children_of, command_line_of, folder, folder_of, signal_process, wait_until};
 use crate::photos::labelled_in;
 
 /// The children of `up`, by the names that they were given.
@@ -183,9 +181,10 @@ fn a_manager_that_is_asked_to_end_says_goodbye_and_its_workers_come_back_to_the_
 fn picture() -> Vec<u8> {
     const PIXEL: &[u8] = &[
         0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, // signature
-        0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, // 1x1 grey
-        0, 0, 0, 10, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63, 0x68, 0x00, 0x00, 0x00, 0x82, 0x00, 0x81, 0x77, 0xcd, 0x72,
-        0xb6, // one row
+        0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b,
+        0x55, // 1x1 grey
+        0, 0, 0, 10, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63, 0x68, 0x00, 0x00, 0x00, 0x82, 0x00, 0x81, 0x77, 0xcd,
+        0x72, 0xb6, // one row
         0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82,
     ];
     PIXEL.to_vec()

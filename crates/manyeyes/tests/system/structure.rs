@@ -28,7 +28,10 @@ fn packages() -> Vec<Value> {
 
 fn dependencies(package: &Value) -> Vec<&str> {
     let all = package["dependencies"].as_array().expect("dependencies");
-    all.iter().filter(|dependency| dependency["kind"].is_null()).filter_map(|dependency| dependency["name"].as_str()).collect()
+    all.iter()
+        .filter(|dependency| dependency["kind"].is_null())
+        .filter_map(|dependency| dependency["name"].as_str())
+        .collect()
 }
 
 #[test]

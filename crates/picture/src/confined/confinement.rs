@@ -15,10 +15,7 @@ impl Default for ConfinementSettings {
     /// Room for the largest picture of the default limits in its widest form (8 bytes a pixel), for its RGB form beside
     /// it, for the file, and for the program itself; an hour of work.
     fn default() -> Self {
-        Self {
-            address_space_bytes: DEFAULT_MAX_PIXELS * 12 + (1 << 30),
-            cpu_seconds: 3600,
-        }
+        Self { address_space_bytes: DEFAULT_MAX_PIXELS * 12 + (1 << 30), cpu_seconds: 3600 }
     }
 }
 
@@ -57,13 +54,8 @@ mod process_limits {
             (Resource::Core, 0, "core dumps"),
         ];
         let refused = limits.into_iter().filter_map(|(resource, limit, name)| {
-            let both = Rlimit {
-                current: Some(limit),
-                maximum: Some(limit),
-            };
-            setrlimit(resource, both)
-                .err()
-                .map(|error| format!("the limit of {name} was refused: {error}"))
+            let both = Rlimit { current: Some(limit), maximum: Some(limit) };
+            setrlimit(resource, both).err().map(|error| format!("the limit of {name} was refused: {error}"))
         });
         refused.collect()
     }
@@ -109,17 +101,10 @@ mod system_calls {
 
     /// Installs the filter on all threads, and gives up new privileges, which the kernel asks for first.
     pub(super) fn filter() -> Result<(), String> {
-        let explain = |error: &dyn std::fmt::Display| {
-            format!("the filter of system calls was refused: {error}")
-        };
-        let architecture = std::env::consts::ARCH
-            .try_into()
-            .map_err(|error| explain(&error))?;
+        let explain = |error: &dyn std::fmt::Display| format!("the filter of system calls was refused: {error}");
+        let architecture = std::env::consts::ARCH.try_into().map_err(|error| explain(&error))?;
         let filter = SeccompFilter::new(
-            ALLOWED
-                .into_iter()
-                .map(|number| (number, Vec::new()))
-                .collect(),
+            ALLOWED.into_iter().map(|number| (number, Vec::new())).collect(),
             SeccompAction::Errno(libc::EPERM as u32),
             SeccompAction::Allow,
             architecture,

@@ -30,10 +30,7 @@ impl Huffman {
     pub(super) fn parse(payload: &[u8]) -> Result<(Self, usize), PictureError> {
         let damaged = || PictureError::damaged("a JPEG Huffman table is impossible");
         let counts = payload.get(..16).ok_or_else(damaged)?;
-        let total = counts
-            .iter()
-            .map(|count| usize::from(*count))
-            .sum::<usize>();
+        let total = counts.iter().map(|count| usize::from(*count)).sum::<usize>();
         let symbols = payload.get(16..16 + total).ok_or_else(damaged)?.to_vec();
 
         let mut short = Box::new([0; 1 << LOOK_BITS]);
@@ -57,15 +54,7 @@ impl Huffman {
             limit[length as usize] = code << (16 - length);
             code <<= 1;
         }
-        Ok((
-            Self {
-                short,
-                limit,
-                offset,
-                symbols,
-            },
-            16 + total,
-        ))
+        Ok((Self { short, limit, offset, symbols }, 16 + total))
     }
 }
 
@@ -80,12 +69,7 @@ pub(super) struct Bits<'a> {
 
 impl<'a> Bits<'a> {
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self {
-            bytes,
-            at,
-            ahead: 0,
-            ahead_count: 0,
-        }
+        Self { bytes, at, ahead: 0, ahead_count: 0 }
     }
 
     /// Reads one code.
@@ -119,22 +103,12 @@ impl<'a> Bits<'a> {
     #[cold]
     fn long_symbol(&mut self, table: &Huffman) -> Result<u8, Stop> {
         let prefix = (self.ahead >> 48) as u32;
-        let Some(length) =
-            (LOOK_BITS as usize + 1..=16).find(|length| prefix < table.limit[*length])
-        else {
-            return Err(if self.ahead_count < 16 {
-                Stop::OutOfData
-            } else {
-                Stop::BadCode
-            });
+        let Some(length) = (LOOK_BITS as usize + 1..=16).find(|length| prefix < table.limit[*length]) else {
+            return Err(if self.ahead_count < 16 { Stop::OutOfData } else { Stop::BadCode });
         };
         self.drop(length as u32)?;
         let index = (prefix >> (16 - length)) as i32 + table.offset[length];
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| table.symbols.get(index))
-            .copied()
-            .ok_or(Stop::BadCode)
+        usize::try_from(index).ok().and_then(|index| table.symbols.get(index)).copied().ok_or(Stop::BadCode)
     }
 
     /// Reads up to 16 bits as a number.
@@ -181,12 +155,7 @@ impl<'a> Bits<'a> {
     pub(super) fn next_marker(&self) -> usize {
         let mut at = self.at;
         while let Some(byte) = self.bytes.get(at) {
-            if *byte == 0xff
-                && self
-                    .bytes
-                    .get(at + 1)
-                    .is_some_and(|next| !matches!(next, 0x00 | 0xff))
-            {
+            if *byte == 0xff && self.bytes.get(at + 1).is_some_and(|next| !matches!(next, 0x00 | 0xff)) {
                 return at;
             }
             at += 1;

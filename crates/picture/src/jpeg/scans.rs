@@ -42,20 +42,15 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Ending, PictureError> {
                     interval.ok_or_else(|| PictureError::damaged("a JPEG segment is too short"))?;
             }
             segments::SOS => {
-                let walk = walk
-                    .as_mut()
-                    .ok_or_else(|| PictureError::damaged("a JPEG scan comes before its frame"))?;
+                let walk = walk.as_mut().ok_or_else(|| PictureError::damaged("a JPEG scan comes before its frame"))?;
                 scans += 1;
                 if scans > MAX_SCANS {
-                    return Err(PictureError::Damaged(format!(
-                        "the JPEG has more than {MAX_SCANS} scans"
-                    )));
+                    return Err(PictureError::Damaged(format!("the JPEG has more than {MAX_SCANS} scans")));
                 }
                 let scan = Scan::parse(payload, &walk.frame)?;
                 walk.refuse_what_is_decoded_wrongly(&scan, &tables)?;
                 let mut bits = Bits::new(bytes, segments.position());
-                walk.scan(&scan, &tables, &mut bits)
-                    .map_err(|stop| judge(stop, bytes, &bits))?;
+                walk.scan(&scan, &tables, &mut bits).map_err(|stop| judge(stop, bytes, &bits))?;
                 data_end = bits.next_marker();
                 segments.continue_at(data_end);
                 if walk.is_sequential_and_whole() {
@@ -65,22 +60,14 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Ending, PictureError> {
             }
             segments::SOF_FIRST..=segments::SOF_LAST => {
                 let segment = Segment { marker, payload };
-                if segment.is_frame_header()
-                    && walk.replace(Walk::new(Frame::parse(&segment)?)).is_some()
-                {
+                if segment.is_frame_header() && walk.replace(Walk::new(Frame::parse(&segment)?)).is_some() {
                     return Err(PictureError::damaged("the JPEG has a second frame"));
                 }
             }
             _ => {}
         }
     };
-    let is_whole = walk.is_some_and(|walk| {
-        if end_marked {
-            walk.has_every_component()
-        } else {
-            walk.is_whole()
-        }
-    });
+    let is_whole = walk.is_some_and(|walk| if end_marked { walk.has_every_component() } else { walk.is_whole() });
     match (is_whole, end_marked) {
         (false, _) => Err(PictureError::Truncated),
         (true, true) => Ok(Ending::Marked),
@@ -91,12 +78,8 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Ending, PictureError> {
 /// Data that ends is a cut file if nothing follows but the end; anything else there means damage in the middle.
 fn judge(stop: Fault, bytes: &[u8], bits: &Bits) -> PictureError {
     match stop {
-        Fault::NoTable => {
-            PictureError::damaged("a JPEG scan uses a Huffman table that the file does not define")
-        }
-        Fault::Stopped(Stop::BadCode) => {
-            PictureError::damaged("the JPEG's image data has an impossible code")
-        }
+        Fault::NoTable => PictureError::damaged("a JPEG scan uses a Huffman table that the file does not define"),
+        Fault::Stopped(Stop::BadCode) => PictureError::damaged("the JPEG's image data has an impossible code"),
         Fault::Stopped(Stop::OutOfData) => match bytes.get(bits.next_marker() + 1) {
             None | Some(&segments::EOI) => PictureError::Truncated,
             Some(_) => PictureError::damaged("a part of the JPEG's image data is missing"),
@@ -129,15 +112,9 @@ impl Tables {
     fn define(&mut self, mut payload: &[u8]) -> Result<(), PictureError> {
         while let Some((which, rest)) = payload.split_first() {
             let (table, length) = Huffman::parse(rest)?;
-            let class = if which >> 4 == 0 {
-                &mut self.dc
-            } else {
-                &mut self.ac
-            };
+            let class = if which >> 4 == 0 { &mut self.dc } else { &mut self.ac };
             let slot = class.get_mut(usize::from(which & 15));
-            *slot.ok_or_else(|| {
-                PictureError::damaged("a JPEG Huffman table has an impossible number")
-            })? = Some(table);
+            *slot.ok_or_else(|| PictureError::damaged("a JPEG Huffman table has an impossible number"))? = Some(table);
             payload = &rest[length..];
         }
         Ok(())
@@ -167,35 +144,23 @@ const NOT_AT_ALL: u8 = u8::MAX;
 impl Walk {
     fn new(frame: Frame) -> Self {
         let (most_horizontal, most_vertical) = (frame.most_horizontal(), frame.most_vertical());
-        let blocks = |side: u16, sampling: u32, most: u32| {
-            (u32::from(side) * sampling).div_ceil(most).div_ceil(8)
-        };
+        let blocks = |side: u16, sampling: u32, most: u32| (u32::from(side) * sampling).div_ceil(most).div_ceil(8);
         let seen = frame.components.iter().map(|component| Seen {
             across: blocks(frame.width, component.horizontal, most_horizontal),
             down: blocks(frame.height, component.vertical, most_vertical),
             known_down_to: [NOT_AT_ALL; 64],
             non_zero: Vec::new(),
         });
-        Self {
-            seen: seen.collect(),
-            frame,
-        }
+        Self { seen: seen.collect(), frame }
     }
 
     /// zune-jpeg 0.5 decodes sequential files with a scan for each component to wrong colours, and says nothing, where
     /// components are subsampled or restart markers are used. No camera writes such files; a wrong answer is worse than none.
-    fn refuse_what_is_decoded_wrongly(
-        &self,
-        scan: &Scan,
-        tables: &Tables,
-    ) -> Result<(), PictureError> {
-        let is_apart =
-            !self.frame.progressive && scan.components.len() < self.frame.components.len();
+    fn refuse_what_is_decoded_wrongly(&self, scan: &Scan, tables: &Tables) -> Result<(), PictureError> {
+        let is_apart = !self.frame.progressive && scan.components.len() < self.frame.components.len();
         let is_subsampled = self.frame.most_horizontal() * self.frame.most_vertical() > 1;
         if is_apart && (is_subsampled || tables.restart_interval > 0) {
-            return Err(PictureError::UnsupportedFormat(
-                "sequential JPEG with a scan for each colour",
-            ));
+            return Err(PictureError::UnsupportedFormat("sequential JPEG with a scan for each colour"));
         }
         Ok(())
     }
@@ -205,15 +170,11 @@ impl Walk {
     }
 
     fn is_whole(&self) -> bool {
-        self.seen
-            .iter()
-            .all(|seen| seen.known_down_to.iter().all(|bit| *bit == 0))
+        self.seen.iter().all(|seen| seen.known_down_to.iter().all(|bit| *bit == 0))
     }
 
     fn has_every_component(&self) -> bool {
-        self.seen
-            .iter()
-            .all(|seen| seen.known_down_to[0] != NOT_AT_ALL)
+        self.seen.iter().all(|seen| seen.known_down_to[0] != NOT_AT_ALL)
     }
 
     fn scan(&mut self, scan: &Scan, tables: &Tables, bits: &mut Bits) -> Result<(), Fault> {
@@ -250,11 +211,7 @@ impl Walk {
         let (units, blocks) = self.units(scan);
         let mut parts = Vec::new();
         for (component, blocks) in scan.components.iter().zip(blocks) {
-            parts.push((
-                table(&tables.dc, component.dc_table)?,
-                table(&tables.ac, component.ac_table)?,
-                blocks,
-            ));
+            parts.push((table(&tables.dc, component.dc_table)?, table(&tables.ac, component.ac_table)?, blocks));
         }
         each_unit(units, tables.restart_interval, bits, |bits, _| {
             for (dc, ac, blocks) in &parts {
@@ -288,41 +245,21 @@ impl Walk {
         })
     }
 
-    fn progressive_ac(
-        &mut self,
-        scan: &Scan,
-        tables: &Tables,
-        bits: &mut Bits,
-    ) -> Result<(), Fault> {
-        let ScanComponent {
-            index, ac_table, ..
-        } = scan.components[0];
+    fn progressive_ac(&mut self, scan: &Scan, tables: &Tables, bits: &mut Bits) -> Result<(), Fault> {
+        let ScanComponent { index, ac_table, .. } = scan.components[0];
         let ac = table(&tables.ac, ac_table)?;
         let seen = &mut self.seen[index];
         let units = seen.across * seen.down;
         seen.non_zero.resize(units as usize, 0);
         let mut blocks = seen.non_zero.iter_mut();
-        let mut band = Band {
-            first: scan.first.into(),
-            last: scan.last.into(),
-            ended_blocks: 0,
-        };
-        each_unit(
-            units,
-            tables.restart_interval,
-            bits,
-            |bits, after_restart| {
-                let non_zero = blocks.next().expect("there is one entry for each block");
-                if after_restart {
-                    band.ended_blocks = 0;
-                }
-                if scan.high == 0 {
-                    band.first_pass(ac, bits, non_zero)
-                } else {
-                    band.refine(ac, bits, non_zero)
-                }
-            },
-        )
+        let mut band = Band { first: scan.first.into(), last: scan.last.into(), ended_blocks: 0 };
+        each_unit(units, tables.restart_interval, bits, |bits, after_restart| {
+            let non_zero = blocks.next().expect("there is one entry for each block");
+            if after_restart {
+                band.ended_blocks = 0;
+            }
+            if scan.high == 0 { band.first_pass(ac, bits, non_zero) } else { band.refine(ac, bits, non_zero) }
+        })
     }
 }
 
@@ -338,11 +275,7 @@ fn each_unit(
     bits: &mut Bits,
     mut unit: impl FnMut(&mut Bits, bool) -> Result<(), Stop>,
 ) -> Result<(), Fault> {
-    let interval = if restart_interval == 0 {
-        units
-    } else {
-        u32::from(restart_interval)
-    };
+    let interval = if restart_interval == 0 { units } else { u32::from(restart_interval) };
     let mut left = units;
     while left > 0 {
         for nth in 0..interval.min(left) {
@@ -381,12 +314,7 @@ struct Band {
 }
 
 impl Band {
-    fn first_pass(
-        &mut self,
-        ac: &Huffman,
-        bits: &mut Bits,
-        non_zero: &mut u64,
-    ) -> Result<(), Stop> {
+    fn first_pass(&mut self, ac: &Huffman, bits: &mut Bits, non_zero: &mut u64) -> Result<(), Stop> {
         if self.ended_blocks > 0 {
             self.ended_blocks -= 1;
             return Ok(());
@@ -436,11 +364,7 @@ impl Band {
         }
         if self.ended_blocks > 0 {
             self.ended_blocks -= 1;
-            let rest_of_band = if coefficient <= self.last {
-                *non_zero >> coefficient << coefficient
-            } else {
-                0
-            };
+            let rest_of_band = if coefficient <= self.last { *non_zero >> coefficient << coefficient } else { 0 };
             let in_band = rest_of_band & (u64::MAX >> (63 - self.last));
             bits.skip(in_band.count_ones())?;
         }

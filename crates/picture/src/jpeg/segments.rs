@@ -52,18 +52,13 @@ impl<'a> Segments<'a> {
             return Ok(None);
         };
         if matches!(marker, 0x01 | 0xd0..=EOI) {
-            return Ok(Some(Segment {
-                marker,
-                payload: &[],
-            }));
+            return Ok(Some(Segment { marker, payload: &[] }));
         }
         let Some(length) = u16_be(self.bytes, self.at).map(usize::from) else {
             return Ok(None);
         };
         if length < 2 {
-            return Err(PictureError::damaged(
-                "a JPEG segment has an impossible length",
-            ));
+            return Err(PictureError::damaged("a JPEG segment has an impossible length"));
         }
         let Some(payload) = self.bytes.get(self.at + 2..self.at + length) else {
             return Ok(None);
@@ -114,64 +109,35 @@ impl Frame {
         let short = || PictureError::damaged("the JPEG's frame header is too short");
         let payload = segment.payload;
         if *payload.first().ok_or_else(short)? != 8 {
-            return Err(PictureError::UnsupportedFormat(
-                "JPEG with other than 8 bits a sample",
-            ));
+            return Err(PictureError::UnsupportedFormat("JPEG with other than 8 bits a sample"));
         }
         let height = u16_be(payload, 1).ok_or_else(short)?;
         let width = u16_be(payload, 3).ok_or_else(short)?;
         let count = usize::from(*payload.get(5).ok_or_else(short)?);
         let specifications = payload.get(6..6 + 3 * count).ok_or_else(short)?;
-        let components = specifications
-            .chunks_exact(3)
-            .map(Component::parse)
-            .collect::<Result<Vec<_>, _>>()?;
+        let components = specifications.chunks_exact(3).map(Component::parse).collect::<Result<Vec<_>, _>>()?;
         if !matches!(components.len(), 1 | 3 | 4) {
-            return Err(PictureError::UnsupportedFormat(
-                "JPEG with other than 1, 3 or 4 components",
-            ));
+            return Err(PictureError::UnsupportedFormat("JPEG with other than 1, 3 or 4 components"));
         }
-        Ok(Self {
-            progressive,
-            width,
-            height,
-            components,
-        })
+        Ok(Self { progressive, width, height, components })
     }
 
     pub(super) fn most_horizontal(&self) -> u32 {
-        self.components
-            .iter()
-            .map(|component| component.horizontal)
-            .max()
-            .unwrap_or(1)
+        self.components.iter().map(|component| component.horizontal).max().unwrap_or(1)
     }
 
     pub(super) fn most_vertical(&self) -> u32 {
-        self.components
-            .iter()
-            .map(|component| component.vertical)
-            .max()
-            .unwrap_or(1)
+        self.components.iter().map(|component| component.vertical).max().unwrap_or(1)
     }
 }
 
 impl Component {
     fn parse(specification: &[u8]) -> Result<Self, PictureError> {
-        let (horizontal, vertical) = (
-            u32::from(specification[1] >> 4),
-            u32::from(specification[1] & 15),
-        );
+        let (horizontal, vertical) = (u32::from(specification[1] >> 4), u32::from(specification[1] & 15));
         if !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical) {
-            return Err(PictureError::damaged(
-                "a JPEG sampling factor is impossible",
-            ));
+            return Err(PictureError::damaged("a JPEG sampling factor is impossible"));
         }
-        Ok(Self {
-            id: specification[0],
-            horizontal,
-            vertical,
-        })
+        Ok(Self { id: specification[0], horizontal, vertical })
     }
 }
 
@@ -199,63 +165,29 @@ impl Scan {
     pub(super) fn parse(payload: &[u8], frame: &Frame) -> Result<Self, PictureError> {
         let damaged = || PictureError::damaged("a JPEG scan header is impossible");
         let count = usize::from(*payload.first().ok_or_else(damaged)?);
-        let (specifications, rest) = payload[1..]
-            .split_at_checked(2 * count)
-            .ok_or_else(damaged)?;
+        let (specifications, rest) = payload[1..].split_at_checked(2 * count).ok_or_else(damaged)?;
         let mut components = Vec::new();
         for specification in specifications.chunks_exact(2) {
-            let index = frame
-                .components
-                .iter()
-                .position(|c| c.id == specification[0])
-                .ok_or_else(damaged)?;
-            let (dc_table, ac_table) = (
-                usize::from(specification[1] >> 4),
-                usize::from(specification[1] & 15),
-            );
-            if dc_table > 3
-                || ac_table > 3
-                || components.iter().any(|c: &ScanComponent| c.index == index)
-            {
+            let index = frame.components.iter().position(|c| c.id == specification[0]).ok_or_else(damaged)?;
+            let (dc_table, ac_table) = (usize::from(specification[1] >> 4), usize::from(specification[1] & 15));
+            if dc_table > 3 || ac_table > 3 || components.iter().any(|c: &ScanComponent| c.index == index) {
                 return Err(damaged());
             }
-            components.push(ScanComponent {
-                index,
-                dc_table,
-                ac_table,
-            });
+            components.push(ScanComponent { index, dc_table, ac_table });
         }
         let [first, last, approximation, ..] = *rest else {
             return Err(damaged());
         };
         let (high, low) = (approximation >> 4, approximation & 15);
         // A sequential frame has whole blocks in each scan; writers are careless with what they put into these fields.
-        let (first, last, high, low) = if frame.progressive {
-            (first, last, high, low)
-        } else {
-            (0, 63, 0, 0)
-        };
-        let scan = Self {
-            components,
-            first,
-            last,
-            high,
-            low,
-        };
-        if scan.is_possible(frame.progressive) {
-            Ok(scan)
-        } else {
-            Err(damaged())
-        }
+        let (first, last, high, low) = if frame.progressive { (first, last, high, low) } else { (0, 63, 0, 0) };
+        let scan = Self { components, first, last, high, low };
+        if scan.is_possible(frame.progressive) { Ok(scan) } else { Err(damaged()) }
     }
 
     /// The rules of T.81 G.1.1.1 that the walk relies on.
     fn is_possible(&self, progressive: bool) -> bool {
-        let dc_alone_or_one_component = if self.first == 0 {
-            self.last == 0
-        } else {
-            self.components.len() == 1
-        };
+        let dc_alone_or_one_component = if self.first == 0 { self.last == 0 } else { self.components.len() == 1 };
         !self.components.is_empty()
             && self.first <= self.last
             && self.last <= 63

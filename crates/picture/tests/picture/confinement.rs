@@ -25,26 +25,15 @@ fn child() {
         "probe" => {
             let reports = [
                 ("missing", format!("{missing:?}")),
-                (
-                    "open",
-                    what_happened(std::fs::File::open("/proc/self/status")),
-                ),
-                (
-                    "create",
-                    what_happened(std::fs::File::create("/tmp/manyeyes-confined")),
-                ),
+                ("open", what_happened(std::fs::File::open("/proc/self/status"))),
+                ("create", what_happened(std::fs::File::create("/tmp/manyeyes-confined"))),
                 ("udp", what_happened(UdpSocket::bind("127.0.0.1:0"))),
                 ("tcp", what_happened(TcpStream::connect("127.0.0.1:9"))),
                 ("execute", what_happened(Command::new("/bin/true").spawn())),
-                (
-                    "thread",
-                    what_happened(std::thread::Builder::new().spawn(|| ())),
-                ),
+                ("thread", what_happened(std::thread::Builder::new().spawn(|| ()))),
             ];
             let lines = reports.map(|(what, happened)| format!("{what}: {happened}\n"));
-            std::io::stderr()
-                .write_all(lines.concat().as_bytes())
-                .unwrap();
+            std::io::stderr().write_all(lines.concat().as_bytes()).unwrap();
         }
         _ => panic!("there is no part {part}"),
     }
@@ -53,9 +42,7 @@ fn child() {
 }
 
 fn what_happened<T>(result: std::io::Result<T>) -> String {
-    result
-        .err()
-        .map_or_else(|| "done".to_owned(), |error| format!("{:?}", error.kind()))
+    result.err().map_or_else(|| "done".to_owned(), |error| format!("{:?}", error.kind()))
 }
 
 fn start(part: &str) -> Child {
@@ -70,15 +57,9 @@ fn start(part: &str) -> Child {
 }
 
 fn ask(child: &mut Child, file: &[u8], limits: Limits) -> Reply {
-    let head = RequestHead {
-        file_bytes: file.len() as u32,
-        longest_side: 64,
-        limits,
-    };
+    let head = RequestHead { file_bytes: file.len() as u32, longest_side: 64, limits };
     let input = child.stdin.as_mut().unwrap();
-    input
-        .write_all(&[&head.encode()[..], file].concat())
-        .unwrap();
+    input.write_all(&[&head.encode()[..], file].concat()).unwrap();
     let output = child.stderr.as_mut().unwrap();
     let mut head = [0; REPLY_HEAD_BYTES];
     output.read_exact(&mut head).unwrap();
@@ -93,12 +74,7 @@ fn ask(child: &mut Child, file: &[u8], limits: Limits) -> Reply {
 fn a_confined_process_reaches_no_file_no_socket_and_no_other_process() {
     let mut child = start("probe");
     let mut report = String::new();
-    child
-        .stderr
-        .as_mut()
-        .unwrap()
-        .read_to_string(&mut report)
-        .unwrap();
+    child.stderr.as_mut().unwrap().read_to_string(&mut report).unwrap();
     assert!(child.wait().unwrap().success(), "{report}");
     let expected = "missing: []\nopen: PermissionDenied\ncreate: PermissionDenied\nudp: PermissionDenied\n\
                     tcp: PermissionDenied\nexecute: PermissionDenied\nthread: PermissionDenied\n";
@@ -108,27 +84,14 @@ fn a_confined_process_reaches_no_file_no_socket_and_no_other_process() {
 #[test]
 fn a_confined_process_answers_with_thumbnails_of_every_format() {
     let mut child = start("serve");
-    for format in [
-        ImageFormat::Jpeg,
-        ImageFormat::Png,
-        ImageFormat::WebP,
-        ImageFormat::Gif,
-        ImageFormat::Bmp,
-    ] {
+    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp] {
         let file = samples::file(samples::picture(640, 480), format);
         let thumbnail = ask(&mut child, &file, Limits::default()).unwrap();
         let thumbnail = image::load_from_memory(&thumbnail).unwrap();
-        assert_eq!(
-            (thumbnail.width(), thumbnail.height()),
-            (64, 48),
-            "{format:?}"
-        );
+        assert_eq!((thumbnail.width(), thumbnail.height()), (64, 48), "{format:?}");
     }
     drop(child.stdin.take());
-    assert!(
-        child.wait().unwrap().success(),
-        "the end of its input ends it"
-    );
+    assert!(child.wait().unwrap().success(), "the end of its input ends it");
 }
 
 #[test]
@@ -142,10 +105,7 @@ fn a_refusal_names_the_reason_and_the_next_file_is_served() {
         (&file[..file.len() / 2], Limits::default(), "truncated"),
         (&file, small, "too_many_pixels"),
     ] {
-        let Refusal {
-            code: actual,
-            message,
-        } = ask(&mut child, bytes, limits).unwrap_err();
+        let Refusal { code: actual, message } = ask(&mut child, bytes, limits).unwrap_err();
         assert_eq!(actual, code);
         assert!(!message.is_empty(), "{code} says nothing");
     }
@@ -156,21 +116,11 @@ fn a_refusal_names_the_reason_and_the_next_file_is_served() {
 
 #[test]
 fn lengths_over_their_limits_are_refused_before_anything_is_allocated() {
-    let too_long = RequestHead {
-        file_bytes: u32::MAX,
-        longest_side: 1,
-        limits: Limits::default(),
-    };
+    let too_long = RequestHead { file_bytes: u32::MAX, longest_side: 1, limits: Limits::default() };
     assert!(RequestHead::decode(too_long.encode()).is_err());
     assert!(serve(&too_long.encode()[..], Vec::new()).is_err());
     assert!(ReplyHead::decode([0, 255, 255, 255, 255]).is_err());
     assert!(ReplyHead::decode([2, 0, 0, 0, 1]).is_err());
-    let fitting = RequestHead {
-        file_bytes: 77,
-        longest_side: 320,
-        limits: Limits {
-            max_pixels: 1 << 40,
-        },
-    };
+    let fitting = RequestHead { file_bytes: 77, longest_side: 320, limits: Limits { max_pixels: 1 << 40 } };
     assert_eq!(RequestHead::decode(fitting.encode()).unwrap(), fitting);
 }

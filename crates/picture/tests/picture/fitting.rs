@@ -18,10 +18,7 @@ fn row(picture: &Rgb, y: u32) -> &[[u8; 3]] {
 fn assert_within_one(actual: &[[u8; 3]], expected: &[[u8; 3]]) {
     assert_eq!(actual.len(), expected.len());
     for (x, (actual, expected)) in actual.iter().zip(expected).enumerate() {
-        let is_near = actual
-            .iter()
-            .zip(expected)
-            .all(|(a, b)| a.abs_diff(*b) <= 1);
+        let is_near = actual.iter().zip(expected).all(|(a, b)| a.abs_diff(*b) <= 1);
         assert!(is_near, "pixel {x} is {actual:?}, Pillow's {expected:?}");
     }
 }
@@ -29,15 +26,7 @@ fn assert_within_one(actual: &[[u8; 3]], expected: &[[u8; 3]]) {
 /// Pillow 13.0: `resize((20, 20), BILINEAR).crop((4, 4, 16, 16))` of 53 x 37 pixels of noise.
 #[test]
 fn squashing_matches_pillow_within_one_level() {
-    let square = fitted(
-        53,
-        37,
-        Fit::Squash {
-            width: 20,
-            height: 20,
-        },
-        12,
-    );
+    let square = fitted(53, 37, Fit::Squash { width: 20, height: 20 }, 12);
     assert_within_one(
         row(&square, 0),
         &[
@@ -120,15 +109,7 @@ fn fitting_the_shorter_side_matches_torchvision_on_pillow_within_one_level() {
 /// Pillow 13.0: `resize((90, 80), BILINEAR).crop((29, 24, 61, 56))`.
 #[test]
 fn enlarging_matches_pillow_within_one_level() {
-    let square = fitted(
-        53,
-        37,
-        Fit::Squash {
-            width: 90,
-            height: 80,
-        },
-        32,
-    );
+    let square = fitted(53, 37, Fit::Squash { width: 90, height: 80 }, 32);
     assert_within_one(
         &row(&square, 0)[..8],
         &[
@@ -147,18 +128,8 @@ fn enlarging_matches_pillow_within_one_level() {
 #[test]
 fn a_single_pixel_and_a_thin_line_fill_the_square() {
     for (width, height) in [(1, 1), (1, 900), (900, 1)] {
-        for fit in [
-            Fit::Squash {
-                width: 256,
-                height: 256,
-            },
-            Fit::ShorterSide(256),
-        ] {
-            assert_eq!(
-                fitted(width, height, fit, 224).pixels.len(),
-                224 * 224 * 3,
-                "{width} x {height}, {fit:?}"
-            );
+        for fit in [Fit::Squash { width: 256, height: 256 }, Fit::ShorterSide(256)] {
+            assert_eq!(fitted(width, height, fit, 224).pixels.len(), 224 * 224 * 3, "{width} x {height}, {fit:?}");
         }
     }
 }

@@ -9,39 +9,17 @@ use proptest::sample::{Index, select};
 use crate::jpeg_writer::{self, Layout};
 use crate::samples;
 
-const LIMITS: Limits = Limits {
-    max_pixels: 250_000,
-};
+const LIMITS: Limits = Limits { max_pixels: 250_000 };
 
 /// One small file of every kind.
 fn files() -> Vec<Vec<u8>> {
-    let formats = [
-        ImageFormat::Jpeg,
-        ImageFormat::Png,
-        ImageFormat::WebP,
-        ImageFormat::Gif,
-        ImageFormat::Bmp,
-    ];
-    let mut files = formats
-        .map(|format| samples::file(samples::noise(24, 17), format))
-        .to_vec();
-    files.push(samples::file(
-        samples::translucent(24, 17),
-        ImageFormat::WebP,
-    ));
-    for (components, progressive, restart_interval) in
-        [(1, true, 0), (3, true, 3), (3, false, 3), (4, true, 0)]
-    {
+    let formats = [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp];
+    let mut files = formats.map(|format| samples::file(samples::noise(24, 17), format)).to_vec();
+    files.push(samples::file(samples::translucent(24, 17), ImageFormat::WebP));
+    for (components, progressive, restart_interval) in [(1, true, 0), (3, true, 3), (3, false, 3), (4, true, 0)] {
         let sampling = if components == 3 { 2 } else { 1 };
-        let layout = Layout {
-            width: 40,
-            height: 33,
-            components,
-            sampling,
-            progressive,
-            scan_each: false,
-            restart_interval,
-        };
+        let layout =
+            Layout { width: 40, height: 33, components, sampling, progressive, scan_each: false, restart_interval };
         files.push(jpeg_writer::write(layout, 3).bytes);
     }
     files
@@ -69,9 +47,7 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
     if bytes.is_empty() {
         return;
     }
-    let range = |at: &Index, count: usize| {
-        at.index(bytes.len())..(at.index(bytes.len()) + count).min(bytes.len())
-    };
+    let range = |at: &Index, count: usize| at.index(bytes.len())..(at.index(bytes.len()) + count).min(bytes.len());
     match change {
         Change::Set(at, value) => *at.get_mut(bytes) = *value,
         Change::Cut(at) => bytes.truncate(at.index(bytes.len())),
@@ -89,13 +65,10 @@ fn take(bytes: &[u8]) {
     let header = read_header(bytes);
     if let Ok(picture) = decode(bytes, &LIMITS) {
         let header = header.expect("what can be decoded has a header");
-        assert_eq!(
-            u64::from(header.width) * u64::from(header.height),
-            picture.pixels.len() as u64 / 3
-        );
+        assert_eq!(u64::from(header.width) * u64::from(header.height), picture.pixels.len() as u64 / 3);
         assert!(picture.pixels.len() as u64 <= LIMITS.max_pixels * 3);
-        let square = decode_fitted(bytes, Fit::ShorterSide(32), 28, &LIMITS)
-            .expect("what can be decoded can be fitted");
+        let square =
+            decode_fitted(bytes, Fit::ShorterSide(32), 28, &LIMITS).expect("what can be decoded can be fitted");
         assert_eq!(square.pixels.len(), 28 * 28 * 3);
         assert!(thumbnail(bytes, 20, &LIMITS).is_ok());
     }

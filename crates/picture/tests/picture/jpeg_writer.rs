@@ -28,87 +28,26 @@ pub(crate) struct Written {
 
 /// Writes a file whose coefficients follow from `seed` and the layout's size alone, whatever the scans are.
 pub(crate) fn write(layout: Layout, seed: u64) -> Written {
-    let planes = (0..layout.components)
-        .map(|index| Plane::new(&layout, index, seed))
-        .collect::<Vec<_>>();
+    let planes = (0..layout.components).map(|index| Plane::new(&layout, index, seed)).collect::<Vec<_>>();
     let mut bytes = vec![0xff, 0xd8];
     headers(&mut bytes, &layout);
 
     let all = (0..layout.components).collect::<Vec<_>>();
-    let mut scan =
-        |components: &[usize], pass| write_scan(&mut bytes, &layout, &planes, components, pass);
+    let mut scan = |components: &[usize], pass| write_scan(&mut bytes, &layout, &planes, components, pass);
     if layout.progressive {
-        scan(
-            &all,
-            Pass {
-                first: 0,
-                last: 0,
-                high: 0,
-                low: 1,
-            },
-        );
+        scan(&all, Pass { first: 0, last: 0, high: 0, low: 1 });
         for component in &all {
-            scan(
-                &[*component],
-                Pass {
-                    first: 1,
-                    last: 5,
-                    high: 0,
-                    low: 1,
-                },
-            );
-            scan(
-                &[*component],
-                Pass {
-                    first: 6,
-                    last: 63,
-                    high: 0,
-                    low: 1,
-                },
-            );
+            scan(&[*component], Pass { first: 1, last: 5, high: 0, low: 1 });
+            scan(&[*component], Pass { first: 6, last: 63, high: 0, low: 1 });
         }
-        scan(
-            &all,
-            Pass {
-                first: 0,
-                last: 0,
-                high: 1,
-                low: 0,
-            },
-        );
+        scan(&all, Pass { first: 0, last: 0, high: 1, low: 0 });
         for component in &all {
-            scan(
-                &[*component],
-                Pass {
-                    first: 1,
-                    last: 63,
-                    high: 1,
-                    low: 0,
-                },
-            );
+            scan(&[*component], Pass { first: 1, last: 63, high: 1, low: 0 });
         }
     } else if layout.scan_each {
-        all.iter().for_each(|component| {
-            scan(
-                &[*component],
-                Pass {
-                    first: 0,
-                    last: 63,
-                    high: 0,
-                    low: 0,
-                },
-            )
-        });
+        all.iter().for_each(|component| scan(&[*component], Pass { first: 0, last: 63, high: 0, low: 0 }));
     } else {
-        scan(
-            &all,
-            Pass {
-                first: 0,
-                last: 63,
-                high: 0,
-                low: 0,
-            },
-        );
+        scan(&all, Pass { first: 0, last: 63, high: 0, low: 0 });
     }
     let data_end = bytes.len();
     bytes.extend([0xff, 0xd9]);
@@ -130,22 +69,12 @@ impl Plane {
     fn new(layout: &Layout, index: usize, seed: u64) -> Self {
         let sampling = if index == 0 { layout.sampling } else { 1 };
         let units = |side: u16| usize::from(side).div_ceil(8 * layout.sampling);
-        let alone = |side: u16| {
-            (usize::from(side) * sampling)
-                .div_ceil(layout.sampling)
-                .div_ceil(8)
-        };
+        let alone = |side: u16| (usize::from(side) * sampling).div_ceil(layout.sampling).div_ceil(8);
         let stride = units(layout.width) * sampling;
         let count = stride * units(layout.height) * sampling;
         let mut random = Random(seed ^ (index as u64 + 1) << 32);
         let blocks = (0..count).map(|_| random.block()).collect();
-        Self {
-            sampling,
-            stride,
-            across: alone(layout.width),
-            down: alone(layout.height),
-            blocks,
-        }
+        Self { sampling, stride, across: alone(layout.width), down: alone(layout.height), blocks }
     }
 }
 
@@ -153,10 +82,7 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
@@ -205,16 +131,8 @@ fn segment(bytes: &mut Vec<u8>, marker: u8, payload: &[u8]) {
 /// Tables and frame header.
 fn headers(bytes: &mut Vec<u8>, layout: &Layout) {
     segment(bytes, 0xdb, &[&[0_u8][..], &[2; 64]].concat());
-    segment(
-        bytes,
-        0xc4,
-        &[&[0x00][..], &dc_counts(), &(0..12).collect::<Vec<u8>>()].concat(),
-    );
-    segment(
-        bytes,
-        0xc4,
-        &[&[0x10][..], &ac_counts(), &(0..=255).collect::<Vec<u8>>()].concat(),
-    );
+    segment(bytes, 0xc4, &[&[0x00][..], &dc_counts(), &(0..12).collect::<Vec<u8>>()].concat());
+    segment(bytes, 0xc4, &[&[0x10][..], &ac_counts(), &(0..=255).collect::<Vec<u8>>()].concat());
     if layout.restart_interval > 0 {
         segment(bytes, 0xdd, &layout.restart_interval.to_be_bytes());
     }
@@ -230,35 +148,17 @@ fn frame_header(bytes: &mut Vec<u8>, layout: &Layout) {
         let sampling = if index == 0 { layout.sampling as u8 } else { 1 };
         payload.extend([index as u8 + 1, sampling << 4 | sampling, 0]);
     }
-    segment(
-        bytes,
-        if layout.progressive { 0xc2 } else { 0xc0 },
-        &payload,
-    );
+    segment(bytes, if layout.progressive { 0xc2 } else { 0xc0 }, &payload);
 }
 
-fn write_scan(
-    bytes: &mut Vec<u8>,
-    layout: &Layout,
-    planes: &[Plane],
-    components: &[usize],
-    pass: Pass,
-) {
+fn write_scan(bytes: &mut Vec<u8>, layout: &Layout, planes: &[Plane], components: &[usize], pass: Pass) {
     let mut payload = vec![components.len() as u8];
-    components
-        .iter()
-        .for_each(|index| payload.extend([*index as u8 + 1, 0]));
+    components.iter().for_each(|index| payload.extend([*index as u8 + 1, 0]));
     payload.extend([pass.first as u8, pass.last as u8, pass.high << 4 | pass.low]);
     segment(bytes, 0xda, &payload);
 
     let units = units(layout, planes, components);
-    let mut coder = Coder {
-        bytes,
-        pending: 0,
-        pending_bits: 0,
-        predictions: [0; 4],
-        ended_blocks: 0,
-    };
+    let mut coder = Coder { bytes, pending: 0, pending_bits: 0, predictions: [0; 4], ended_blocks: 0 };
     for (nth, unit) in units.iter().enumerate() {
         let interval = usize::from(layout.restart_interval);
         if interval > 0 && nth > 0 && nth % interval == 0 {
@@ -278,38 +178,25 @@ fn write_scan(
 }
 
 /// The blocks of each MCU, in the order of the scan.
-fn units<'a>(
-    layout: &Layout,
-    planes: &'a [Plane],
-    components: &[usize],
-) -> Vec<Vec<(usize, &'a Block)>> {
+fn units<'a>(layout: &Layout, planes: &'a [Plane], components: &[usize]) -> Vec<Vec<(usize, &'a Block)>> {
     if let [component] = components {
         let plane = &planes[*component];
         let places = (0..plane.down).flat_map(|y| (0..plane.across).map(move |x| (x, y)));
-        return places
-            .map(|(x, y)| vec![(*component, &plane.blocks[y * plane.stride + x])])
-            .collect();
+        return places.map(|(x, y)| vec![(*component, &plane.blocks[y * plane.stride + x])]).collect();
     }
     let across = usize::from(layout.width).div_ceil(8 * layout.sampling);
     let down = usize::from(layout.height).div_ceil(8 * layout.sampling);
     let unit = |x: usize, y: usize| {
         let blocks = components.iter().flat_map(move |component| {
             let plane = &planes[*component];
-            let places =
-                (0..plane.sampling).flat_map(move |v| (0..plane.sampling).map(move |h| (h, v)));
+            let places = (0..plane.sampling).flat_map(move |v| (0..plane.sampling).map(move |h| (h, v)));
             places.map(move |(h, v)| {
-                (
-                    *component,
-                    &plane.blocks[(y * plane.sampling + v) * plane.stride + x * plane.sampling + h],
-                )
+                (*component, &plane.blocks[(y * plane.sampling + v) * plane.stride + x * plane.sampling + h])
             })
         });
         blocks.collect()
     };
-    (0..down)
-        .flat_map(|y| (0..across).map(move |x| (x, y)))
-        .map(|(x, y)| unit(x, y))
-        .collect()
+    (0..down).flat_map(|y| (0..across).map(move |x| (x, y))).map(|(x, y)| unit(x, y)).collect()
 }
 
 struct Coder<'a> {
@@ -369,17 +256,9 @@ impl Coder<'_> {
     }
 
     fn ac_refine(&mut self, block: &Block, pass: Pass) {
-        let last_new = (pass.first..=pass.last)
-            .rev()
-            .find(|k| block[*k].abs() == 1)
-            .unwrap_or(0);
+        let last_new = (pass.first..=pass.last).rev().find(|k| block[*k].abs() == 1).unwrap_or(0);
         let (mut zeros, mut corrections) = (0_u8, Vec::new());
-        for (k, coefficient) in block
-            .iter()
-            .enumerate()
-            .take(pass.last + 1)
-            .skip(pass.first)
-        {
+        for (k, coefficient) in block.iter().enumerate().take(pass.last + 1).skip(pass.first) {
             let value = coefficient.abs();
             if value == 0 {
                 zeros += 1;
@@ -424,11 +303,7 @@ impl Coder<'_> {
     /// The value's bits behind its size; a negative one is written one lower.
     fn magnitude(&mut self, value: i16) {
         let count = size(value);
-        let bits = if value < 0 {
-            i32::from(value) + (1 << count) - 1
-        } else {
-            value.into()
-        };
+        let bits = if value < 0 { i32::from(value) + (1 << count) - 1 } else { value.into() };
         self.bits(bits as u32, count);
     }
 
@@ -483,26 +358,9 @@ pub(crate) fn flat_cmyk(stored: [u8; 4]) -> Vec<u8> {
         let mut block = [0; 64];
         // The DC coefficient is eight times the mean, and the quantisation step is 2.
         block[0] = (i16::from(value) - 128) * 4;
-        Plane {
-            sampling: 1,
-            stride: 1,
-            across: 1,
-            down: 1,
-            blocks: vec![block],
-        }
+        Plane { sampling: 1, stride: 1, across: 1, down: 1, blocks: vec![block] }
     });
-    write_scan(
-        &mut bytes,
-        &layout,
-        &planes,
-        &[0, 1, 2, 3],
-        Pass {
-            first: 0,
-            last: 63,
-            high: 0,
-            low: 0,
-        },
-    );
+    write_scan(&mut bytes, &layout, &planes, &[0, 1, 2, 3], Pass { first: 0, last: 63, high: 0, low: 0 });
     bytes.extend([0xff, 0xd9]);
     bytes
 }

@@ -1,10 +1,7 @@
 //! The promises of picture, on files that the tests make themselves and, where they are at hand, on real photos.
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
-#![expect(
-    clippy::print_stderr,
-    reason = "tells which tests were not run for want of photos"
-)]
+#![expect(clippy::print_stderr, reason = "tells which tests were not run for want of photos")]
 
 mod confinement;
 mod cut_files;

@@ -10,12 +10,7 @@ use crate::samples;
 
 /// An EXIF block with nothing but the orientation.
 fn exif(orientation: u8) -> Vec<u8> {
-    [
-        &b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..],
-        &[orientation],
-        &[0; 6],
-    ]
-    .concat()
+    [&b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..], &[orientation], &[0; 6]].concat()
 }
 
 /// `picture` stored so that its EXIF orientation shows it upright.
@@ -33,9 +28,7 @@ fn stored(picture: &DynamicImage, orientation: u8) -> DynamicImage {
 fn encoded(mut encoder: impl ImageEncoder, picture: &DynamicImage, orientation: u8) {
     encoder.set_exif_metadata(exif(orientation)).unwrap();
     let kind = picture.color().into();
-    encoder
-        .write_image(picture.as_bytes(), picture.width(), picture.height(), kind)
-        .unwrap();
+    encoder.write_image(picture.as_bytes(), picture.width(), picture.height(), kind).unwrap();
 }
 
 fn jpeg(picture: &DynamicImage, orientation: u8) -> Vec<u8> {
@@ -73,16 +66,9 @@ fn every_orientation_is_shown_upright() {
             ("JPEG", jpeg(&stored, orientation), 16),
         ] {
             let shown = decode(&bytes, &Limits::default()).unwrap();
-            assert_eq!(
-                (shown.width, shown.height),
-                (67, 41),
-                "{name}, orientation {orientation}"
-            );
+            assert_eq!((shown.width, shown.height), (67, 41), "{name}, orientation {orientation}");
             let difference = largest_difference(&shown.pixels, upright.as_bytes());
-            assert!(
-                difference <= tolerance,
-                "{name}, orientation {orientation} differs by {difference}"
-            );
+            assert!(difference <= tolerance, "{name}, orientation {orientation} differs by {difference}");
         }
     }
 }
@@ -91,25 +77,13 @@ fn every_orientation_is_shown_upright() {
 #[test]
 fn the_fitted_square_does_not_depend_on_how_the_photo_lies_in_its_file() {
     let upright = DynamicImage::from(samples::noise(131, 90));
-    for (fit, crop) in [
-        (
-            Fit::Squash {
-                width: 51,
-                height: 40,
-            },
-            32,
-        ),
-        (Fit::ShorterSide(39), 30),
-    ] {
+    for (fit, crop) in [(Fit::Squash { width: 51, height: 40 }, 32), (Fit::ShorterSide(39), 30)] {
         let expected = decode_fitted(&png(&upright, 1), fit, crop, &Limits::default()).unwrap();
         for orientation in 2..=8 {
             let bytes = png(&stored(&upright, orientation), orientation);
             let actual = decode_fitted(&bytes, fit, crop, &Limits::default()).unwrap();
             let difference = largest_difference(&actual.pixels, &expected.pixels);
-            assert!(
-                difference <= 1,
-                "{fit:?}, orientation {orientation} differs by {difference}"
-            );
+            assert!(difference <= 1, "{fit:?}, orientation {orientation} differs by {difference}");
         }
     }
 }
@@ -133,12 +107,7 @@ fn a_thumbnail_is_upright_and_never_larger_than_the_photo() {
 fn an_orientation_that_makes_no_sense_is_none() {
     let picture = DynamicImage::from(samples::picture(67, 41));
     for orientation in [0, 9, 255] {
-        assert_eq!(
-            decode(&png(&picture, orientation), &Limits::default())
-                .unwrap()
-                .width,
-            67
-        );
+        assert_eq!(decode(&png(&picture, orientation), &Limits::default()).unwrap().width, 67);
     }
     let cut_exif = {
         let mut bytes = jpeg(&picture, 6);

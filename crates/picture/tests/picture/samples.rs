@@ -45,13 +45,8 @@ pub(crate) fn photos(variable: &str, test: &str) -> Option<Vec<PathBuf>> {
         eprintln!("NOT RUN without {variable}: {test}");
         return None;
     };
-    let entries = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let is_photo = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|e| e == "jpg" || e == "png" || e == "webp")
-    };
+    let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_photo = |path: &PathBuf| path.extension().is_some_and(|e| e == "jpg" || e == "png" || e == "webp");
     let mut photos = entries.filter(is_photo).collect::<Vec<_>>();
     photos.sort();
     assert!(!photos.is_empty(), "{} holds no photo", folder.display());

@@ -6,10 +6,9 @@ use bytes::{Buf, Bytes};
 
 use super::encode::{CRITICAL, FLAG_RESEND};
 use super::{
-    Assign, DecodeError, Extension, Extensions, FrameNumber, Hello, MAGIC, MAX_EXTENSION_BYTES,
-    MAX_LABEL_NAME, MAX_LABELS, MAX_MODELS, MAX_NAME, MAX_PAYLOAD, MAX_SENTENCE, MAX_SMALL_FRAME,
-    MAX_TOKEN, ManagerFrame, ModelDescription, Refusal, RefusalCode, Stage, VersionRange, Welcome,
-    WorkerFrame,
+    Assign, DecodeError, Extension, Extensions, FrameNumber, Hello, MAGIC, MAX_EXTENSION_BYTES, MAX_LABEL_NAME,
+    MAX_LABELS, MAX_MODELS, MAX_NAME, MAX_PAYLOAD, MAX_SENTENCE, MAX_SMALL_FRAME, MAX_TOKEN, ManagerFrame,
+    ModelDescription, Refusal, RefusalCode, Stage, VersionRange, Welcome, WorkerFrame,
 };
 use crate::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest};
 use crate::result::{Answer, Failure, FailureCode, Label, WorkerTiming};
@@ -25,35 +24,18 @@ impl WorkerFrame {
             HELLO => return body.hello().map(Self::Hello),
             RESULT => {
                 let (image, attempt) = body.delivery()?;
-                Self::Result {
-                    image,
-                    attempt,
-                    answer: body.answer()?,
-                    extensions: body.extensions()?,
-                }
+                Self::Result { image, attempt, answer: body.answer()?, extensions: body.extensions()? }
             }
             FAILED => {
                 let (image, attempt) = body.delivery()?;
-                Self::Failed {
-                    image,
-                    attempt,
-                    failure: body.failure()?,
-                }
+                Self::Failed { image, attempt, failure: body.failure()? }
             }
             PROGRESS => {
                 let (image, attempt) = body.delivery()?;
-                Self::Progress {
-                    image,
-                    attempt,
-                    stage: body.stage()?,
-                }
+                Self::Progress { image, attempt, stage: body.stage()? }
             }
-            PING => Self::Ping {
-                nonce: body.u64("nonce")?,
-            },
-            PONG => Self::Pong {
-                nonce: body.u64("nonce")?,
-            },
+            PING => Self::Ping { nonce: body.u64("nonce")? },
+            PONG => Self::Pong { nonce: body.u64("nonce")? },
             GOODBYE => Self::Goodbye,
             unknown => return Err(DecodeError::UnknownFrame(unknown)),
         };
@@ -72,10 +54,7 @@ impl ManagerFrame {
         let mut body = Body(frame);
         let number = body.u8("number")?;
         if number != ASSIGN && length > MAX_SMALL_FRAME {
-            return Err(DecodeError::TooLong {
-                length,
-                limit: MAX_SMALL_FRAME,
-            });
+            return Err(DecodeError::TooLong { length, limit: MAX_SMALL_FRAME });
         }
         let frame = match number {
             WELCOME => return body.welcome().map(Self::Welcome),
@@ -90,12 +69,8 @@ impl ManagerFrame {
                 Self::ResultAck { image, attempt }
             }
             DRAIN => Self::Drain,
-            PING => Self::Ping {
-                nonce: body.u64("nonce")?,
-            },
-            PONG => Self::Pong {
-                nonce: body.u64("nonce")?,
-            },
+            PING => Self::Ping { nonce: body.u64("nonce")? },
+            PONG => Self::Pong { nonce: body.u64("nonce")? },
             GOODBYE => Self::Goodbye,
             unknown => return Err(DecodeError::UnknownFrame(unknown)),
         };
@@ -127,10 +102,7 @@ impl Body {
         if self.array::<4>("magic")? != MAGIC {
             return Err(DecodeError::Invalid("magic"));
         }
-        let versions = VersionRange {
-            min: self.u16("versions")?,
-            max: self.u16("versions")?,
-        };
+        let versions = VersionRange { min: self.u16("versions")?, max: self.u16("versions")? };
         if versions.min > versions.max {
             return Err(DecodeError::Invalid("versions"));
         }
@@ -184,10 +156,7 @@ impl Body {
             65 => RefusalCode::ShuttingDown,
             _ => return Err(DecodeError::Invalid("refusal code")),
         };
-        Ok(Refusal {
-            code,
-            sentence: self.long_text("refusal", MAX_SENTENCE)?,
-        })
+        Ok(Refusal { code, sentence: self.long_text("refusal", MAX_SENTENCE)? })
     }
 
     fn assign(mut self) -> Result<Assign, DecodeError> {
@@ -202,23 +171,12 @@ impl Body {
         let extensions = self.extensions()?;
         let payload = self.0;
         if payload.len() > MAX_PAYLOAD {
-            return Err(DecodeError::TooLong {
-                length: payload.len(),
-                limit: MAX_PAYLOAD,
-            });
+            return Err(DecodeError::TooLong { length: payload.len(), limit: MAX_PAYLOAD });
         }
         if resend && !payload.is_empty() {
             return Err(DecodeError::Trailing(payload.len()));
         }
-        Ok(Assign {
-            image,
-            attempt,
-            model,
-            deadline,
-            resend,
-            extensions,
-            payload,
-        })
+        Ok(Assign { image, attempt, model, deadline, resend, extensions, payload })
     }
 
     fn delivery(&mut self) -> Result<(ImageId, Attempt), DecodeError> {
@@ -246,20 +204,12 @@ impl Body {
         if !(0.0..=1.0).contains(&probability) {
             return Err(DecodeError::Invalid("probability"));
         }
-        Ok(Label {
-            index,
-            probability,
-            name: self.short_text("label name", MAX_LABEL_NAME)?,
-        })
+        Ok(Label { index, probability, name: self.short_text("label name", MAX_LABEL_NAME)? })
     }
 
     fn failure(&mut self) -> Result<Failure, DecodeError> {
-        let code = FailureCode::from_number(self.u16("failure code")?)
-            .ok_or(DecodeError::Invalid("failure code"))?;
-        Ok(Failure {
-            code,
-            message: self.long_text("failure message", MAX_SENTENCE)?,
-        })
+        let code = FailureCode::from_number(self.u16("failure code")?).ok_or(DecodeError::Invalid("failure code"))?;
+        Ok(Failure { code, message: self.long_text("failure message", MAX_SENTENCE)? })
     }
 
     fn stage(&mut self) -> Result<Stage, DecodeError> {
@@ -273,10 +223,7 @@ impl Body {
     fn extensions(&mut self) -> Result<Extensions, DecodeError> {
         let length = usize::from(self.u16("extensions")?);
         if length > MAX_EXTENSION_BYTES {
-            return Err(DecodeError::TooLong {
-                length,
-                limit: MAX_EXTENSION_BYTES,
-            });
+            return Err(DecodeError::TooLong { length, limit: MAX_EXTENSION_BYTES });
         }
         let mut block = Self(self.bytes("extensions", length)?);
         let mut entries = Vec::new();
@@ -302,12 +249,7 @@ impl Body {
         self.text(field, length, limit)
     }
 
-    fn text(
-        &mut self,
-        field: &'static str,
-        length: usize,
-        limit: usize,
-    ) -> Result<String, DecodeError> {
+    fn text(&mut self, field: &'static str, length: usize, limit: usize) -> Result<String, DecodeError> {
         if length > limit {
             return Err(DecodeError::TooLong { length, limit });
         }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    Assign, Encoded, Extension, Extensions, FrameNumber, Hello, LENGTH_BYTES, MAGIC,
-    MAX_EXTENSION_BYTES, MAX_LABEL_NAME, MAX_LABELS, MAX_MODELS, MAX_NAME, MAX_SENTENCE, MAX_TOKEN,
-    ManagerFrame, WorkerFrame,
+    Assign, Encoded, Extension, Extensions, FrameNumber, Hello, LENGTH_BYTES, MAGIC, MAX_EXTENSION_BYTES,
+    MAX_LABEL_NAME, MAX_LABELS, MAX_MODELS, MAX_NAME, MAX_SENTENCE, MAX_TOKEN, ManagerFrame, WorkerFrame,
 };
 use crate::id::{Attempt, ImageId};
 use crate::result::{Answer, Failure};
@@ -18,29 +17,16 @@ impl WorkerFrame {
     pub fn encode(&self) -> Encoded {
         match self {
             Self::Hello(hello) => small(FrameNumber::Hello, |body| put_hello(body, hello)),
-            Self::Result {
-                image,
-                attempt,
-                answer,
-                extensions,
-            } => small(FrameNumber::Result, |body| {
+            Self::Result { image, attempt, answer, extensions } => small(FrameNumber::Result, |body| {
                 put_delivery(body, *image, *attempt);
                 put_answer(body, answer);
                 put_extensions(body, extensions);
             }),
-            Self::Failed {
-                image,
-                attempt,
-                failure,
-            } => small(FrameNumber::Failed, |body| {
+            Self::Failed { image, attempt, failure } => small(FrameNumber::Failed, |body| {
                 put_delivery(body, *image, *attempt);
                 put_failure(body, failure);
             }),
-            Self::Progress {
-                image,
-                attempt,
-                stage,
-            } => small(FrameNumber::Progress, |body| {
+            Self::Progress { image, attempt, stage } => small(FrameNumber::Progress, |body| {
                 put_delivery(body, *image, *attempt);
                 body.put_u8(*stage as u8);
             }),
@@ -67,12 +53,10 @@ impl ManagerFrame {
                 put_long_text(body, &refusal.sentence, MAX_SENTENCE);
             }),
             Self::Assign(assign) => encode_assign(assign),
-            Self::Cancel { image, attempt } => small(FrameNumber::Cancel, |body| {
-                put_delivery(body, *image, *attempt)
-            }),
-            Self::ResultAck { image, attempt } => small(FrameNumber::ResultAck, |body| {
-                put_delivery(body, *image, *attempt)
-            }),
+            Self::Cancel { image, attempt } => small(FrameNumber::Cancel, |body| put_delivery(body, *image, *attempt)),
+            Self::ResultAck { image, attempt } => {
+                small(FrameNumber::ResultAck, |body| put_delivery(body, *image, *attempt))
+            }
             Self::Drain => small(FrameNumber::Drain, |_| {}),
             Self::Ping { nonce } => small(FrameNumber::Ping, |body| body.put_u64(*nonce)),
             Self::Pong { nonce } => small(FrameNumber::Pong, |body| body.put_u64(*nonce)),
@@ -109,10 +93,7 @@ fn framed(number: FrameNumber, payload: Bytes, fill: impl FnOnce(&mut BytesMut))
     fill(&mut head);
     let length = length_field(head.len() - LENGTH_BYTES + payload.len());
     head[..LENGTH_BYTES].copy_from_slice(&length);
-    Encoded {
-        head: head.freeze(),
-        payload,
-    }
+    Encoded { head: head.freeze(), payload }
 }
 
 fn length_field(counted: usize) -> [u8; LENGTH_BYTES] {
@@ -135,11 +116,7 @@ fn put_hello(body: &mut BytesMut, hello: &Hello) {
         body.put_slice(&model.digest.0);
         body.put_u8(u8::from(model.verified));
         put_short_text(body, &model.name, MAX_NAME);
-        put_long_text(
-            body,
-            model.notice.as_deref().unwrap_or_default(),
-            MAX_SENTENCE,
-        );
+        put_long_text(body, model.notice.as_deref().unwrap_or_default(), MAX_SENTENCE);
     }
 }
 
@@ -150,12 +127,7 @@ fn put_delivery(body: &mut BytesMut, image: ImageId, attempt: Attempt) {
 
 fn put_answer(body: &mut BytesMut, answer: &Answer) {
     let timing = &answer.timing;
-    for part in [
-        timing.receive,
-        timing.queue,
-        timing.decode,
-        timing.inference,
-    ] {
+    for part in [timing.receive, timing.queue, timing.decode, timing.inference] {
         body.put_u32(microseconds(part));
     }
     let labels = &answer.labels[..answer.labels.len().min(MAX_LABELS)];
@@ -175,12 +147,7 @@ fn put_failure(body: &mut BytesMut, failure: &Failure) {
 /// The block's length, then kind (with the critical bit), length and value of each entry, as many as fit.
 fn put_extensions(body: &mut BytesMut, extensions: &Extensions) {
     let mut block = BytesMut::new();
-    for Extension {
-        kind,
-        critical,
-        value,
-    } in &extensions.0
-    {
+    for Extension { kind, critical, value } in &extensions.0 {
         if block.len() + 4 + value.len() > MAX_EXTENSION_BYTES {
             break;
         }

@@ -36,40 +36,19 @@ fn pinned() -> Vec<(&'static str, Said)> {
             Said::Worker(WorkerFrame::Failed {
                 image: ImageId(5),
                 attempt: Attempt(1),
-                failure: Failure {
-                    code: FailureCode::Truncated,
-                    message: "!".to_owned(),
-                },
+                failure: Failure { code: FailureCode::Truncated, message: "!".to_owned() },
             }),
         ),
         (
             "0000000e 04 0000000000000005 00000001 01",
-            Said::Worker(WorkerFrame::Progress {
-                image: ImageId(5),
-                attempt: Attempt(1),
-                stage: Stage::Received,
-            }),
+            Said::Worker(WorkerFrame::Progress { image: ImageId(5), attempt: Attempt(1), stage: Stage::Received }),
         ),
         (
             "0000000e 04 0000000000000005 00000001 02",
-            Said::Worker(WorkerFrame::Progress {
-                image: ImageId(5),
-                attempt: Attempt(1),
-                stage: Stage::Started,
-            }),
+            Said::Worker(WorkerFrame::Progress { image: ImageId(5), attempt: Attempt(1), stage: Stage::Started }),
         ),
-        (
-            "00000009 40 0123456789abcdef",
-            Said::Worker(WorkerFrame::Ping {
-                nonce: 0x0123_4567_89ab_cdef,
-            }),
-        ),
-        (
-            "00000009 41 0123456789abcdef",
-            Said::Worker(WorkerFrame::Pong {
-                nonce: 0x0123_4567_89ab_cdef,
-            }),
-        ),
+        ("00000009 40 0123456789abcdef", Said::Worker(WorkerFrame::Ping { nonce: 0x0123_4567_89ab_cdef })),
+        ("00000009 41 0123456789abcdef", Said::Worker(WorkerFrame::Pong { nonce: 0x0123_4567_89ab_cdef })),
         ("00000001 42", Said::Worker(WorkerFrame::Goodbye)),
         (
             "0000001b 21 0001 33333333333333333333333333333333 000003e8 00001388",
@@ -82,10 +61,7 @@ fn pinned() -> Vec<(&'static str, Said)> {
         ),
         (
             "00000007 22 0002 0002 6e6f",
-            Said::Manager(ManagerFrame::Refused(Refusal {
-                code: RefusalCode::Token,
-                sentence: "no".to_owned(),
-            })),
+            Said::Manager(ManagerFrame::Refused(Refusal { code: RefusalCode::Token, sentence: "no".to_owned() })),
         ),
         (
             "0000003f 23 0000000000000005 00000001 \
@@ -96,11 +72,7 @@ fn pinned() -> Vec<(&'static str, Said)> {
                 model: ModelDigest([0x22; 32]),
                 deadline: Duration::from_secs(10),
                 resend: false,
-                extensions: Extensions(vec![Extension {
-                    kind: 7,
-                    critical: true,
-                    value: Bytes::from_static(&[0xff]),
-                }]),
+                extensions: Extensions(vec![Extension { kind: 7, critical: true, value: Bytes::from_static(&[0xff]) }]),
                 payload: Bytes::from_static(&[0xff, 0xd8, 0xff, 0xe0, 0x00, 0x10]),
             })),
         ),
@@ -119,31 +91,15 @@ fn pinned() -> Vec<(&'static str, Said)> {
         ),
         (
             "0000000d 24 0000000000000005 00000001",
-            Said::Manager(ManagerFrame::Cancel {
-                image: ImageId(5),
-                attempt: Attempt(1),
-            }),
+            Said::Manager(ManagerFrame::Cancel { image: ImageId(5), attempt: Attempt(1) }),
         ),
         (
             "0000000d 25 0000000000000005 00000001",
-            Said::Manager(ManagerFrame::ResultAck {
-                image: ImageId(5),
-                attempt: Attempt(1),
-            }),
+            Said::Manager(ManagerFrame::ResultAck { image: ImageId(5), attempt: Attempt(1) }),
         ),
         ("00000001 26", Said::Manager(ManagerFrame::Drain)),
-        (
-            "00000009 40 0123456789abcdef",
-            Said::Manager(ManagerFrame::Ping {
-                nonce: 0x0123_4567_89ab_cdef,
-            }),
-        ),
-        (
-            "00000009 41 0123456789abcdef",
-            Said::Manager(ManagerFrame::Pong {
-                nonce: 0x0123_4567_89ab_cdef,
-            }),
-        ),
+        ("00000009 40 0123456789abcdef", Said::Manager(ManagerFrame::Ping { nonce: 0x0123_4567_89ab_cdef })),
+        ("00000009 41 0123456789abcdef", Said::Manager(ManagerFrame::Pong { nonce: 0x0123_4567_89ab_cdef })),
         ("00000001 42", Said::Manager(ManagerFrame::Goodbye)),
     ]
 }
@@ -151,11 +107,7 @@ fn pinned() -> Vec<(&'static str, Said)> {
 #[test]
 fn every_frame_has_its_frozen_bytes() {
     for (hex, said) in pinned() {
-        let bytes: String = said
-            .encode()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let bytes: String = said.encode().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(bytes, hex.replace(' ', ""), "{said:?}");
     }
 }
@@ -177,10 +129,7 @@ fn every_frame_that_is_cut_short_is_an_error() {
         };
         for length in 0..fields {
             let cut = said.decode(body.slice(..length));
-            assert!(
-                matches!(cut, Err(DecodeError::Short(_))),
-                "{length} bytes of {said:?}: {cut:?}"
-            );
+            assert!(matches!(cut, Err(DecodeError::Short(_))), "{length} bytes of {said:?}: {cut:?}");
         }
     }
 }
@@ -236,9 +185,7 @@ fn the_payload_of_an_assignment_is_not_copied() {
     });
     assert_eq!(assign.encode().payload.as_ptr(), payload.as_ptr());
     let body = Said::Manager(assign).body();
-    let Ok(ManagerFrame::Assign(read)) = ManagerFrame::decode(body.clone()) else {
-        panic!("not read")
-    };
+    let Ok(ManagerFrame::Assign(read)) = ManagerFrame::decode(body.clone()) else { panic!("not read") };
     assert_eq!(read.payload.as_ptr(), body[body.len() - 1000..].as_ptr());
 }
 
@@ -246,10 +193,7 @@ fn the_payload_of_an_assignment_is_not_copied() {
 fn a_claim_over_the_limit_is_refused_before_its_bytes_come() {
     let mut buffer = BytesMut::new();
     buffer.put_u32(101);
-    let refused = DecodeError::TooLong {
-        length: 101,
-        limit: 100,
-    };
+    let refused = DecodeError::TooLong { length: 101, limit: 100 };
     assert_eq!(split_frame(&mut buffer, 100), Err(refused));
 }
 
@@ -260,19 +204,12 @@ fn a_frame_is_split_from_a_buffer_once_it_is_whole() {
     let mut buffer = BytesMut::new();
     for (position, byte) in bytes.iter().enumerate() {
         let split = split_frame(&mut buffer, MAX_SMALL_FRAME).unwrap();
-        let missing = if position < 4 {
-            4 - position
-        } else {
-            bytes.len() - position
-        };
+        let missing = if position < 4 { 4 - position } else { bytes.len() - position };
         assert_eq!(split, Split::Missing(missing));
         buffer.put_u8(*byte);
     }
     buffer.put_u8(0);
-    assert_eq!(
-        split_frame(&mut buffer, MAX_SMALL_FRAME),
-        Ok(Split::Frame(said.body()))
-    );
+    assert_eq!(split_frame(&mut buffer, MAX_SMALL_FRAME), Ok(Split::Frame(said.body())));
     assert_eq!(buffer.len(), 1);
 }
 
@@ -280,10 +217,7 @@ fn a_frame_is_split_from_a_buffer_once_it_is_whole() {
 fn a_small_frame_of_the_manager_may_not_be_as_long_as_an_assignment() {
     let mut body = vec![FrameNumber::Refused as u8];
     body.resize(MAX_SMALL_FRAME + 1, 0);
-    assert!(matches!(
-        ManagerFrame::decode(Bytes::from(body)),
-        Err(DecodeError::TooLong { .. })
-    ));
+    assert!(matches!(ManagerFrame::decode(Bytes::from(body)), Err(DecodeError::TooLong { .. })));
 }
 
 #[test]
@@ -302,34 +236,16 @@ fn the_longest_small_frames_are_within_the_limit() {
         models: vec![model; 100],
         ..hello()
     };
-    let label = Label {
-        index: 1,
-        name: long.clone(),
-        probability: 1.0,
-    };
-    let extension = Extension {
-        kind: 1,
-        critical: false,
-        value: Bytes::from(vec![0; 4000]),
-    };
+    let label = Label { index: 1, name: long.clone(), probability: 1.0 };
+    let extension = Extension { kind: 1, critical: false, value: Bytes::from(vec![0; 4000]) };
     let result = WorkerFrame::Result {
         image: ImageId(1),
         attempt: Attempt(1),
-        answer: Answer {
-            labels: vec![label; 1000],
-            timing: WorkerTiming::default(),
-        },
+        answer: Answer { labels: vec![label; 1000], timing: WorkerTiming::default() },
         extensions: Extensions(vec![extension; 3]),
     };
-    let failure = Failure {
-        code: FailureCode::Damaged,
-        message: long,
-    };
-    let failed = WorkerFrame::Failed {
-        image: ImageId(1),
-        attempt: Attempt(1),
-        failure,
-    };
+    let failure = Failure { code: FailureCode::Damaged, message: long };
+    let failed = WorkerFrame::Failed { image: ImageId(1), attempt: Attempt(1), failure };
     for frame in [WorkerFrame::Hello(hello), result, failed] {
         let body = Said::Worker(frame).body();
         assert!(body.len() <= MAX_SMALL_FRAME, "{} bytes", body.len());
@@ -343,31 +259,16 @@ fn a_probability_that_is_none_is_refused() {
         let mut answer = answer();
         answer.labels[0].probability = probability;
         let extensions = Extensions::default();
-        let said = Said::Worker(WorkerFrame::Result {
-            image: ImageId(1),
-            attempt: Attempt(1),
-            answer,
-            extensions,
-        });
-        assert_eq!(
-            said.decode(said.body()),
-            Err(DecodeError::Invalid("probability"))
-        );
+        let said = Said::Worker(WorkerFrame::Result { image: ImageId(1), attempt: Attempt(1), answer, extensions });
+        assert_eq!(said.decode(said.body()), Err(DecodeError::Invalid("probability")));
     }
 }
 
 #[test]
 fn only_a_critical_extension_has_to_be_understood() {
-    let extension = |kind, critical| Extension {
-        kind,
-        critical,
-        value: Bytes::new(),
-    };
+    let extension = |kind, critical| Extension { kind, critical, value: Bytes::new() };
     assert_eq!(Extensions(vec![extension(3, false)]).not_understood(), None);
-    assert_eq!(
-        Extensions(vec![extension(3, false), extension(4, true)]).not_understood(),
-        Some(4)
-    );
+    assert_eq!(Extensions(vec![extension(3, false), extension(4, true)]).not_understood(), Some(4));
 }
 
 #[test]
@@ -481,11 +382,7 @@ fn hello() -> Hello {
 
 fn answer() -> Answer {
     Answer {
-        labels: vec![Label {
-            index: 151,
-            name: "dog".to_owned(),
-            probability: 0.75,
-        }],
+        labels: vec![Label { index: 151, name: "dog".to_owned(), probability: 0.75 }],
         timing: WorkerTiming {
             receive: Duration::from_millis(1),
             queue: Duration::from_micros(2),

@@ -5,10 +5,7 @@ use crate::frame::{Hello, MAX_SLOTS, MAX_WINDOW, RefusalCode, VERSIONS};
 use crate::secret;
 
 /// The version to speak, or why the worker is not let in.
-pub(super) fn admit(
-    settings: &ManagerSessionSettings,
-    hello: &Hello,
-) -> Result<u16, (RefusalCode, String)> {
+pub(super) fn admit(settings: &ManagerSessionSettings, hello: &Hello) -> Result<u16, (RefusalCode, String)> {
     let Some(version) = VERSIONS.newest_common(hello.versions) else {
         let (ours, theirs) = (VERSIONS, hello.versions);
         let sentence = format!(
@@ -20,29 +17,18 @@ pub(super) fn admit(
     if let Some(token) = &settings.token {
         match &hello.token {
             None => {
-                return Err((
-                    RefusalCode::Token,
-                    "this manager wants a token (--token)".to_owned(),
-                ));
+                return Err((RefusalCode::Token, "this manager wants a token (--token)".to_owned()));
             }
             Some(offered) if !secret::same(token, offered) => {
-                return Err((
-                    RefusalCode::Token,
-                    "the token is not the manager's".to_owned(),
-                ));
+                return Err((RefusalCode::Token, "the token is not the manager's".to_owned()));
             }
             Some(_) => {}
         }
     }
     if hello.name.is_empty() || hello.name.chars().any(char::is_control) {
-        return Err((
-            RefusalCode::Hello,
-            "a worker needs a name without control characters".to_owned(),
-        ));
+        return Err((RefusalCode::Hello, "a worker needs a name without control characters".to_owned()));
     }
-    if !(1..=MAX_SLOTS).contains(&hello.slots)
-        || !(hello.slots..=MAX_WINDOW).contains(&hello.window)
-    {
+    if !(1..=MAX_SLOTS).contains(&hello.slots) || !(hello.slots..=MAX_WINDOW).contains(&hello.window) {
         let sentence = format!(
             "{} slots and a window of {}: it takes 1 to {MAX_SLOTS} slots and a window from there to {MAX_WINDOW}",
             hello.slots, hello.window
@@ -50,10 +36,9 @@ pub(super) fn admit(
         return Err((RefusalCode::Hello, sentence));
     }
     match settings.model {
-        Some(model) if hello.models.iter().all(|held| held.digest != model) => Err((
-            RefusalCode::Model,
-            format!("the model in use is {model}, which this worker does not hold"),
-        )),
+        Some(model) if hello.models.iter().all(|held| held.digest != model) => {
+            Err((RefusalCode::Model, format!("the model in use is {model}, which this worker does not hold")))
+        }
         Some(_) | None => Ok(version),
     }
 }

@@ -81,27 +81,14 @@ impl InFlight {
         let image = assignment.image;
         self.remove(image, timers);
         self.waiting.push_back(image);
-        let delivery = Delivery {
-            assignment,
-            assigned: now,
-            state: State::Waiting,
-            asked: 0,
-            sent_whole: 0,
-        };
+        let delivery = Delivery { assignment, assigned: now, state: State::Waiting, asked: 0, sent_whole: 0 };
         self.deliveries.insert(image, delivery);
     }
 
     /// The next assignment, whole.
-    pub(super) fn send_next(
-        &mut self,
-        now: Instant,
-        timers: &mut TimerTable,
-    ) -> Option<ManagerFrame> {
+    pub(super) fn send_next(&mut self, now: Instant, timers: &mut TimerTable) -> Option<ManagerFrame> {
         let image = self.waiting.pop_front()?;
-        let delivery = self
-            .deliveries
-            .get_mut(&image)
-            .expect("what waits is in flight: remove() takes it from both");
+        let delivery = self.deliveries.get_mut(&image).expect("what waits is in flight: remove() takes it from both");
         delivery.state = State::Sent { at: now };
         delivery.sent_whole += 1;
         self.bytes_on_the_way += delivery.assignment.payload.len();
@@ -111,12 +98,7 @@ impl InFlight {
     }
 
     /// The question after an assignment whose answer is late.
-    pub(super) fn ask(
-        &mut self,
-        image: ImageId,
-        now: Instant,
-        timers: &mut TimerTable,
-    ) -> Option<ManagerFrame> {
+    pub(super) fn ask(&mut self, image: ImageId, now: Instant, timers: &mut TimerTable) -> Option<ManagerFrame> {
         let delivery = self.deliveries.get_mut(&image)?;
         delivery.asked += 1;
         let (asked, question) = (delivery.asked, frame(&delivery.assignment, true));
@@ -163,11 +145,8 @@ impl InFlight {
         }
         let (before, asked) = (delivery.state, delivery.asked);
         let just_started = stage == Stage::Started && before != State::Started;
-        delivery.state = if stage == Stage::Started || before == State::Started {
-            State::Started
-        } else {
-            State::Received
-        };
+        delivery.state =
+            if stage == Stage::Started || before == State::Started { State::Started } else { State::Received };
         if just_started {
             timers.set(Timer::Deadline(image), now + delivery.assignment.deadline);
         }
@@ -187,10 +166,7 @@ impl InFlight {
         now: Instant,
         timers: &mut TimerTable,
     ) -> Option<Duration> {
-        let delivery = self
-            .deliveries
-            .get(&image)
-            .filter(|delivery| delivery.assignment.attempt == attempt)?;
+        let delivery = self.deliveries.get(&image).filter(|delivery| delivery.assignment.attempt == attempt)?;
         let since_assigned = now.saturating_duration_since(delivery.assigned);
         // One that was asked after would teach patience its own impatience (Karn's rule, RFC 6298 section 3).
         if delivery.asked == 0 {
@@ -201,19 +177,11 @@ impl InFlight {
     }
 
     /// Forgets a delivery that is not wanted. True when the worker should be told.
-    pub(super) fn cancel(
-        &mut self,
-        image: ImageId,
-        attempt: Attempt,
-        timers: &mut TimerTable,
-    ) -> bool {
+    pub(super) fn cancel(&mut self, image: ImageId, attempt: Attempt, timers: &mut TimerTable) -> bool {
         if !self.holds(image, attempt) {
             return true;
         }
-        let never_sent = self
-            .deliveries
-            .get(&image)
-            .is_some_and(|delivery| delivery.sent_whole == 0);
+        let never_sent = self.deliveries.get(&image).is_some_and(|delivery| delivery.sent_whole == 0);
         self.remove(image, timers);
         !never_sent
     }
@@ -237,9 +205,7 @@ impl InFlight {
     }
 
     pub(super) fn holds(&self, image: ImageId, attempt: Attempt) -> bool {
-        self.deliveries
-            .get(&image)
-            .is_some_and(|delivery| delivery.assignment.attempt == attempt)
+        self.deliveries.get(&image).is_some_and(|delivery| delivery.assignment.attempt == attempt)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -256,9 +222,7 @@ impl InFlight {
         let turnaround = self.turnaround.bound().unwrap_or(FIRST_TURNAROUND);
         let sending = Duration::from_secs_f64(self.bytes_on_the_way as f64 / self.bytes_per_second);
         let patience = turnaround.saturating_add(sending).max(self.resend_floor);
-        patience
-            .saturating_mul(1 << asked.min(16))
-            .min(self.resend_ceiling)
+        patience.saturating_mul(1 << asked.min(16)).min(self.resend_ceiling)
     }
 
     /// The worker has the bytes of an image: learns the link's rate.
@@ -266,10 +230,7 @@ impl InFlight {
         self.bytes_on_the_way -= bytes;
         let since = self.last_received.map_or(sent, |last| last.max(sent));
         self.last_received = Some(now);
-        let took = now
-            .saturating_duration_since(since)
-            .saturating_sub(round_trip)
-            .as_secs_f64();
+        let took = now.saturating_duration_since(since).saturating_sub(round_trip).as_secs_f64();
         if bytes >= RATE_SAMPLE_BYTES && took > 0.0 {
             let rate = (bytes as f64 / took).max(1.0);
             self.bytes_per_second += (rate - self.bytes_per_second) / 8.0;
@@ -285,10 +246,6 @@ fn frame(assignment: &Assignment, resend: bool) -> ManagerFrame {
         deadline: assignment.deadline,
         resend,
         extensions: Extensions::default(),
-        payload: if resend {
-            Bytes::new()
-        } else {
-            assignment.payload.clone()
-        },
+        payload: if resend { Bytes::new() } else { assignment.payload.clone() },
     })
 }

@@ -9,13 +9,10 @@ use bytes::{Bytes, BytesMut};
 use super::start;
 use crate::TimerSettings;
 use crate::frame::{
-    Encoded, Hello, MAX_FRAME, ManagerFrame, ModelDescription, Split, VERSIONS, WorkerFrame,
-    split_frame,
+    Encoded, Hello, MAX_FRAME, ManagerFrame, ModelDescription, Split, VERSIONS, WorkerFrame, split_frame,
 };
 use crate::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest};
-use crate::manager_session::{
-    Assignment, Ending, ManagerEvent, ManagerSession, ManagerSessionSettings,
-};
+use crate::manager_session::{Assignment, Ending, ManagerEvent, ManagerSession, ManagerSessionSettings};
 use crate::result::{Answer, Label, WorkerTiming};
 use crate::worker_session::{Assigned, WorkerEvent, WorkerSession};
 
@@ -51,12 +48,7 @@ impl Pair {
         let timers = TimerSettings::default();
         Self {
             now: start(),
-            settings: ManagerSessionSettings {
-                books,
-                token: None,
-                model: None,
-                timers: timers.clone(),
-            },
+            settings: ManagerSessionSettings { books, token: None, model: None, timers: timers.clone() },
             manager: None,
             worker: WorkerSession::new(hello(), timers),
             manager_events: VecDeque::new(),
@@ -75,10 +67,7 @@ impl Pair {
     pub(super) fn connected() -> Self {
         let mut pair = Self::new();
         pair.run_for(100 * MS);
-        assert!(matches!(
-            pair.manager_events.pop_front(),
-            Some(ManagerEvent::Joined(_))
-        ));
+        assert!(matches!(pair.manager_events.pop_front(), Some(ManagerEvent::Joined(_))));
         assert_eq!(pair.worker_events.pop_front(), Some(WorkerEvent::Connected));
         pair.forget_what_was_said();
         pair
@@ -125,13 +114,7 @@ impl Pair {
 
     pub(super) fn assign_bytes(&mut self, image: u64, attempt: u32, payload: Bytes) {
         let (image, attempt) = (ImageId(image), Attempt(attempt));
-        let assignment = Assignment {
-            image,
-            attempt,
-            model: MODEL,
-            deadline: 10 * SECOND,
-            payload,
-        };
+        let assignment = Assignment { image, attempt, model: MODEL, deadline: 10 * SECOND, payload };
         let now = self.now;
         self.manager().assign(assignment, now);
     }
@@ -146,8 +129,7 @@ impl Pair {
 
     /// The next event but round trips.
     pub(super) fn manager_event(&mut self) -> Option<ManagerEvent> {
-        self.manager_events
-            .retain(|event| !matches!(event, ManagerEvent::RoundTrip { .. }));
+        self.manager_events.retain(|event| !matches!(event, ManagerEvent::RoundTrip { .. }));
         self.manager_events.pop_front()
     }
 
@@ -160,12 +142,7 @@ impl Pair {
 
     pub(super) fn answered(&mut self) -> (ImageId, Attempt, Answer) {
         match self.manager_event() {
-            Some(ManagerEvent::Answered {
-                image,
-                attempt,
-                answer,
-                ..
-            }) => (image, attempt, answer),
+            Some(ManagerEvent::Answered { image, attempt, answer, .. }) => (image, attempt, answer),
             other => panic!("expected Answered, got {other:?}"),
         }
     }
@@ -173,8 +150,7 @@ impl Pair {
     /// The worker's slot takes the image and answers it.
     pub(super) fn recognise(&mut self, assigned: &Assigned) {
         self.worker.started(assigned.image, assigned.attempt);
-        self.worker
-            .report(assigned.image, assigned.attempt, Ok(answer(assigned.image)));
+        self.worker.report(assigned.image, assigned.attempt, Ok(answer(assigned.image)));
     }
 
     /// Carries events to their owners and frames onto the link, until nobody has more to say.
@@ -242,20 +218,13 @@ impl Pair {
             self.manager = Some(ManagerSession::new(self.settings.clone(), self.now));
             self.worker.handle_connected(self.now);
         } else {
-            self.worker
-                .handle_disconnected("nobody answers", 0, self.now);
+            self.worker.handle_disconnected("nobody answers", 0, self.now);
         }
     }
 
     fn next_moment(&self) -> Option<Instant> {
-        let on_the_way = [
-            self.to_worker.front().map(|(at, _)| *at),
-            self.to_manager.front().map(|(at, _)| *at),
-        ];
-        let timers = [
-            self.manager.as_ref().and_then(ManagerSession::poll_timeout),
-            self.worker.poll_timeout(),
-        ];
+        let on_the_way = [self.to_worker.front().map(|(at, _)| *at), self.to_manager.front().map(|(at, _)| *at)];
+        let timers = [self.manager.as_ref().and_then(ManagerSession::poll_timeout), self.worker.poll_timeout()];
         let on_the_way = on_the_way.into_iter().flatten().filter(|_| !self.frozen);
         on_the_way.chain(timers.into_iter().flatten()).min()
     }
@@ -307,27 +276,15 @@ pub(super) fn hello() -> Hello {
         name: "eye".to_owned(),
         software: "test".to_owned(),
         token: None,
-        models: vec![ModelDescription {
-            digest: MODEL,
-            name: "test".to_owned(),
-            verified: true,
-            notice: None,
-        }],
+        models: vec![ModelDescription { digest: MODEL, name: "test".to_owned(), verified: true, notice: None }],
     }
 }
 
 pub(super) fn answer(image: ImageId) -> Answer {
     let index = u32::try_from(image.0).unwrap();
     Answer {
-        labels: vec![Label {
-            index,
-            name: format!("class {index}"),
-            probability: 0.5,
-        }],
-        timing: WorkerTiming {
-            inference: 20 * MS,
-            ..WorkerTiming::default()
-        },
+        labels: vec![Label { index, name: format!("class {index}"), probability: 0.5 }],
+        timing: WorkerTiming { inference: 20 * MS, ..WorkerTiming::default() },
     }
 }
 

@@ -180,11 +180,7 @@ impl World {
             match event {
                 ManagerEvent::Joined(_) => {
                     self.left();
-                    self.joined = self
-                        .pair
-                        .manager
-                        .as_ref()
-                        .is_some_and(|manager| manager.is_joined());
+                    self.joined = self.pair.manager.as_ref().is_some_and(|manager| manager.is_joined());
                 }
                 ManagerEvent::Answered { image, attempt, .. } => {
                     self.recorded.insert(image);
@@ -212,9 +208,7 @@ impl World {
                     self.queue.push_back(assigned);
                 }
                 WorkerEvent::Cancelled { image, attempt } => {
-                    let kept = |assigned: &Assigned| {
-                        (assigned.image, assigned.attempt) != (image, attempt)
-                    };
+                    let kept = |assigned: &Assigned| (assigned.image, assigned.attempt) != (image, attempt);
                     self.queue.retain(kept);
                     self.slots.retain(kept);
                 }

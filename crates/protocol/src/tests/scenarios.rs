@@ -3,10 +3,7 @@
 use bytes::Bytes;
 
 use super::pair::{MODEL, MS, Pair, SECOND, answer, ending, hello};
-use crate::frame::{
-    Assign, Extension, Extensions, Hello, ManagerFrame, RefusalCode, Stage, VersionRange,
-    WorkerFrame,
-};
+use crate::frame::{Assign, Extension, Extensions, Hello, ManagerFrame, RefusalCode, Stage, VersionRange, WorkerFrame};
 use crate::id::{Attempt, BooksId, ImageId, ModelDigest};
 use crate::manager_session::{Ending, ManagerEvent};
 use crate::result::{Failure, FailureCode};
@@ -21,28 +18,14 @@ fn an_image_is_assigned_started_and_answered() {
     pair.assign(1, 1);
     pair.run_for(20 * MS);
     let assigned = pair.assigned();
-    assert_eq!(
-        (assigned.image, assigned.attempt, assigned.model),
-        (IMAGE, FIRST, MODEL)
-    );
-    assert_eq!(
-        (assigned.deadline, &assigned.payload[..]),
-        (10 * SECOND, &b"file"[..])
-    );
+    assert_eq!((assigned.image, assigned.attempt, assigned.model), (IMAGE, FIRST, MODEL));
+    assert_eq!((assigned.deadline, &assigned.payload[..]), (10 * SECOND, &b"file"[..]));
     pair.worker.started(IMAGE, FIRST);
     pair.run_for(30 * MS);
-    assert_eq!(
-        pair.manager_event(),
-        Some(ManagerEvent::Started {
-            image: IMAGE,
-            attempt: FIRST
-        })
-    );
+    assert_eq!(pair.manager_event(), Some(ManagerEvent::Started { image: IMAGE, attempt: FIRST }));
     pair.worker.report(IMAGE, FIRST, Ok(answer(IMAGE)));
     pair.run_for(20 * MS);
-    let Some(ManagerEvent::Answered { wire, .. }) = pair.manager_event() else {
-        panic!("no answer")
-    };
+    let Some(ManagerEvent::Answered { wire, .. }) = pair.manager_event() else { panic!("no answer") };
     // 10 ms there, 10 ms back, and the 40 ms between assigning's arrival and the report.
     assert_eq!(wire.since_assigned, 60 * MS);
     assert_eq!(wire.returning, 10 * MS);
@@ -79,13 +62,7 @@ fn an_image_assigned_again_while_in_hand_is_recognised_once_and_answered_as_the_
     assert_eq!(pair.worker_events.pop_front(), None);
     pair.recognise(&assigned);
     pair.run_for(20 * MS);
-    assert_eq!(
-        pair.manager_event(),
-        Some(ManagerEvent::Started {
-            image: IMAGE,
-            attempt: Attempt(2)
-        })
-    );
+    assert_eq!(pair.manager_event(), Some(ManagerEvent::Started { image: IMAGE, attempt: Attempt(2) }));
     assert_eq!(pair.answered(), (IMAGE, Attempt(2), answer(IMAGE)));
 }
 
@@ -105,10 +82,7 @@ fn unacknowledged_results_are_said_again_after_each_reconnect_and_acknowledged_o
         pair.cut();
         pair.manager_events.clear();
         pair.run_for(SECOND);
-        assert!(matches!(
-            pair.manager_event(),
-            Some(ManagerEvent::Joined(_))
-        ));
+        assert!(matches!(pair.manager_event(), Some(ManagerEvent::Joined(_))));
         assert_eq!(pair.answered().0, ImageId(2));
         assert_eq!(pair.manager_event(), None);
     }
@@ -116,39 +90,18 @@ fn unacknowledged_results_are_said_again_after_each_reconnect_and_acknowledged_o
 
 #[test]
 fn an_image_fault_is_said_again_and_an_announced_failure_is_not() {
-    for (code, again) in [
-        (FailureCode::Truncated, true),
-        (FailureCode::Crashed, true),
-        (FailureCode::Busy, false),
-    ] {
+    for (code, again) in [(FailureCode::Truncated, true), (FailureCode::Crashed, true), (FailureCode::Busy, false)] {
         let mut pair = Pair::connected();
         pair.assign(1, 1);
         pair.run_for(20 * MS);
         pair.assigned();
-        pair.worker.report(
-            IMAGE,
-            FIRST,
-            Err(Failure {
-                code,
-                message: String::new(),
-            }),
-        );
+        pair.worker.report(IMAGE, FIRST, Err(Failure { code, message: String::new() }));
         pair.run_for(20 * MS);
-        assert!(matches!(
-            pair.manager_event(),
-            Some(ManagerEvent::Failed { .. })
-        ));
+        assert!(matches!(pair.manager_event(), Some(ManagerEvent::Failed { .. })));
         pair.cut();
         pair.run_for(SECOND);
-        assert!(matches!(
-            pair.manager_event(),
-            Some(ManagerEvent::Joined(_))
-        ));
-        assert_eq!(
-            matches!(pair.manager_event(), Some(ManagerEvent::Failed { .. })),
-            again,
-            "{code:?}"
-        );
+        assert!(matches!(pair.manager_event(), Some(ManagerEvent::Joined(_))));
+        assert_eq!(matches!(pair.manager_event(), Some(ManagerEvent::Failed { .. })), again, "{code:?}");
     }
 }
 
@@ -194,26 +147,14 @@ fn a_late_answer_is_asked_after_without_the_bytes_and_ever_more_rarely() {
     pair.forget_what_was_said();
     pair.run_for(9 * SECOND + 500 * MS);
     let questions: Vec<_> = assigns(&pair.said_to_worker).collect();
-    assert_eq!(
-        questions.len(),
-        2,
-        "at 3 s and 6 s after that: {questions:?}"
-    );
-    assert!(
-        questions
-            .iter()
-            .all(|question| question.resend && question.payload.is_empty())
-    );
+    assert_eq!(questions.len(), 2, "at 3 s and 6 s after that: {questions:?}");
+    assert!(questions.iter().all(|question| question.resend && question.payload.is_empty()));
     assert!(pair.said_to_manager.contains(&WorkerFrame::Progress {
         image: IMAGE,
         attempt: FIRST,
         stage: Stage::Started
     }));
-    assert_eq!(
-        pair.worker_events.pop_front(),
-        None,
-        "the question reached the worker's slots"
-    );
+    assert_eq!(pair.worker_events.pop_front(), None, "the question reached the worker's slots");
 }
 
 #[test]
@@ -226,23 +167,12 @@ fn patience_follows_the_turnaround_that_was_measured() {
         pair.recognise(&assigned);
         pair.run_for(20 * MS);
     }
-    assert!(
-        assigns(&pair.said_to_worker).all(|assign| !assign.resend),
-        "asked before the first 3 s were over"
-    );
+    assert!(assigns(&pair.said_to_worker).all(|assign| !assign.resend), "asked before the first 3 s were over");
     pair.assign(99, 1);
     pair.run_for(2 * SECOND);
-    assert!(
-        assigns(&pair.said_to_worker).all(|assign| !assign.resend),
-        "asked before an answer could be there"
-    );
+    assert!(assigns(&pair.said_to_worker).all(|assign| !assign.resend), "asked before an answer could be there");
     pair.run_for(500 * MS);
-    assert_eq!(
-        assigns(&pair.said_to_worker)
-            .filter(|assign| assign.resend)
-            .count(),
-        1
-    );
+    assert_eq!(assigns(&pair.said_to_worker).filter(|assign| assign.resend).count(), 1);
 }
 
 #[test]
@@ -252,25 +182,10 @@ fn an_image_that_the_worker_does_not_know_is_sent_whole_again_three_times_at_mos
     pair.run_for(20 * MS);
     // The worker's memory of it is lost, as if by a fault of its own.
     for whole in 1..=3 {
-        assert_eq!(
-            assigns(&pair.said_to_worker)
-                .filter(|assign| !assign.resend)
-                .count(),
-            whole
-        );
+        assert_eq!(assigns(&pair.said_to_worker).filter(|assign| !assign.resend).count(), whole);
         let now = pair.now;
-        let failure = Failure {
-            code: FailureCode::Unknown,
-            message: String::new(),
-        };
-        pair.manager().handle_frame(
-            WorkerFrame::Failed {
-                image: IMAGE,
-                attempt: FIRST,
-                failure,
-            },
-            now,
-        );
+        let failure = Failure { code: FailureCode::Unknown, message: String::new() };
+        pair.manager().handle_frame(WorkerFrame::Failed { image: IMAGE, attempt: FIRST, failure }, now);
         pair.run_for(20 * MS);
     }
     let failed = pair.manager_event();
@@ -283,14 +198,7 @@ fn an_image_that_the_worker_does_not_know_is_sent_whole_again_three_times_at_mos
 #[test]
 fn a_worker_that_does_not_know_an_image_says_so_when_asked_after_it() {
     let mut pair = Pair::connected();
-    hand_to_worker(
-        &mut pair,
-        Assign {
-            resend: true,
-            payload: Bytes::new(),
-            ..assign()
-        },
-    );
+    hand_to_worker(&mut pair, Assign { resend: true, payload: Bytes::new(), ..assign() });
     assert_eq!(said_failure(&pair), Some(FailureCode::Unknown));
     assert_eq!(pair.worker_events.pop_front(), None);
 }
@@ -303,29 +211,13 @@ fn the_deadline_runs_from_when_a_slot_has_begun() {
     assert_eq!(pair.manager_event(), None, "the worker's queue counted");
     pair.worker.started(IMAGE, FIRST);
     pair.run_for(9 * SECOND);
-    assert_eq!(
-        pair.manager_event(),
-        Some(ManagerEvent::Started {
-            image: IMAGE,
-            attempt: FIRST
-        })
-    );
+    assert_eq!(pair.manager_event(), Some(ManagerEvent::Started { image: IMAGE, attempt: FIRST }));
     assert_eq!(pair.manager_event(), None);
     pair.run_for(2 * SECOND);
-    assert_eq!(
-        pair.manager_event(),
-        Some(ManagerEvent::Stalled {
-            image: IMAGE,
-            attempt: FIRST
-        })
-    );
+    assert_eq!(pair.manager_event(), Some(ManagerEvent::Stalled { image: IMAGE, attempt: FIRST }));
     pair.worker.report(IMAGE, FIRST, Ok(answer(IMAGE)));
     pair.run_for(20 * MS);
-    assert_eq!(
-        pair.answered().0,
-        IMAGE,
-        "an answer after the deadline is an answer"
-    );
+    assert_eq!(pair.answered().0, IMAGE, "an answer after the deadline is an answer");
 }
 
 #[test]
@@ -336,20 +228,11 @@ fn a_cancelled_image_leaves_both_ends() {
     pair.assigned();
     pair.manager().cancel(IMAGE, FIRST);
     pair.run_for(20 * MS);
-    assert_eq!(
-        pair.worker_events.pop_front(),
-        Some(WorkerEvent::Cancelled {
-            image: IMAGE,
-            attempt: FIRST
-        })
-    );
+    assert_eq!(pair.worker_events.pop_front(), Some(WorkerEvent::Cancelled { image: IMAGE, attempt: FIRST }));
     pair.worker.report(IMAGE, FIRST, Ok(answer(IMAGE)));
     pair.run_for(60 * SECOND);
     assert_eq!(pair.manager_event(), None);
-    assert!(
-        assigns(&pair.said_to_worker).all(|assign| !assign.resend),
-        "asked after what was cancelled"
-    );
+    assert!(assigns(&pair.said_to_worker).all(|assign| !assign.resend), "asked after what was cancelled");
 }
 
 #[test]
@@ -359,12 +242,7 @@ fn an_image_cancelled_before_it_was_sent_is_never_sent() {
     pair.manager().cancel(IMAGE, FIRST);
     pair.run_for(SECOND);
     assert_eq!(assigns(&pair.said_to_worker).count(), 0);
-    assert!(
-        !pair
-            .said_to_worker
-            .iter()
-            .any(|frame| matches!(frame, ManagerFrame::Cancel { .. }))
-    );
+    assert!(!pair.said_to_worker.iter().any(|frame| matches!(frame, ManagerFrame::Cancel { .. })));
 }
 
 #[test]
@@ -373,14 +251,8 @@ fn small_frames_go_before_waiting_images() {
     pair.assign(1, 1);
     pair.acknowledge(9, 1);
     let now = pair.now;
-    assert!(matches!(
-        pair.manager().poll_frame(now),
-        Some(ManagerFrame::ResultAck { .. })
-    ));
-    assert!(matches!(
-        pair.manager().poll_frame(now),
-        Some(ManagerFrame::Assign(_))
-    ));
+    assert!(matches!(pair.manager().poll_frame(now), Some(ManagerFrame::ResultAck { .. })));
+    assert!(matches!(pair.manager().poll_frame(now), Some(ManagerFrame::Assign(_))));
 }
 
 #[test]
@@ -409,19 +281,12 @@ fn what_a_slot_has_taken_survives_a_lost_connection_and_what_waits_is_given_up()
     pair.assigned();
     pair.worker.started(running.image, running.attempt);
     pair.cut();
-    let given_up = WorkerEvent::Cancelled {
-        image: ImageId(2),
-        attempt: FIRST,
-    };
+    let given_up = WorkerEvent::Cancelled { image: ImageId(2), attempt: FIRST };
     assert_eq!(pair.worker_events.pop_front(), Some(given_up));
-    assert!(matches!(
-        pair.worker_events.pop_front(),
-        Some(WorkerEvent::Disconnected { .. })
-    ));
+    assert!(matches!(pair.worker_events.pop_front(), Some(WorkerEvent::Disconnected { .. })));
     pair.run_for(SECOND);
     pair.manager_events.clear();
-    pair.worker
-        .report(running.image, running.attempt, Ok(answer(running.image)));
+    pair.worker.report(running.image, running.attempt, Ok(answer(running.image)));
     pair.run_for(20 * MS);
     assert_eq!(pair.answered(), (IMAGE, FIRST, answer(IMAGE)));
 }
@@ -459,11 +324,7 @@ fn the_round_trip_is_measured_and_smoothed_and_not_behind_an_image() {
     pair.delay = 900 * MS;
     pair.run_for(SECOND);
     let measured = |event: &ManagerEvent| matches!(event, ManagerEvent::RoundTrip { .. });
-    assert!(
-        !pair.manager_events.iter().any(measured),
-        "{:?}",
-        pair.manager_events
-    );
+    assert!(!pair.manager_events.iter().any(measured), "{:?}", pair.manager_events);
 }
 
 #[test]
@@ -474,21 +335,12 @@ fn who_may_not_come_in_is_told_why() {
         hello
     };
     let cases = [
-        (
-            with(|hello| hello.versions = VersionRange { min: 2, max: 3 }),
-            RefusalCode::Version,
-        ),
+        (with(|hello| hello.versions = VersionRange { min: 2, max: 3 }), RefusalCode::Version),
         (with(|hello| hello.token = None), RefusalCode::Token),
-        (
-            with(|hello| hello.token = Some("guess".to_owned())),
-            RefusalCode::Token,
-        ),
+        (with(|hello| hello.token = Some("guess".to_owned())), RefusalCode::Token),
         (with(|hello| hello.models.clear()), RefusalCode::Model),
         (with(|hello| hello.name.clear()), RefusalCode::Hello),
-        (
-            with(|hello| hello.name = "a\nb".to_owned()),
-            RefusalCode::Hello,
-        ),
+        (with(|hello| hello.name = "a\nb".to_owned()), RefusalCode::Hello),
         (with(|hello| hello.slots = 0), RefusalCode::Hello),
         (with(|hello| hello.window = 1), RefusalCode::Hello),
         (with(|hello| hello.window = u32::MAX), RefusalCode::Hello),
@@ -503,10 +355,7 @@ fn who_may_not_come_in_is_told_why() {
         pair.worker = WorkerSession::new(hello, pair.settings.timers.clone());
         pair.run_for(SECOND);
         assert_eq!(ending(pair.manager_event()), Some(Ending::Refused(code)));
-        assert!(matches!(
-            pair.worker_events.pop_front(),
-            Some(WorkerEvent::Refused { .. })
-        ));
+        assert!(matches!(pair.worker_events.pop_front(), Some(WorkerEvent::Refused { .. })));
         assert!(pair.worker.is_over());
         assert_eq!(pair.worker.poll_timeout(), None);
     }
@@ -556,8 +405,7 @@ fn a_worker_that_goes_says_goodbye_when_all_is_acknowledged() {
     pair.worker.goodbye(60 * SECOND, now);
     pair.assign(2, 1);
     pair.run_for(SECOND);
-    pair.manager_events
-        .retain(|event| matches!(event, ManagerEvent::Failed { .. }));
+    pair.manager_events.retain(|event| matches!(event, ManagerEvent::Failed { .. }));
     let refused = pair.manager_event();
     assert!(
         matches!(&refused, Some(ManagerEvent::Failed { failure, .. }) if failure.code == FailureCode::ShuttingDown),
@@ -589,10 +437,7 @@ fn a_manager_that_shuts_down_is_come_back_to() {
     pair.manager().shutdown();
     pair.run_for(20 * MS);
     assert_eq!(ending(pair.manager_event()), Some(Ending::Shutdown));
-    assert!(matches!(
-        pair.worker_events.pop_front(),
-        Some(WorkerEvent::Disconnected { .. })
-    ));
+    assert!(matches!(pair.worker_events.pop_front(), Some(WorkerEvent::Disconnected { .. })));
     pair.run_for(SECOND);
     assert_eq!(pair.worker_events.pop_front(), Some(WorkerEvent::Connected));
 }
@@ -601,52 +446,24 @@ fn a_manager_that_shuts_down_is_come_back_to() {
 fn a_critical_extension_that_is_not_understood_fails_the_image_and_another_is_passed_over() {
     for (critical, understood) in [(false, true), (true, false)] {
         let mut pair = Pair::connected();
-        let extensions = Extensions(vec![Extension {
-            kind: 1,
-            critical,
-            value: Bytes::new(),
-        }]);
-        hand_to_worker(
-            &mut pair,
-            Assign {
-                extensions: extensions.clone(),
-                ..assign()
-            },
-        );
-        assert_eq!(
-            said_failure(&pair),
-            (!understood).then_some(FailureCode::NotUnderstood)
-        );
+        let extensions = Extensions(vec![Extension { kind: 1, critical, value: Bytes::new() }]);
+        hand_to_worker(&mut pair, Assign { extensions: extensions.clone(), ..assign() });
+        assert_eq!(said_failure(&pair), (!understood).then_some(FailureCode::NotUnderstood));
         assert_eq!(pair.worker_events.len(), usize::from(understood));
 
         let now = pair.now;
-        let result = WorkerFrame::Result {
-            image: ImageId(2),
-            attempt: FIRST,
-            answer: answer(ImageId(2)),
-            extensions,
-        };
+        let result = WorkerFrame::Result { image: ImageId(2), attempt: FIRST, answer: answer(ImageId(2)), extensions };
         pair.manager_events.clear();
         pair.manager().handle_frame(result, now);
         let event = pair.manager().poll_event();
-        assert_eq!(
-            matches!(event, Some(ManagerEvent::Answered { .. })),
-            understood,
-            "{event:?}"
-        );
+        assert_eq!(matches!(event, Some(ManagerEvent::Answered { .. })), understood, "{event:?}");
     }
 }
 
 #[test]
 fn a_model_that_the_worker_does_not_hold_is_said_so() {
     let mut pair = Pair::connected();
-    hand_to_worker(
-        &mut pair,
-        Assign {
-            model: ModelDigest([8; 32]),
-            ..assign()
-        },
-    );
+    hand_to_worker(&mut pair, Assign { model: ModelDigest([8; 32]), ..assign() });
     assert_eq!(said_failure(&pair), Some(FailureCode::ModelMissing));
 }
 
@@ -654,23 +471,15 @@ fn a_model_that_the_worker_does_not_hold_is_said_so() {
 fn frames_out_of_their_place_end_the_session() {
     let mut pair = Pair::connected();
     let now = pair.now;
-    pair.manager()
-        .handle_frame(WorkerFrame::Hello(hello()), now);
-    assert!(matches!(
-        pair.manager().poll_event(),
-        Some(ManagerEvent::Closed(Ending::Misbehaved(_)))
-    ));
+    pair.manager().handle_frame(WorkerFrame::Hello(hello()), now);
+    assert!(matches!(pair.manager().poll_event(), Some(ManagerEvent::Closed(Ending::Misbehaved(_)))));
     assert_eq!(pair.manager().poll_timeout(), None);
 
     let mut pair = Pair::new();
     pair.run_for(5 * MS);
     let now = pair.now;
-    pair.manager()
-        .handle_frame(WorkerFrame::Pong { nonce: 1 }, now);
-    assert!(matches!(
-        pair.manager().poll_event(),
-        Some(ManagerEvent::Closed(Ending::Misbehaved(_)))
-    ));
+    pair.manager().handle_frame(WorkerFrame::Pong { nonce: 1 }, now);
+    assert!(matches!(pair.manager().poll_event(), Some(ManagerEvent::Closed(Ending::Misbehaved(_)))));
 }
 
 #[test]
@@ -689,10 +498,7 @@ fn a_peer_that_does_not_read_is_given_up() {
         pair.acknowledge(1, 1);
     }
     let closed = pair.manager().poll_event();
-    assert!(
-        matches!(closed, Some(ManagerEvent::Closed(Ending::Misbehaved(_)))),
-        "{closed:?}"
-    );
+    assert!(matches!(closed, Some(ManagerEvent::Closed(Ending::Misbehaved(_)))), "{closed:?}");
 }
 
 fn assign() -> Assign {
@@ -709,8 +515,7 @@ fn assign() -> Assign {
 
 fn hand_to_worker(pair: &mut Pair, assign: Assign) {
     let now = pair.now;
-    pair.worker
-        .handle_frame(ManagerFrame::Assign(assign), MS, now);
+    pair.worker.handle_frame(ManagerFrame::Assign(assign), MS, now);
     pair.run_for(MS);
 }
 

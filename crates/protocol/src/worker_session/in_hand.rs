@@ -23,18 +23,9 @@ pub(super) struct Task {
 
 impl WorkerSession {
     pub(super) fn assigned(&mut self, assign: Assign, received_in: Duration) {
-        let Assign {
-            image,
-            attempt,
-            model,
-            deadline,
-            resend,
-            extensions,
-            payload,
-        } = assign;
+        let Assign { image, attempt, model, deadline, resend, extensions, payload } = assign;
         if let Some(kind) = extensions.not_understood() {
-            let message =
-                format!("the critical extension {kind} is not one that this worker understands");
+            let message = format!("the critical extension {kind} is not one that this worker understands");
             return self.fail(image, attempt, FailureCode::NotUnderstood, &message);
         }
         if let Some(outcome) = self.memory.recall(image, attempt, model) {
@@ -45,88 +36,39 @@ impl WorkerSession {
             if task.model == model {
                 task.attempt = attempt;
                 task.orphan = false;
-                let stage = if task.started {
-                    Stage::Started
-                } else {
-                    Stage::Received
-                };
-                return self.say(WorkerFrame::Progress {
-                    image,
-                    attempt,
-                    stage,
-                });
+                let stage = if task.started { Stage::Started } else { Stage::Received };
+                return self.say(WorkerFrame::Progress { image, attempt, stage });
             }
             let before = task.delivered;
             self.in_hand.remove(&image);
-            self.events.push_back(WorkerEvent::Cancelled {
-                image,
-                attempt: before,
-            });
+            self.events.push_back(WorkerEvent::Cancelled { image, attempt: before });
         }
         if resend {
             return self.fail(image, attempt, FailureCode::Unknown, "");
         }
         if self.draining {
-            return self.fail(
-                image,
-                attempt,
-                FailureCode::ShuttingDown,
-                "the worker is going",
-            );
+            return self.fail(image, attempt, FailureCode::ShuttingDown, "the worker is going");
         }
         if self.hello.models.iter().all(|held| held.digest != model) {
-            return self.fail(
-                image,
-                attempt,
-                FailureCode::ModelMissing,
-                &format!("the worker does not hold {model}"),
-            );
+            return self.fail(image, attempt, FailureCode::ModelMissing, &format!("the worker does not hold {model}"));
         }
         // What an earlier connection left running is not of this manager's reckoning.
         let held = self.in_hand.values().filter(|task| !task.orphan).count();
         if held >= self.hello.window as usize || self.memory.is_full() {
-            return self.fail(
-                image,
-                attempt,
-                FailureCode::Busy,
-                "the worker holds all that it offered to hold",
-            );
+            return self.fail(image, attempt, FailureCode::Busy, "the worker holds all that it offered to hold");
         }
-        let task = Task {
-            model,
-            delivered: attempt,
-            attempt,
-            started: false,
-            orphan: false,
-        };
+        let task = Task { model, delivered: attempt, attempt, started: false, orphan: false };
         self.in_hand.insert(image, task);
-        self.say(WorkerFrame::Progress {
-            image,
-            attempt,
-            stage: Stage::Received,
-        });
-        let assigned = Assigned {
-            image,
-            attempt,
-            model,
-            deadline,
-            payload,
-            received_in,
-        };
+        self.say(WorkerFrame::Progress { image, attempt, stage: Stage::Received });
+        let assigned = Assigned { image, attempt, model, deadline, payload, received_in };
         self.events.push_back(WorkerEvent::Assigned(assigned));
     }
 
     pub(super) fn cancelled(&mut self, image: ImageId, attempt: Attempt) {
-        if self
-            .in_hand
-            .get(&image)
-            .is_some_and(|task| task.attempt == attempt)
+        if self.in_hand.get(&image).is_some_and(|task| task.attempt == attempt)
             && let Some(task) = self.in_hand.remove(&image)
         {
-            self.events.push_back(WorkerEvent::Cancelled {
-                image,
-                attempt: task.delivered,
-            });
+            self.events.push_back(WorkerEvent::Cancelled { image, attempt: task.delivered });
             self.leave_if_done();
         }
     }
@@ -134,10 +76,7 @@ impl WorkerSession {
     /// Nothing of the old books means anything under the new ones.
     pub(super) fn forget_everything(&mut self) {
         for (image, task) in self.in_hand.drain() {
-            self.events.push_back(WorkerEvent::Cancelled {
-                image,
-                attempt: task.delivered,
-            });
+            self.events.push_back(WorkerEvent::Cancelled { image, attempt: task.delivered });
         }
         self.memory = Memory::default();
     }
@@ -151,10 +90,7 @@ impl WorkerSession {
         self.in_hand.retain(|image, task| {
             task.orphan = task.orphan || !still_connected;
             if !task.started {
-                events.push_back(WorkerEvent::Cancelled {
-                    image: *image,
-                    attempt: task.delivered,
-                });
+                events.push_back(WorkerEvent::Cancelled { image: *image, attempt: task.delivered });
                 dropped.push((*image, task.attempt));
             }
             task.started

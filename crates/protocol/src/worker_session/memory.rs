@@ -25,15 +25,8 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Keeps an outcome until it is acknowledged.
-    pub(super) fn keep(
-        &mut self,
-        image: ImageId,
-        attempt: Attempt,
-        model: ModelDigest,
-        outcome: Outcome,
-    ) {
-        self.unacknowledged
-            .insert((image, attempt), (model, outcome));
+    pub(super) fn keep(&mut self, image: ImageId, attempt: Attempt, model: ModelDigest, outcome: Outcome) {
+        self.unacknowledged.insert((image, attempt), (model, outcome));
     }
 
     /// The outcome is safe. Unknown ones are passed over.
@@ -55,29 +48,18 @@ impl Memory {
     }
 
     /// What a delivery may be answered with: the outcome of the same, or one that holds for every delivery of the image.
-    pub(super) fn recall(
-        &self,
-        image: ImageId,
-        attempt: Attempt,
-        model: ModelDigest,
-    ) -> Option<Outcome> {
+    pub(super) fn recall(&self, image: ImageId, attempt: Attempt, model: ModelDigest) -> Option<Outcome> {
         let deliveries = (image, Attempt(u32::MIN))..=(image, Attempt(u32::MAX));
         let kept = self
             .unacknowledged
             .range(deliveries)
-            .find(|((_, of), (by, outcome))| {
-                *by == model && (*of == attempt || outlives_its_delivery(outcome))
-            });
-        kept.map(|(_, (_, outcome))| outcome)
-            .or_else(|| self.remembered.get(&(image, model)))
-            .cloned()
+            .find(|((_, of), (by, outcome))| *by == model && (*of == attempt || outlives_its_delivery(outcome)));
+        kept.map(|(_, (_, outcome))| outcome).or_else(|| self.remembered.get(&(image, model))).cloned()
     }
 
     /// All that are not acknowledged, in the order of their images.
     pub(super) fn unacknowledged(&self) -> impl Iterator<Item = (ImageId, Attempt, Outcome)> + '_ {
-        self.unacknowledged
-            .iter()
-            .map(|((image, attempt), (_, outcome))| (*image, *attempt, outcome.clone()))
+        self.unacknowledged.iter().map(|((image, attempt), (_, outcome))| (*image, *attempt, outcome.clone()))
     }
 
     pub(super) fn has_unacknowledged(&self) -> bool {
@@ -91,8 +73,5 @@ impl Memory {
 
 /// Whether the same image and model would come to the same again. A crash might not: another attempt is another try.
 fn outlives_its_delivery(outcome: &Outcome) -> bool {
-    outcome
-        .as_ref()
-        .err()
-        .is_none_or(|failure| failure.code.is_final())
+    outcome.as_ref().err().is_none_or(|failure| failure.code.is_final())
 }

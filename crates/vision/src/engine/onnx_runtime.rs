@@ -25,9 +25,7 @@ pub(super) struct Library {
 /// Finds and loads the library at the first call; the reason why there is none otherwise.
 pub(super) fn library() -> Result<&'static Library, &'static String> {
     static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
-    LIBRARY
-        .get_or_init(|| load_first(&Places::of_this_process()))
-        .as_ref()
+    LIBRARY.get_or_init(|| load_first(&Places::of_this_process())).as_ref()
 }
 
 pub(super) struct Session {
@@ -39,28 +37,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn open(
-        library: &Library,
-        network: &Network<'_>,
-        threads: usize,
-    ) -> Result<Self, String> {
-        let builder =
-            configure(&library.environment, threads).map_err(|error| error.to_string())?;
+    pub(super) fn open(library: &Library, network: &Network<'_>, threads: usize) -> Result<Self, String> {
+        let builder = configure(&library.environment, threads).map_err(|error| error.to_string())?;
         let mut builder = builder;
-        let session = builder
-            .commit_from_memory(&network.onnx)
-            .map_err(|error| error.to_string())?;
-        let (input, output) = (
-            network.interface.input.clone(),
-            network.interface.output.clone(),
-        );
-        Ok(Self {
-            session,
-            name: library.name.clone(),
-            input,
-            output,
-            side: network.crop,
-        })
+        let session = builder.commit_from_memory(&network.onnx).map_err(|error| error.to_string())?;
+        let (input, output) = (network.interface.input.clone(), network.interface.output.clone());
+        Ok(Self { session, name: library.name.clone(), input, output, side: network.crop })
     }
 }
 
@@ -70,16 +52,10 @@ impl Engine for Session {
     }
 
     fn run(&mut self, input: &[f32]) -> Result<Vec<f32>, String> {
-        let input = TensorRef::from_array_view(([1, 3, self.side, self.side], input))
-            .map_err(|e| e.to_string())?;
-        let outputs = self
-            .session
-            .run(ort::inputs![self.input.as_str() => input])
-            .map_err(|e| e.to_string())?;
+        let input = TensorRef::from_array_view(([1, 3, self.side, self.side], input)).map_err(|e| e.to_string())?;
+        let outputs = self.session.run(ort::inputs![self.input.as_str() => input]).map_err(|e| e.to_string())?;
         let output = outputs.get(self.output.as_str()).ok_or("no output")?;
-        let (_, numbers) = output
-            .try_extract_tensor::<f32>()
-            .map_err(|e| e.to_string())?;
+        let (_, numbers) = output.try_extract_tensor::<f32>().map_err(|e| e.to_string())?;
         Ok(numbers.to_vec())
     }
 }
@@ -106,11 +82,7 @@ fn load_first(places: &Places) -> Result<Library, String> {
             Err(reason) => reasons.push(reason),
         }
     }
-    if reasons.is_empty() {
-        Err(places.nothing_there())
-    } else {
-        Err(reasons.join("; "))
-    }
+    if reasons.is_empty() { Err(places.nothing_there()) } else { Err(reasons.join("; ")) }
 }
 
 fn load(path: &Path) -> Result<Library, String> {
@@ -120,9 +92,7 @@ fn load(path: &Path) -> Result<Library, String> {
         .with_telemetry(false)
         .build()
         .map_err(|error| format!("{} does not start: {error}", path.display()))?;
-    let version = version(path)
-        .map(|version| format!(" {version}"))
-        .unwrap_or_default();
+    let version = version(path).map(|version| format!(" {version}")).unwrap_or_default();
     let name = format!("ONNX Runtime{version} ({})", path.display());
     Ok(Library { environment, name })
 }
@@ -134,12 +104,7 @@ fn version(path: &Path) -> Option<String> {
     let versions = names.into_iter().flatten().map(|name| {
         let name = name.to_string_lossy();
         let is_other = |character: char| !character.is_ascii_digit() && character != '.';
-        name.trim_end_matches(".dylib")
-            .rsplit(is_other)
-            .next()
-            .unwrap_or_default()
-            .trim_matches('.')
-            .to_owned()
+        name.trim_end_matches(".dylib").rsplit(is_other).next().unwrap_or_default().trim_matches('.').to_owned()
     });
     versions.into_iter().find(|version| version.contains('.'))
 }
@@ -159,10 +124,8 @@ impl Places {
         }
         let program = std::env::current_exe().ok();
         let beside = program.as_deref().and_then(Path::parent);
-        let mut folders: Vec<PathBuf> = beside
-            .iter()
-            .flat_map(|folder| [folder.join("lib"), folder.to_path_buf()])
-            .collect();
+        let mut folders: Vec<PathBuf> =
+            beside.iter().flat_map(|folder| [folder.join("lib"), folder.to_path_buf()]).collect();
         folders.extend(user_cache().map(|cache| cache.join("onnxruntime")));
         Self::Folders(folders)
     }
@@ -170,25 +133,16 @@ impl Places {
     fn libraries(&self) -> Vec<PathBuf> {
         match self {
             Self::Named(path) => vec![path.clone()],
-            Self::Folders(folders) => folders
-                .iter()
-                .flat_map(|folder| libraries_in(folder, 1))
-                .collect(),
+            Self::Folders(folders) => folders.iter().flat_map(|folder| libraries_in(folder, 1)).collect(),
         }
     }
 
     fn nothing_there(&self) -> String {
         let folders = match self {
             Self::Named(path) => vec![path.display().to_string()],
-            Self::Folders(folders) => folders
-                .iter()
-                .map(|folder| folder.display().to_string())
-                .collect(),
+            Self::Folders(folders) => folders.iter().map(|folder| folder.display().to_string()).collect(),
         };
-        format!(
-            "its library is not in {} (ORT_DYLIB_PATH names it elsewhere)",
-            folders.join(", ")
-        )
+        format!("its library is not in {} (ORT_DYLIB_PATH names it elsewhere)", folders.join(", "))
     }
 }
 
@@ -201,18 +155,11 @@ fn libraries_in(folder: &Path, levels: u8) -> Vec<PathBuf> {
     paths.sort_by(|a, b| b.cmp(a));
     let is_library = |path: &&PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("libonnxruntime.")
-            && (name.contains(".so") || name.ends_with(".dylib"))
-            && path.is_file()
+        name.starts_with("libonnxruntime.") && (name.contains(".so") || name.ends_with(".dylib")) && path.is_file()
     };
     let mut found: Vec<PathBuf> = paths.iter().filter(is_library).cloned().collect();
     if levels > 0 {
-        found.extend(
-            paths
-                .iter()
-                .filter(|path| path.is_dir())
-                .flat_map(|path| libraries_in(path, levels - 1)),
-        );
+        found.extend(paths.iter().filter(|path| path.is_dir()).flat_map(|path| libraries_in(path, levels - 1)));
     }
     found
 }
@@ -224,16 +171,12 @@ mod tests {
     #[test]
     fn the_newest_library_of_a_folder_comes_first_and_others_are_passed_over() {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in [
-            "1.30.0/libonnxruntime.so.1.30.0",
-            "1.32.0/libonnxruntime.so.1.32.0",
-        ] {
+        for name in ["1.30.0/libonnxruntime.so.1.30.0", "1.32.0/libonnxruntime.so.1.32.0"] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().expect("has one")).expect("made");
             std::fs::write(path, "").expect("written");
         }
-        std::fs::write(folder.path().join("libonnxruntime_providers_shared.so"), "")
-            .expect("written");
+        std::fs::write(folder.path().join("libonnxruntime_providers_shared.so"), "").expect("written");
         let found = libraries_in(folder.path(), 1);
         assert_eq!(found.len(), 2);
         assert!(found[0].ends_with("1.32.0/libonnxruntime.so.1.32.0"));
@@ -244,10 +187,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("libonnxruntime.so");
         std::fs::write(&path, "not a library").expect("written");
-        for places in [
-            Places::Named(path.clone()),
-            Places::Folders(vec![folder.path().to_owned()]),
-        ] {
+        for places in [Places::Named(path.clone()), Places::Folders(vec![folder.path().to_owned()])] {
             let reason = load_first(&places).err().expect("refused");
             assert!(reason.contains(&path.display().to_string()), "{reason}");
         }
@@ -256,13 +196,8 @@ mod tests {
     #[test]
     fn no_library_at_all_names_the_places_looked_in() {
         let folder = tempfile::tempdir().expect("a folder");
-        let reason = load_first(&Places::Folders(vec![folder.path().to_owned()]))
-            .err()
-            .expect("none");
-        assert!(
-            reason.contains(&folder.path().display().to_string()),
-            "{reason}"
-        );
+        let reason = load_first(&Places::Folders(vec![folder.path().to_owned()])).err().expect("none");
+        assert!(reason.contains(&folder.path().display().to_string()), "{reason}");
     }
 
     #[test]
@@ -274,18 +209,9 @@ mod tests {
             std::fs::write(&path, "").expect("written");
             version(&path)
         };
-        assert_eq!(
-            version_of("a/libonnxruntime.so.1.32.0").as_deref(),
-            Some("1.32.0")
-        );
-        assert_eq!(
-            version_of("b/libonnxruntime.1.32.0.dylib").as_deref(),
-            Some("1.32.0")
-        );
-        assert_eq!(
-            version_of("1.30.0/libonnxruntime.so.1").as_deref(),
-            Some("1.30.0")
-        );
+        assert_eq!(version_of("a/libonnxruntime.so.1.32.0").as_deref(), Some("1.32.0"));
+        assert_eq!(version_of("b/libonnxruntime.1.32.0.dylib").as_deref(), Some("1.32.0"));
+        assert_eq!(version_of("1.30.0/libonnxruntime.so.1").as_deref(), Some("1.30.0"));
         assert_eq!(version_of("c/libonnxruntime.so"), None);
     }
 }

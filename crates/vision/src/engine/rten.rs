@@ -22,18 +22,9 @@ impl Session {
     pub(super) fn open(network: Network<'_>, threads: usize) -> Result<Self, String> {
         let model = rten::Model::load(network.onnx).map_err(|error| error.to_string())?;
         let node = |name: &str| model.node_id(name).map_err(|error| error.to_string());
-        let (input, output) = (
-            node(&network.interface.input)?,
-            node(&network.interface.output)?,
-        );
+        let (input, output) = (node(&network.interface.input)?, node(&network.interface.output)?);
         let threads = Arc::new(ThreadPool::with_num_threads(threads));
-        Ok(Self {
-            model,
-            input,
-            output,
-            side: network.crop,
-            threads,
-        })
+        Ok(Self { model, input, output, side: network.crop, threads })
     }
 }
 
@@ -46,19 +37,10 @@ impl Engine for Session {
         let input = NdTensorView::from_data([1, 3, self.side, self.side], input);
         let mut options = RunOptions::default();
         options.thread_pool = Some(Arc::clone(&self.threads));
-        let outputs = self.model.run(
-            vec![(self.input, input.into())],
-            &[self.output],
-            Some(options),
-        );
-        let output = outputs
-            .map_err(|error| error.to_string())?
-            .into_iter()
-            .next();
-        let output: rten_tensor::Tensor<f32> = output
-            .ok_or("no output")?
-            .try_into()
-            .map_err(|_| "the output is not of 32-bit floats".to_owned())?;
+        let outputs = self.model.run(vec![(self.input, input.into())], &[self.output], Some(options));
+        let output = outputs.map_err(|error| error.to_string())?.into_iter().next();
+        let output: rten_tensor::Tensor<f32> =
+            output.ok_or("no output")?.try_into().map_err(|_| "the output is not of 32-bit floats".to_owned())?;
         Ok(output.into_data())
     }
 }

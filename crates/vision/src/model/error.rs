@@ -102,8 +102,6 @@ impl fmt::Display for Places<'_> {
             return write!(f, " is known, and no folder was named to look for it in");
         }
         write!(f, "; looked for")?;
-        self.0
-            .iter()
-            .try_for_each(|place| write!(f, "\n  {}: {}", place.path.display(), place.why))
+        self.0.iter().try_for_each(|place| write!(f, "\n  {}: {}", place.path.display(), place.why))
     }
 }

@@ -14,17 +14,11 @@ fn write(folder: &tempfile::TempDir, name: &str, content: impl AsRef<[u8]>) -> P
 }
 
 fn fault(lookup: &Lookup) -> String {
-    Model::find(lookup)
-        .err()
-        .expect("nothing usable")
-        .to_string()
+    Model::find(lookup).err().expect("nothing usable").to_string()
 }
 
 fn named(path: &Path) -> Lookup {
-    Lookup {
-        named: Some(path.to_str().expect("UTF-8").to_owned()),
-        ..Lookup::default()
-    }
+    Lookup { named: Some(path.to_str().expect("UTF-8").to_owned()), ..Lookup::default() }
 }
 
 fn interface(input: &[Option<u64>], output: &[Option<u64>]) -> Interface {
@@ -44,24 +38,14 @@ fn check_against_googlenet(interface: &Interface) -> Result<(), String> {
 fn no_model_at_all_names_every_place_looked_in() {
     let (first, second, cache) = (folder(), folder(), folder());
     let folders = vec![first.path().to_owned(), second.path().to_owned()];
-    let message = fault(&Lookup {
-        named: None,
-        folders,
-        cache: Some(cache.path().to_owned()),
-    });
+    let message = fault(&Lookup { named: None, folders, cache: Some(cache.path().to_owned()) });
     for folder in [&first, &second] {
         for name in ["googlenet.onnx", "googlenet-12.onnx"] {
             let place = folder.path().join(name);
-            assert!(
-                message.contains(&format!("{}: not there", place.display())),
-                "{message}"
-            );
+            assert!(message.contains(&format!("{}: not there", place.display())), "{message}");
         }
     }
-    assert!(
-        message.contains(&cache.path().join("googlenet-12.onnx").display().to_string()),
-        "{message}"
-    );
+    assert!(message.contains(&cache.path().join("googlenet-12.onnx").display().to_string()), "{message}");
     assert!(message.contains("manyeyes model pull"), "{message}");
 }
 
@@ -69,23 +53,14 @@ fn no_model_at_all_names_every_place_looked_in() {
 fn a_file_in_the_cache_counts_only_with_its_published_digest() {
     let cache = folder();
     write(&cache, "googlenet-12.onnx", "half a download");
-    let message = fault(&Lookup {
-        cache: Some(cache.path().to_owned()),
-        ..Lookup::default()
-    });
-    assert!(
-        message.contains("damaged: not the published digest"),
-        "{message}"
-    );
+    let message = fault(&Lookup { cache: Some(cache.path().to_owned()), ..Lookup::default() });
+    assert!(message.contains("damaged: not the published digest"), "{message}");
 }
 
 #[test]
 fn a_path_that_is_not_there_is_an_error_that_names_it() {
     let message = fault(&named(Path::new("/nowhere/net.onnx")));
-    assert!(
-        message.starts_with("cannot read the model /nowhere/net.onnx"),
-        "{message}"
-    );
+    assert!(message.starts_with("cannot read the model /nowhere/net.onnx"), "{message}");
 }
 
 #[test]
@@ -93,10 +68,7 @@ fn a_file_that_is_no_model_is_an_error_that_names_it() {
     let folder = folder();
     let path = write(&folder, "googlenet.onnx", "this is not a model");
     let message = fault(&named(&path));
-    assert!(
-        message.contains("googlenet.onnx is not usable as a model: not an ONNX model"),
-        "{message}"
-    );
+    assert!(message.contains("googlenet.onnx is not usable as a model: not an ONNX model"), "{message}");
 }
 
 #[test]
@@ -105,22 +77,10 @@ fn a_network_whose_input_is_not_one_picture_is_refused_with_both_shapes() {
     let fits = |input: &[Option<u64>]| check_against_googlenet(&interface(input, &output));
     assert_eq!(fits(&[None, Some(3), Some(224), Some(224)]), Ok(()));
     let flat = fits(&[Some(1), Some(784)]).expect_err("rank 2");
-    assert_eq!(
-        flat,
-        "its input `data` is [1, 784], [1, 3, 224, 224] is needed"
-    );
-    assert!(
-        fits(&[Some(1), Some(1), Some(224), Some(224)]).is_err(),
-        "one channel"
-    );
-    assert!(
-        fits(&[Some(1), Some(3), Some(299), Some(299)]).is_err(),
-        "another size"
-    );
-    assert!(
-        fits(&[Some(8), Some(3), Some(224), Some(224)]).is_err(),
-        "a fixed batch of eight"
-    );
+    assert_eq!(flat, "its input `data` is [1, 784], [1, 3, 224, 224] is needed");
+    assert!(fits(&[Some(1), Some(1), Some(224), Some(224)]).is_err(), "one channel");
+    assert!(fits(&[Some(1), Some(3), Some(299), Some(299)]).is_err(), "another size");
+    assert!(fits(&[Some(8), Some(3), Some(224), Some(224)]).is_err(), "a fixed batch of eight");
 }
 
 #[test]
@@ -128,11 +88,7 @@ fn a_network_whose_output_is_not_one_number_a_label_is_refused() {
     let input = [Some(1), Some(3), Some(224), Some(224)];
     let fits = |output: &[Option<u64>]| check_against_googlenet(&interface(&input, output));
     assert_eq!(fits(&[Some(1), Some(1000), Some(1), Some(1)]), Ok(()));
-    assert_eq!(
-        fits(&[]),
-        Ok(()),
-        "the file says nothing: the first run will tell"
-    );
+    assert_eq!(fits(&[]), Ok(()), "the file says nothing: the first run will tell");
     let ten = fits(&[None, Some(10)]).expect_err("ten classes");
     assert_eq!(ten, "its output `prob` is [?, 10], there are 1000 labels");
 }
@@ -148,22 +104,13 @@ fn models(test: &str) -> Option<PathBuf> {
 
 #[test]
 fn a_file_of_ones_own_is_used_by_its_name_and_called_unverified() {
-    let Some(folder) = models("a_file_of_ones_own_is_used_by_its_name_and_called_unverified")
-    else {
+    let Some(folder) = models("a_file_of_ones_own_is_used_by_its_name_and_called_unverified") else {
         return;
     };
-    let model = Model::find(&Lookup {
-        folders: vec![folder.clone()],
-        ..Lookup::default()
-    })
-    .expect("found");
+    let model = Model::find(&Lookup { folders: vec![folder.clone()], ..Lookup::default() }).expect("found");
     assert_eq!((model.name.as_str(), model.verified), ("googlenet", false));
     assert!(model.notice.expect("said").contains("unverified"));
-    let squeezenet = Lookup {
-        named: Some("squeezenet1.1".to_owned()),
-        folders: vec![folder],
-        cache: None,
-    };
+    let squeezenet = Lookup { named: Some("squeezenet1.1".to_owned()), folders: vec![folder], cache: None };
     let model = Model::find(&squeezenet).expect("found");
     assert_eq!(model.input.resize, crate::manifest::Resize::ShorterSide);
 }
@@ -174,32 +121,16 @@ fn a_network_of_an_unknown_name_needs_a_description_beside_it() {
         return;
     };
     let folder = folder();
-    let path = write(
-        &folder,
-        "mine.onnx",
-        std::fs::read(models.join("squeezenet1.1.onnx")).expect("there"),
-    );
+    let path = write(&folder, "mine.onnx", std::fs::read(models.join("squeezenet1.1.onnx")).expect("there"));
     let message = fault(&named(&path));
-    assert!(
-        message.contains("how to feed") && message.contains("mine.toml"),
-        "{message}"
-    );
+    assert!(message.contains("how to feed") && message.contains("mine.toml"), "{message}");
 
     let description = "output = \"probabilities\"\nlabels = \"mine.txt\"\n[input]\nresize = \"shorter-side\"\n\
                        size = 256\ncrop = 224\norder = \"rgb\"\nmean = [123, 117, 104]\n";
     write(&folder, "mine.toml", description);
-    write(
-        &folder,
-        "mine.txt",
-        (0..1000)
-            .map(|class| format!("class {class}\n"))
-            .collect::<String>(),
-    );
+    write(&folder, "mine.txt", (0..1000).map(|class| format!("class {class}\n")).collect::<String>());
     let model = Model::find(&named(&path)).expect("described");
-    assert_eq!(
-        (model.name.as_str(), model.labels.name(7)),
-        ("mine", Some("class 7"))
-    );
+    assert_eq!((model.name.as_str(), model.labels.name(7)), ("mine", Some("class 7")));
     assert!(!model.verified);
 
     write(&folder, "mine.txt", "cat\ndog\n");
@@ -208,10 +139,7 @@ fn a_network_of_an_unknown_name_needs_a_description_beside_it() {
 
     write(&folder, "mine.toml", description.replace("rgb", "gbr"));
     let message = fault(&named(&path));
-    assert!(
-        message.contains("mine.toml") && message.contains("gbr"),
-        "{message}"
-    );
+    assert!(message.contains("mine.toml") && message.contains("gbr"), "{message}");
 }
 
 #[test]
@@ -235,15 +163,8 @@ fn the_catalogue_has_every_known_model_and_says_which_are_here() {
     let Some(models) = models("the_catalogue_has_every_known_model_and_says_which_are_here") else {
         return;
     };
-    let rows = catalogue(&Lookup {
-        folders: vec![models],
-        ..Lookup::default()
-    });
+    let rows = catalogue(&Lookup { folders: vec![models], ..Lookup::default() });
     assert_eq!(rows.len(), manifest().len());
-    let here: Vec<&str> = rows
-        .iter()
-        .filter(|row| row.found.is_ok())
-        .map(|row| row.entry.name.as_str())
-        .collect();
+    let here: Vec<&str> = rows.iter().filter(|row| row.found.is_ok()).map(|row| row.entry.name.as_str()).collect();
     assert_eq!(here, ["googlenet", "googlenet-int8", "squeezenet1.1"]);
 }

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use prost::Message;
 
 use super::wire::{
-    ATTRIBUTE_INTEGERS, ATTRIBUTE_TENSOR, Attribute, FLOAT, Field, GRAPH, INITIALIZER, INPUT, NODE,
-    Node, Tensor, TensorHead, ValueInfo,
+    ATTRIBUTE_INTEGERS, ATTRIBUTE_TENSOR, Attribute, FLOAT, Field, GRAPH, INITIALIZER, INPUT, NODE, Node, Tensor,
+    TensorHead, ValueInfo,
 };
 use super::{OnnxError, damaged, graph, wire};
 
@@ -32,31 +32,19 @@ pub(crate) fn rewrite_lrn(model: &[u8]) -> Result<Vec<u8>, OnnxError> {
     // Most of a model is weights: pieces are borrowed, and copied once.
     let mut pieces = Vec::new();
     for field in wire::fields(graph) {
-        let Field {
-            number,
-            whole,
-            payload,
-            ..
-        } = field?;
-        let replacement = if number == NODE {
-            replacement(payload, &shapes)?
-        } else {
-            None
-        };
+        let Field { number, whole, payload, .. } = field?;
+        let replacement = if number == NODE { replacement(payload, &shapes)? } else { None };
         match replacement {
             Some(nodes) => {
                 let mut bytes = Vec::new();
-                nodes
-                    .iter()
-                    .for_each(|node| wire::put(&mut bytes, NODE, &[node.encode_to_vec()]));
+                nodes.iter().for_each(|node| wire::put(&mut bytes, NODE, &[node.encode_to_vec()]));
                 pieces.push(Cow::Owned(bytes));
             }
             None => pieces.push(Cow::Borrowed(whole)),
         }
     }
     let rewritten: usize = pieces.iter().map(|piece| piece.len()).sum();
-    let mut result =
-        Vec::with_capacity(rewritten + (model.len() - graph.len()) + wire::HEAD_BYTES_MAX);
+    let mut result = Vec::with_capacity(rewritten + (model.len() - graph.len()) + wire::HEAD_BYTES_MAX);
     for field in wire::fields(model) {
         let field = field?;
         match field.number {
@@ -78,9 +66,7 @@ fn replacement(node: &[u8], shapes: &Shapes) -> Result<Option<Vec<Node>>, OnnxEr
     };
     let lrn = Lrn::of(&node);
     let channels = shapes.channels(input, CHANNELS_SEARCH_DEPTH);
-    Ok(channels
-        .filter(|_| lrn.beta == BETA && lrn.size > 0)
-        .map(|channels| lrn.spell_out(input, output, channels)))
+    Ok(channels.filter(|_| lrn.beta == BETA && lrn.size > 0).map(|channels| lrn.spell_out(input, output, channels)))
 }
 
 /// The operator's attributes, with ONNX's defaults.
@@ -94,20 +80,13 @@ struct Lrn {
 
 impl Lrn {
     fn of(node: &Node) -> Self {
-        let attribute = |name: &str| {
-            node.attributes
-                .iter()
-                .find(|attribute| attribute.name == name)
-        };
-        let float =
-            |name: &str, default: f32| attribute(name).map_or(default, |attribute| attribute.float);
+        let attribute = |name: &str| node.attributes.iter().find(|attribute| attribute.name == name);
+        let float = |name: &str, default: f32| attribute(name).map_or(default, |attribute| attribute.float);
         Self {
             alpha: float("alpha", 1e-4),
             beta: float("beta", 0.75),
             bias: float("bias", 1.0),
-            size: attribute("size")
-                .and_then(|size| usize::try_from(size.integer).ok())
-                .unwrap_or_default(),
+            size: attribute("size").and_then(|size| usize::try_from(size.integer).ok()).unwrap_or_default(),
         }
     }
 
@@ -139,11 +118,7 @@ impl Lrn {
         let weight = self.alpha / self.size as f32;
         (0..channels * channels).map(move |position| {
             let (row, column) = (position / channels, position % channels);
-            if column + below >= row && column <= row + above {
-                weight
-            } else {
-                0.0
-            }
+            if column + below >= row && column <= row + above { weight } else { 0.0 }
         })
     }
 }
@@ -160,12 +135,7 @@ fn node(operation: &str, inputs: &[&str], output: &str) -> Node {
 
 /// An attribute of one for height and width each. These are ONNX's defaults; rten wants them written.
 fn ones(name: &str) -> Attribute {
-    Attribute {
-        name: name.to_owned(),
-        integers: vec![1, 1],
-        kind: ATTRIBUTE_INTEGERS,
-        ..Attribute::default()
-    }
+    Attribute { name: name.to_owned(), integers: vec![1, 1], kind: ATTRIBUTE_INTEGERS, ..Attribute::default() }
 }
 
 /// A constant as a node rather than an initializer: files of older versions list initializers among the inputs too.
@@ -175,16 +145,9 @@ fn constant(name: &str, sizes: &[usize], numbers: impl Iterator<Item = f32>) -> 
         element: FLOAT,
         raw: numbers.flat_map(f32::to_le_bytes).collect(),
     };
-    let value = Attribute {
-        name: "value".to_owned(),
-        tensor: Some(tensor),
-        kind: ATTRIBUTE_TENSOR,
-        ..Attribute::default()
-    };
-    Node {
-        attributes: vec![value],
-        ..node("Constant", &[], name)
-    }
+    let value =
+        Attribute { name: "value".to_owned(), tensor: Some(tensor), kind: ATTRIBUTE_TENSOR, ..Attribute::default() };
+    Node { attributes: vec![value], ..node("Constant", &[], name) }
 }
 
 /// What is known of the shapes in a graph without running it.
@@ -197,15 +160,9 @@ struct Shapes {
 
 impl Shapes {
     fn of(graph: &[u8]) -> Result<Self, OnnxError> {
-        let mut shapes = Self {
-            made_by: HashMap::new(),
-            constants: HashMap::new(),
-            inputs: HashMap::new(),
-        };
+        let mut shapes = Self { made_by: HashMap::new(), constants: HashMap::new(), inputs: HashMap::new() };
         for field in wire::fields(graph) {
-            let Field {
-                number, payload, ..
-            } = field?;
+            let Field { number, payload, .. } = field?;
             match number {
                 NODE => {
                     let node = Node::decode(payload).map_err(damaged)?;
@@ -219,12 +176,8 @@ impl Shapes {
                 }
                 INPUT => {
                     let input = ValueInfo::decode(payload).map_err(damaged)?;
-                    let shape = input
-                        .kind
-                        .and_then(|kind| kind.tensor)
-                        .and_then(|tensor| tensor.shape);
-                    let channels =
-                        shape.and_then(|shape| shape.sizes.get(1).and_then(|size| size.value));
+                    let shape = input.kind.and_then(|kind| kind.tensor).and_then(|tensor| tensor.shape);
+                    let channels = shape.and_then(|shape| shape.sizes.get(1).and_then(|size| size.value));
                     shapes.inputs.insert(input.name, channels);
                 }
                 _ => {}
@@ -242,9 +195,8 @@ impl Shapes {
         match operation.as_str() {
             "Conv" => self.rows(inputs.get(1)?, depth),
             "QLinearConv" => self.rows(inputs.get(3)?, depth),
-            "AveragePool" | "BatchNormalization" | "Clip" | "DequantizeLinear" | "Div"
-            | "Dropout" | "Identity" | "LeakyRelu" | "LRN" | "MaxPool" | "QuantizeLinear"
-            | "Relu" => self.channels(inputs.first()?, depth),
+            "AveragePool" | "BatchNormalization" | "Clip" | "DequantizeLinear" | "Div" | "Dropout" | "Identity"
+            | "LeakyRelu" | "LRN" | "MaxPool" | "QuantizeLinear" | "Relu" => self.channels(inputs.first()?, depth),
             "Concat" => inputs.iter().map(|input| self.channels(input, depth)).sum(),
             _ => None,
         }
@@ -256,9 +208,7 @@ impl Shapes {
             return usize::try_from(*sizes.first()?).ok();
         }
         match self.made_by.get(value)? {
-            (operation, inputs) if operation == "DequantizeLinear" => {
-                self.rows(inputs.first()?, depth.checked_sub(1)?)
-            }
+            (operation, inputs) if operation == "DequantizeLinear" => self.rows(inputs.first()?, depth.checked_sub(1)?),
             _ => None,
         }
     }

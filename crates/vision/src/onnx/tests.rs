@@ -10,51 +10,20 @@ const GRAPH_NAME: u32 = 2;
 
 fn value(name: &str, element: i32, sizes: &[Option<i64>]) -> Vec<u8> {
     let sizes = sizes.iter().map(|&value| Dimension { value }).collect();
-    let tensor = TensorType {
-        element,
-        shape: Some(TensorShape { sizes }),
-    };
-    ValueInfo {
-        name: name.to_owned(),
-        kind: Some(ValueType {
-            tensor: Some(tensor),
-        }),
-    }
-    .encode_to_vec()
+    let tensor = TensorType { element, shape: Some(TensorShape { sizes }) };
+    ValueInfo { name: name.to_owned(), kind: Some(ValueType { tensor: Some(tensor) }) }.encode_to_vec()
 }
 
 fn node(operation: &str, inputs: &[&str], output: &str, attributes: Vec<Attribute>) -> Vec<u8> {
     let inputs = inputs.iter().map(|&input| input.to_owned()).collect();
     let (outputs, operation) = (vec![output.to_owned()], operation.to_owned());
-    Node {
-        inputs,
-        outputs,
-        operation,
-        attributes,
-        ..Node::default()
-    }
-    .encode_to_vec()
+    Node { inputs, outputs, operation, attributes, ..Node::default() }.encode_to_vec()
 }
 
 fn lrn_attributes(alpha: f32, beta: f32, bias: f32, size: i64) -> Vec<Attribute> {
-    let float = |name: &str, float| Attribute {
-        name: name.to_owned(),
-        float,
-        kind: 1,
-        ..Attribute::default()
-    };
-    let size = Attribute {
-        name: "size".to_owned(),
-        integer: size,
-        kind: 2,
-        ..Attribute::default()
-    };
-    vec![
-        float("alpha", alpha),
-        float("beta", beta),
-        float("bias", bias),
-        size,
-    ]
+    let float = |name: &str, float| Attribute { name: name.to_owned(), float, kind: 1, ..Attribute::default() };
+    let size = Attribute { name: "size".to_owned(), integer: size, kind: 2, ..Attribute::default() };
+    vec![float("alpha", alpha), float("beta", beta), float("bias", bias), size]
 }
 
 /// One operation that takes a picture of any size and gives what the file does not say.
@@ -68,9 +37,7 @@ pub(crate) fn network_of_unknown_output(operation: &str) -> Vec<u8> {
 
 fn model(graph: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut message = Vec::new();
-    graph
-        .iter()
-        .for_each(|(number, payload)| put(&mut message, *number, &[payload]));
+    graph.iter().for_each(|(number, payload)| put(&mut message, *number, &[payload]));
     // IR version 8 and operator set 13, in front of and behind the graph.
     let mut model = vec![0x08, 8];
     put(&mut model, GRAPH, &[message]);
@@ -91,20 +58,11 @@ fn lrn_model(channels: i64, attributes: Vec<Attribute>) -> Vec<u8> {
 fn operations(model: &[u8]) -> Vec<String> {
     let nodes = wire::fields(graph(model).expect("a graph")).map(|field| field.expect("a field"));
     let nodes = nodes.filter(|field| field.number == NODE);
-    nodes
-        .map(|field| Node::decode(field.payload).expect("a node").operation)
-        .collect()
+    nodes.map(|field| Node::decode(field.payload).expect("a node").operation).collect()
 }
 
 /// ONNX's definition, in 64-bit floats.
-fn lrn_by_formula(
-    x: &[f32],
-    channels: usize,
-    alpha: f64,
-    beta: f64,
-    bias: f64,
-    size: usize,
-) -> Vec<f64> {
+fn lrn_by_formula(x: &[f32], channels: usize, alpha: f64, beta: f64, bias: f64, size: usize) -> Vec<f64> {
     let plane = x.len() / channels;
     let square = |channel: usize, position: usize| f64::from(x[channel * plane + position]).powi(2);
     let mut y = Vec::with_capacity(x.len());
@@ -112,9 +70,7 @@ fn lrn_by_formula(
         let first = channel.saturating_sub((size - 1) / 2);
         let last = (channels - 1).min(channel + size / 2);
         for position in 0..plane {
-            let sum: f64 = (first..=last)
-                .map(|neighbour| square(neighbour, position))
-                .sum();
+            let sum: f64 = (first..=last).map(|neighbour| square(neighbour, position)).sum();
             let scale = bias + alpha / size as f64 * sum;
             y.push(f64::from(x[channel * plane + position]) / scale.powf(beta));
         }
@@ -126,16 +82,11 @@ fn lrn_by_formula(
 fn assert_exact(channels: usize, alpha: f32, bias: f32, size: i64) {
     let model = lrn_model(channels as i64, lrn_attributes(alpha, 0.75, bias, size));
     let rewritten = rewrite_lrn(&model).expect("rewritten");
-    let x: Vec<f32> = (0..channels * 4)
-        .map(|i| ((i * 37 % 101) as f32 - 50.0) * 9.0)
-        .collect();
+    let x: Vec<f32> = (0..channels * 4).map(|i| ((i * 37 % 101) as f32 - 50.0) * 9.0).collect();
     let loaded = rten::Model::load(rewritten).expect("rten knows every operation");
     let input = rten_tensor::NdTensorView::from_data([1, channels, 2, 2], x.as_slice());
-    let output: rten_tensor::Tensor<f32> = loaded
-        .run_one(input.into(), None)
-        .expect("it runs")
-        .try_into()
-        .expect("floats");
+    let output: rten_tensor::Tensor<f32> =
+        loaded.run_one(input.into(), None).expect("it runs").try_into().expect("floats");
     let wanted = lrn_by_formula(&x, channels, alpha.into(), 0.75, bias.into(), size as usize);
     for (got, wanted) in output.into_data().into_iter().zip(wanted) {
         let error = (f64::from(got) - wanted).abs() / wanted.abs().max(1.0);
@@ -170,60 +121,34 @@ fn all_but_the_lrn_is_passed_on_byte_for_byte() {
 #[test]
 fn an_lrn_of_another_beta_or_of_unknown_channels_is_left_to_the_runtime() {
     assert_eq!(
-        operations(
-            &rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.75, 1.0, 5))).expect("well formed")
-        )
-        .len(),
+        operations(&rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.75, 1.0, 5))).expect("well formed")).len(),
         8
     );
     assert_eq!(
-        operations(
-            &rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5))).expect("well formed")
-        ),
+        operations(&rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5))).expect("well formed")),
         ["LRN"]
     );
     let unknown = model(&[
         (NODE, node("Mystery", &["x"], "z", Vec::new())),
-        (
-            NODE,
-            node("LRN", &["z"], "y", lrn_attributes(1e-4, 0.75, 1.0, 5)),
-        ),
-        (
-            INPUT,
-            value("x", wire::FLOAT, &[Some(1), Some(4), None, None]),
-        ),
+        (NODE, node("LRN", &["z"], "y", lrn_attributes(1e-4, 0.75, 1.0, 5))),
+        (INPUT, value("x", wire::FLOAT, &[Some(1), Some(4), None, None])),
         (OUTPUT, value("y", wire::FLOAT, &[])),
     ]);
-    assert_eq!(
-        operations(&rewrite_lrn(&unknown).expect("well formed")),
-        ["Mystery", "LRN"]
-    );
+    assert_eq!(operations(&rewrite_lrn(&unknown).expect("well formed")), ["Mystery", "LRN"]);
 }
 
 #[test]
 fn the_interface_is_read_without_a_runtime_and_constants_among_the_inputs_are_not_inputs() {
-    let weight = TensorHead {
-        sizes: vec![8, 3, 1, 1],
-        name: "w".to_owned(),
-    };
+    let weight = TensorHead { sizes: vec![8, 3, 1, 1], name: "w".to_owned() };
     let model = model(&[
         (NODE, node("Conv", &["data", "w"], "prob", Vec::new())),
         (INITIALIZER, weight.encode_to_vec()),
-        (
-            INPUT,
-            value("data", wire::FLOAT, &[None, Some(3), Some(224), Some(224)]),
-        ),
-        (
-            INPUT,
-            value("w", wire::FLOAT, &[Some(8), Some(3), Some(1), Some(1)]),
-        ),
+        (INPUT, value("data", wire::FLOAT, &[None, Some(3), Some(224), Some(224)])),
+        (INPUT, value("w", wire::FLOAT, &[Some(8), Some(3), Some(1), Some(1)])),
         (OUTPUT, value("prob", wire::FLOAT, &[None, Some(1000)])),
     ]);
     let found = interface(&model).expect("well formed");
-    assert_eq!(
-        (found.input.as_str(), found.output.as_str()),
-        ("data", "prob")
-    );
+    assert_eq!((found.input.as_str(), found.output.as_str()), ("data", "prob"));
     assert_eq!(found.input_shape.to_string(), "[?, 3, 224, 224]");
     assert_eq!(found.output_shape, Shape(vec![None, Some(1000)]));
 }
@@ -232,10 +157,7 @@ fn the_interface_is_read_without_a_runtime_and_constants_among_the_inputs_are_no
 fn what_is_no_network_is_said_to_be_none() {
     let fault = |bytes: &[u8]| interface(bytes).expect_err("no network").to_string();
     assert_eq!(fault(b""), "not an ONNX model: it has no graph");
-    assert_eq!(
-        fault(b"this is a text file, not a network\n"),
-        "not an ONNX model"
-    );
+    assert_eq!(fault(b"this is a text file, not a network\n"), "not an ONNX model");
     let mut cut = lrn_model(4, lrn_attributes(1e-4, 0.75, 1.0, 5));
     cut.truncate(cut.len() / 2);
     assert_eq!(fault(&cut), "not an ONNX model");

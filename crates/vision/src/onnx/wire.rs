@@ -58,25 +58,15 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, OnnxError> {
         WireType::ThirtyTwoBit => 4,
         WireType::LengthDelimited => decode_varint(rest).map_err(super::damaged)?,
         WireType::StartGroup | WireType::EndGroup => {
-            return Err(OnnxError(
-                "damaged ONNX model: a field of an unknown kind".to_owned(),
-            ));
+            return Err(OnnxError("damaged ONNX model: a field of an unknown kind".to_owned()));
         }
     };
-    let payload = usize::try_from(length)
-        .ok()
-        .and_then(|length| rest.split_at_checked(length));
-    let (payload, after) =
-        payload.ok_or_else(|| OnnxError("damaged ONNX model: it ends too early".to_owned()))?;
+    let payload = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
+    let (payload, after) = payload.ok_or_else(|| OnnxError("damaged ONNX model: it ends too early".to_owned()))?;
     *rest = after;
     let whole = &start[..start.len() - after.len()];
     let is_message = wire_type == WireType::LengthDelimited;
-    Ok(Field {
-        number,
-        whole,
-        payload: if is_message { payload } else { &[] },
-        is_message,
-    })
+    Ok(Field { number, whole, payload: if is_message { payload } else { &[] }, is_message })
 }
 
 /// The most that a field's key and length take.
@@ -87,9 +77,7 @@ pub(super) fn put(message: &mut Vec<u8>, number: u32, pieces: &[impl AsRef<[u8]>
     let length: usize = pieces.iter().map(|piece| piece.as_ref().len()).sum();
     prost::encoding::encode_key(number, WireType::LengthDelimited, message);
     prost::encoding::encode_varint(length as u64, message);
-    pieces
-        .iter()
-        .for_each(|piece| message.extend_from_slice(piece.as_ref()));
+    pieces.iter().for_each(|piece| message.extend_from_slice(piece.as_ref()));
 }
 
 /// NodeProto: one operation.

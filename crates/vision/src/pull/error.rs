@@ -9,9 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum PullError {
     /// The manifest has no address for it.
-    #[error(
-        "`{name}` is published nowhere that is known; bring the file yourself (MANYEYES_MODELS or --model PATH)"
-    )]
+    #[error("`{name}` is published nowhere that is known; bring the file yourself (MANYEYES_MODELS or --model PATH)")]
     NoSource {
         /// The model.
         name: String,
@@ -55,8 +53,6 @@ struct Failures<'a>(&'a [(String, String)]);
 
 impl fmt::Display for Failures<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|(source, reason)| write!(f, "\n  {source}: {reason}"))
+        self.0.iter().try_for_each(|(source, reason)| write!(f, "\n  {source}: {reason}"))
     }
 }

@@ -22,11 +22,7 @@ pub(super) fn fetch(
     settings: &PullSettings,
     report: &mut dyn FnMut(PullEvent<'_>),
 ) -> Result<bool, SourceError> {
-    let mut file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(part)?;
+    let mut file = File::options().create(true).truncate(false).write(true).open(part)?;
     let mut have = file.metadata()?.len();
     if have == total {
         // All is there already; the digest has the word.
@@ -35,18 +31,10 @@ pub(super) fn fetch(
     if have > total {
         have = 0;
     }
-    let request = agent(settings).get(source).header(
-        header::USER_AGENT,
-        concat!("manyeyes/", env!("CARGO_PKG_VERSION")),
-    );
-    let request = if have > 0 {
-        request.header(header::RANGE, format!("bytes={have}-"))
-    } else {
-        request
-    };
-    let mut response = request
-        .call()
-        .map_err(|error| SourceError::Source(error.to_string()))?;
+    let request =
+        agent(settings).get(source).header(header::USER_AGENT, concat!("manyeyes/", env!("CARGO_PKG_VERSION")));
+    let request = if have > 0 { request.header(header::RANGE, format!("bytes={have}-")) } else { request };
+    let mut response = request.call().map_err(|error| SourceError::Source(error.to_string()))?;
     match response.status() {
         StatusCode::PARTIAL_CONTENT if have > 0 && begins_at(response.headers(), have) => {}
         // It sends the file from its beginning.
@@ -56,13 +44,7 @@ pub(super) fn fetch(
     let resumed = have > 0;
     file.set_len(have)?;
     file.seek(SeekFrom::End(0))?;
-    copy(
-        &mut response.body_mut().as_reader(),
-        &mut file,
-        have,
-        total,
-        report,
-    )?;
+    copy(&mut response.body_mut().as_reader(), &mut file, have, total, report)?;
     file.sync_all()?;
     Ok(resumed)
 }
@@ -78,13 +60,8 @@ fn agent(settings: &PullSettings) -> Agent {
 
 /// Whether a partial answer continues at the byte that was asked for: `Content-Range: bytes 100-199/200`.
 fn begins_at(headers: &HeaderMap, position: u64) -> bool {
-    let range = headers
-        .get(header::CONTENT_RANGE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let first = range
-        .strip_prefix("bytes ")
-        .and_then(|range| range.split('-').next());
+    let range = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = range.strip_prefix("bytes ").and_then(|range| range.split('-').next());
     first.and_then(|first| first.trim().parse().ok()) == Some(position)
 }
 
@@ -98,25 +75,19 @@ fn copy(
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         report(PullEvent::Received { bytes: have, total });
-        let count = body
-            .read(&mut chunk)
-            .map_err(|error| SourceError::Source(format!("it broke off: {error}")))?;
+        let count = body.read(&mut chunk).map_err(|error| SourceError::Source(format!("it broke off: {error}")))?;
         if count == 0 {
             break;
         }
         have += count as u64;
         if have > total {
             file.set_len(0)?;
-            return Err(SourceError::Source(format!(
-                "it sends more than the {total} bytes of the file"
-            )));
+            return Err(SourceError::Source(format!("it sends more than the {total} bytes of the file")));
         }
         file.write_all(&chunk[..count])?;
     }
     if have < total {
-        return Err(SourceError::Source(format!(
-            "it broke off after {have} of {total} bytes"
-        )));
+        return Err(SourceError::Source(format!("it broke off after {have} of {total} bytes")));
     }
     Ok(())
 }

@@ -68,11 +68,7 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> st
             break;
         }
     }
-    let entry = if from > 0 {
-        format!("{path} from {from}")
-    } else {
-        path
-    };
+    let entry = if from > 0 { format!("{path} from {from}") } else { path };
     log.lock().expect("no panic while held").push(entry);
     let mut file = content();
     if matches!(manner, Manner::Wrong) {
@@ -81,11 +77,7 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> st
     let status = match manner {
         Manner::Missing => "404 Not Found".to_owned(),
         Manner::Right | Manner::Wrong | Manner::BreaksOff if from > 0 => {
-            format!(
-                "206 Partial Content\r\nContent-Range: bytes {from}-{}/{}",
-                file.len() - 1,
-                file.len()
-            )
+            format!("206 Partial Content\r\nContent-Range: bytes {from}-{}/{}", file.len() - 1, file.len())
         }
         _ => "200 OK".to_owned(),
     };
@@ -94,16 +86,8 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> st
         Manner::NoRanges => &file[..],
         _ => &file[from..],
     };
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )?;
-    let sent = if matches!(manner, Manner::BreaksOff) {
-        body.len() / 2
-    } else {
-        body.len()
-    };
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+    let sent = if matches!(manner, Manner::BreaksOff) { body.len() / 2 } else { body.len() };
     stream.write_all(&body[..sent])
 }
 
@@ -115,21 +99,14 @@ fn entry(servers: &[&Server]) -> Entry {
         file: "small.onnx".to_owned(),
         bytes: content.len() as u64,
         sha256: Sha256::digest(&content).into(),
-        sources: servers
-            .iter()
-            .map(|server| format!("{}/zoo/small.onnx", server.address))
-            .collect(),
+        sources: servers.iter().map(|server| format!("{}/zoo/small.onnx", server.address)).collect(),
     });
     entry
 }
 
 fn settings(folder: &tempfile::TempDir, mirror: Option<&Server>) -> PullSettings {
     let mirror = mirror.map(|server| format!("{}/mine/", server.address));
-    PullSettings {
-        mirror,
-        cache: Some(folder.path().join("models")),
-        ..PullSettings::default()
-    }
+    PullSettings { mirror, cache: Some(folder.path().join("models")), ..PullSettings::default() }
 }
 
 fn folder() -> tempfile::TempDir {
@@ -142,11 +119,7 @@ fn pull_quietly(entry: &Entry, settings: &PullSettings) -> Result<PathBuf, PullE
 
 #[test]
 fn the_users_mirror_is_asked_first_and_a_whole_file_is_not_fetched_again() {
-    let (folder, mirror, zoo) = (
-        folder(),
-        Server::start(Manner::Right),
-        Server::start(Manner::Right),
-    );
+    let (folder, mirror, zoo) = (folder(), Server::start(Manner::Right), Server::start(Manner::Right));
     let (entry, settings) = (entry(&[&zoo]), settings(&folder, Some(&mirror)));
     let path = pull_quietly(&entry, &settings).expect("pulled");
     assert_eq!(std::fs::read(&path).expect("there"), content());
@@ -157,42 +130,18 @@ fn the_users_mirror_is_asked_first_and_a_whole_file_is_not_fetched_again() {
 
 #[test]
 fn a_source_without_the_file_falls_on_to_the_next() {
-    let (folder, missing, zoo) = (
-        folder(),
-        Server::start(Manner::Missing),
-        Server::start(Manner::Right),
-    );
+    let (folder, missing, zoo) = (folder(), Server::start(Manner::Missing), Server::start(Manner::Right));
     let entry = entry(&[&missing, &zoo]);
     let mut events = Vec::new();
-    let path = pull(&entry, &settings(&folder, None), &mut |event| {
-        events.push(format!("{event:?}"))
-    });
-    assert_eq!(
-        std::fs::read(path.expect("pulled")).expect("there"),
-        content()
-    );
-    assert!(
-        events
-            .iter()
-            .any(|event| event.contains("it answers 404 Not Found")),
-        "{events:?}"
-    );
-    assert!(
-        events
-            .last()
-            .expect("some")
-            .contains("bytes: 800000, total: 800000"),
-        "{events:?}"
-    );
+    let path = pull(&entry, &settings(&folder, None), &mut |event| events.push(format!("{event:?}")));
+    assert_eq!(std::fs::read(path.expect("pulled")).expect("there"), content());
+    assert!(events.iter().any(|event| event.contains("it answers 404 Not Found")), "{events:?}");
+    assert!(events.last().expect("some").contains("bytes: 800000, total: 800000"), "{events:?}");
 }
 
 #[test]
 fn a_download_that_broke_off_is_resumed_by_the_next_source() {
-    let (folder, weak, zoo) = (
-        folder(),
-        Server::start(Manner::BreaksOff),
-        Server::start(Manner::Right),
-    );
+    let (folder, weak, zoo) = (folder(), Server::start(Manner::BreaksOff), Server::start(Manner::Right));
     let path = pull_quietly(&entry(&[&weak, &zoo]), &settings(&folder, None)).expect("pulled");
     assert_eq!(std::fs::read(path).expect("there"), content());
     assert_eq!(zoo.requests(), ["/zoo/small.onnx from 400000"]);
@@ -211,11 +160,7 @@ fn a_download_that_broke_off_is_resumed_by_the_next_run() {
 
 #[test]
 fn a_source_that_knows_no_ranges_sends_everything_again() {
-    let (folder, weak, zoo) = (
-        folder(),
-        Server::start(Manner::BreaksOff),
-        Server::start(Manner::NoRanges),
-    );
+    let (folder, weak, zoo) = (folder(), Server::start(Manner::BreaksOff), Server::start(Manner::NoRanges));
     let path = pull_quietly(&entry(&[&weak, &zoo]), &settings(&folder, None)).expect("pulled");
     assert_eq!(std::fs::read(path).expect("there"), content());
 }
@@ -226,15 +171,8 @@ fn a_wrong_file_is_never_kept() {
     let settings = settings(&folder, None);
     let error = pull_quietly(&entry(&[&wrong]), &settings).expect_err("the digest differs");
     assert!(error.to_string().contains("the digest differs"), "{error}");
-    let kept: Vec<_> = std::fs::read_dir(settings.cache.expect("named"))
-        .expect("there")
-        .flatten()
-        .collect();
-    assert!(
-        kept.iter()
-            .all(|file| file.file_name() == "small.onnx.lock"),
-        "{kept:?}"
-    );
+    let kept: Vec<_> = std::fs::read_dir(settings.cache.expect("named")).expect("there").flatten().collect();
+    assert!(kept.iter().all(|file| file.file_name() == "small.onnx.lock"), "{kept:?}");
 }
 
 #[test]
@@ -246,10 +184,7 @@ fn a_wrong_beginning_does_not_spoil_a_right_source() {
     std::fs::write(cache.join("small.onnx.part"), vec![7; 1000]).expect("written");
     let path = pull_quietly(&entry(&[&zoo]), &settings).expect("pulled");
     assert_eq!(std::fs::read(path).expect("there"), content());
-    assert_eq!(
-        zoo.requests(),
-        ["/zoo/small.onnx from 1000", "/zoo/small.onnx"]
-    );
+    assert_eq!(zoo.requests(), ["/zoo/small.onnx from 1000", "/zoo/small.onnx"]);
 }
 
 #[test]
@@ -266,10 +201,7 @@ fn two_that_pull_at_once_fetch_it_once() {
 
 #[test]
 fn a_model_that_nobody_publishes_says_so() {
-    let own = Entry {
-        download: None,
-        ..manifest()[0].clone()
-    };
+    let own = Entry { download: None, ..manifest()[0].clone() };
     let error = pull_quietly(&own, &settings(&folder(), None)).expect_err("no source");
     assert!(error.to_string().contains("published nowhere"), "{error}");
 }

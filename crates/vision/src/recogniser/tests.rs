@@ -11,9 +11,7 @@ const BOTH: [EngineChoice; 2] = [EngineChoice::OnnxRuntime, EngineChoice::Rten];
 
 /// What the environment names, or the line that a script counts.
 fn needs(name: &str, test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os(name)
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from);
+    let path = std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     if path.is_none() {
         eprintln!("NOT RUN without {name}: {test}");
     }
@@ -27,12 +25,7 @@ fn engine_is_here(choice: EngineChoice, test: &str) -> bool {
 
 fn found(models: &Path, name: &str) -> Model {
     let folders = vec![models.to_owned()];
-    Model::find(&Lookup {
-        named: Some(name.to_owned()),
-        folders,
-        cache: None,
-    })
-    .expect("found")
+    Model::find(&Lookup { named: Some(name.to_owned()), folders, cache: None }).expect("found")
 }
 
 fn recogniser(models: &Path, name: &str, choice: EngineChoice) -> Recogniser {
@@ -51,11 +44,7 @@ struct Photo {
 impl Photo {
     fn all(folder: &Path) -> Vec<Self> {
         let table = std::fs::read_to_string(folder.join("expected.csv")).expect("a table");
-        table
-            .lines()
-            .skip(1)
-            .map(|line| Self::of(folder, line))
-            .collect()
+        table.lines().skip(1).map(|line| Self::of(folder, line)).collect()
     }
 
     /// The columns needed are the first two and the last two; a name in between may hold commas.
@@ -76,9 +65,7 @@ impl Photo {
 
     fn seen_by(&self, recogniser: &mut Recogniser) -> Recognition {
         let file = std::fs::read(&self.path).expect("there");
-        recogniser
-            .recognise(&file, 5)
-            .unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
+        recogniser.recognise(&file, 5).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
     }
 }
 
@@ -108,9 +95,7 @@ fn numbers(path: &Path) -> Vec<f32> {
     let file = std::fs::read(path).expect("there");
     let (header, body) = file.split_at(128);
     assert!(String::from_utf8_lossy(header).contains("'<f4', 'fortran_order': False"));
-    body.chunks_exact(4)
-        .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four")))
-        .collect()
+    body.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four"))).collect()
 }
 
 #[test]
@@ -121,21 +106,14 @@ fn a_known_tensor_gives_its_known_probabilities() {
     };
     let inputs = numbers(&models.join("golden/googlenet-rgb_input_2x3x224x224.npy"));
     let wanted = numbers(&models.join("golden/googlenet-rgb_prob_2x1000.npy"));
-    for choice in BOTH
-        .into_iter()
-        .filter(|&choice| engine_is_here(choice, test))
-    {
+    for choice in BOTH.into_iter().filter(|&choice| engine_is_here(choice, test)) {
         let mut recogniser = recogniser(&models, "googlenet", choice);
         let mut best = Vec::new();
         for (picture, wanted) in inputs.chunks(3 * 224 * 224).zip(wanted.chunks(1000)) {
             // The file's channels are red, green, blue; the network's blue, green, red.
             recogniser.tensor = picture.chunks(224 * 224).rev().flatten().copied().collect();
             let got = recogniser.probabilities().expect("it runs");
-            let worst = got
-                .iter()
-                .zip(wanted)
-                .map(|(got, wanted)| (got - wanted).abs())
-                .fold(0.0, f32::max);
+            let worst = got.iter().zip(wanted).map(|(got, wanted)| (got - wanted).abs()).fold(0.0, f32::max);
             assert!(worst < 1e-4, "{choice:?}: {worst}");
             best.push(tensor::largest(&got, 1)[0]);
         }
@@ -152,33 +130,17 @@ fn each_of_the_regression_photos_gets_its_class_and_probabilities() {
     let Some(images) = needs("MANYEYES_IMAGES", test) else {
         return;
     };
-    for choice in BOTH
-        .into_iter()
-        .filter(|&choice| engine_is_here(choice, test))
-    {
+    for choice in BOTH.into_iter().filter(|&choice| engine_is_here(choice, test)) {
         let mut recogniser = recogniser(&models, "googlenet", choice);
         for photo in Photo::all(&images) {
             let labels = photo.seen_by(&mut recogniser).labels;
-            assert_eq!(
-                labels[0].index,
-                photo.class,
-                "{choice:?} {}",
-                photo.path.display()
-            );
+            assert_eq!(labels[0].index, photo.class, "{choice:?} {}", photo.path.display());
             assert_eq!(photo.googlenet.len(), 5, "the table has five");
             for (class, probability) in photo.googlenet {
                 // A class that has left the first five is at most as probable as the fifth.
-                let got = labels
-                    .iter()
-                    .find(|label| label.index == class)
-                    .unwrap_or(&labels[4])
-                    .probability;
+                let got = labels.iter().find(|label| label.index == class).unwrap_or(&labels[4]).probability;
                 let error = (got - probability).abs();
-                assert!(
-                    error <= 0.02,
-                    "{choice:?} {}: class {class} {got}, not {probability}",
-                    photo.path.display()
-                );
+                assert!(error <= 0.02, "{choice:?} {}: class {class} {got}, not {probability}", photo.path.display());
             }
         }
     }
@@ -193,19 +155,11 @@ fn squeezenet_which_is_fed_differently_gets_its_classes_too() {
     let Some(images) = needs("MANYEYES_IMAGES", test) else {
         return;
     };
-    for choice in BOTH
-        .into_iter()
-        .filter(|&choice| engine_is_here(choice, test))
-    {
+    for choice in BOTH.into_iter().filter(|&choice| engine_is_here(choice, test)) {
         let mut recogniser = recogniser(&models, "squeezenet1.1", choice);
         for photo in Photo::all(&images) {
             let labels = photo.seen_by(&mut recogniser).labels;
-            assert_eq!(
-                Some(labels[0].index),
-                photo.squeezenet,
-                "{choice:?} {}",
-                photo.path.display()
-            );
+            assert_eq!(Some(labels[0].index), photo.squeezenet, "{choice:?} {}", photo.path.display());
         }
     }
 }
@@ -219,15 +173,8 @@ fn the_8_bit_network_agrees_on_nearly_every_photo() {
     let Some(images) = needs("MANYEYES_IMAGES", test) else {
         return;
     };
-    for choice in BOTH
-        .into_iter()
-        .filter(|&choice| engine_is_here(choice, test))
-    {
-        let (first, _) = right(
-            &Photo::all(&images),
-            &found(&models, "googlenet-int8"),
-            choice,
-        );
+    for choice in BOTH.into_iter().filter(|&choice| engine_is_here(choice, test)) {
+        let (first, _) = right(&Photo::all(&images), &found(&models, "googlenet-int8"), choice);
         assert!(first >= 43, "{choice:?}: {first} of 45");
     }
 }
@@ -258,10 +205,7 @@ fn assert_accuracy(choice: EngineChoice, test: &str) {
     let (first, among_five) = right(&photos, &found(&models, "googlenet"), choice);
     eprintln!("{choice:?}: {first} and {among_five} of 250");
     assert!(first >= 195, "{choice:?}: {first} of 250 right");
-    assert!(
-        among_five >= 234,
-        "{choice:?}: {among_five} of 250 among five"
-    );
+    assert!(among_five >= 234, "{choice:?}: {among_five} of 250 among five");
 }
 
 /// Exchanging red and blue costs about 18 points of accuracy: few enough that only a test notices.
@@ -280,10 +224,7 @@ fn channels_in_the_wrong_order_cost_accuracy() {
     photos.truncate(100);
     let right = |photo: &&Photo| photo.seen_by(&mut recogniser).labels[0].index == photo.class;
     let first = photos.iter().filter(right).count();
-    assert!(
-        first < 75,
-        "{first} of 100 right, although red and blue are exchanged"
-    );
+    assert!(first < 75, "{first} of 100 right, although red and blue are exchanged");
 }
 
 #[test]
@@ -297,11 +238,9 @@ fn a_file_that_is_no_whole_image_is_an_error_and_the_next_one_is_recognised() {
     };
     let mut recogniser = recogniser(&models, "squeezenet1.1", EngineChoice::Rten);
     let photo = std::fs::read(&Photo::all(&images)[0].path).expect("there");
-    for (file, code) in [
-        (&photo[..0], "empty"),
-        (b"some text", "not_an_image"),
-        (&photo[..photo.len() / 2], "truncated"),
-    ] {
+    for (file, code) in
+        [(&photo[..0], "empty"), (b"some text", "not_an_image"), (&photo[..photo.len() / 2], "truncated")]
+    {
         match recogniser.recognise(file, 5) {
             Err(RecogniseError::Picture(error)) => assert_eq!(error.code(), code),
             other => panic!("{code}: {other:?}"),
@@ -309,47 +248,23 @@ fn a_file_that_is_no_whole_image_is_an_error_and_the_next_one_is_recognised() {
     }
     let seen = recogniser.recognise(&photo, 3).expect("recognised");
     assert_eq!(seen.labels.len(), 3);
-    assert!(
-        seen.labels
-            .is_sorted_by(|a, b| a.probability >= b.probability)
-    );
+    assert!(seen.labels.is_sorted_by(|a, b| a.probability >= b.probability));
 }
 
 #[test]
 fn a_network_that_gives_too_few_numbers_is_refused_before_any_image() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tiny.onnx");
-    std::fs::write(
-        &path,
-        onnx::tests::network_of_unknown_output("GlobalAveragePool"),
-    )
-    .expect("written");
+    std::fs::write(&path, onnx::tests::network_of_unknown_output("GlobalAveragePool")).expect("written");
     let description = "output = \"logits\"\n[input]\nresize = \"squash\"\nsize = 8\ncrop = 8\norder = \"rgb\"\n\
                        mean = [0, 0, 0]\n";
     std::fs::write(folder.path().join("tiny.toml"), description).expect("written");
-    let model = Model::find(&Lookup {
-        named: path.to_str().map(str::to_owned),
-        ..Lookup::default()
-    })
-    .expect("read");
-    let error = Recogniser::load(&model, EngineChoice::Rten, 1)
-        .err()
-        .expect("3 numbers, 1000 labels");
-    assert!(
-        error
-            .to_string()
-            .contains("gives 3 numbers for 1000 classes"),
-        "{error}"
-    );
+    let model = Model::find(&Lookup { named: path.to_str().map(str::to_owned), ..Lookup::default() }).expect("read");
+    let error = Recogniser::load(&model, EngineChoice::Rten, 1).err().expect("3 numbers, 1000 labels");
+    assert!(error.to_string().contains("gives 3 numbers for 1000 classes"), "{error}");
 
     std::fs::write(&path, onnx::tests::network_of_unknown_output("Mystery")).expect("written");
-    let model = Model::find(&Lookup {
-        named: path.to_str().map(str::to_owned),
-        ..Lookup::default()
-    })
-    .expect("read");
-    let error = Recogniser::load(&model, EngineChoice::Rten, 1)
-        .err()
-        .expect("no such operation");
+    let model = Model::find(&Lookup { named: path.to_str().map(str::to_owned), ..Lookup::default() }).expect("read");
+    let error = Recogniser::load(&model, EngineChoice::Rten, 1).err().expect("no such operation");
     assert!(error.to_string().contains("Mystery"), "{error}");
 }

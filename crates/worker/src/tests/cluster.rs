@@ -8,9 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use manyeyes_link::{
-    Assignment, Departure, FromWorker, ManagerEnd, ManagerSettings, ModelDescription, WireTiming,
-};
+use manyeyes_link::{Assignment, Departure, FromWorker, ManagerEnd, ManagerSettings, ModelDescription, WireTiming};
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::{Answer, FailureCode};
 use manyeyes_vision::{Label, PictureError, RecogniseError, Recognition};
@@ -25,16 +23,11 @@ const TOKEN: &str = "right";
 const FIRST: Attempt = Attempt(1);
 
 pub(super) async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, what)
-        .await
-        .expect("it happens in time")
+    tokio::time::timeout(DEADLINE, what).await.expect("it happens in time")
 }
 
 pub(super) fn settings(manager: &str) -> WorkerSettings {
-    WorkerSettings {
-        token: Some(TOKEN.to_owned()),
-        ..WorkerSettings::new(manager, "worker")
-    }
+    WorkerSettings { token: Some(TOKEN.to_owned()), ..WorkerSettings::new(manager, "worker") }
 }
 
 pub(super) fn failed_code(outcome: FromWorker) -> FailureCode {
@@ -63,18 +56,10 @@ impl Cluster {
         Self::start_with(fake.work(), fake, change).await
     }
 
-    pub(super) async fn start_with(
-        work: Work,
-        fake: Fake,
-        change: impl FnOnce(&mut WorkerSettings),
-    ) -> Self {
+    pub(super) async fn start_with(work: Work, fake: Fake, change: impl FnOnce(&mut WorkerSettings)) -> Self {
         let mut cluster = Self::connect(work, fake, change).await;
-        let joined = cluster
-            .hear(|event| matches!(event, FromWorker::Joined { .. }))
-            .await;
-        let FromWorker::Joined { worker, .. } = joined else {
-            unreachable!("it was waited for")
-        };
+        let joined = cluster.hear(|event| matches!(event, FromWorker::Joined { .. })).await;
+        let FromWorker::Joined { worker, .. } = joined else { unreachable!("it was waited for") };
         cluster.worker = Some(worker);
         cluster
     }
@@ -90,36 +75,19 @@ impl Cluster {
         manager_settings.token = Some(TOKEN.to_owned());
         manager_settings.timers.heartbeat = Duration::from_millis(20);
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        let (manager, from_worker) = ManagerEnd::bind(listen, manager_settings)
-            .await
-            .expect("a free port");
+        let (manager, from_worker) = ManagerEnd::bind(listen, manager_settings).await.expect("a free port");
         let mut settings = settings(&manager.local_addr().to_string());
         change(&mut settings);
         let shutdown = CancellationToken::new();
         let model = work.model.digest;
         let running = tokio::spawn(run(settings, work, shutdown.clone()));
-        Self {
-            fake,
-            manager,
-            from_worker,
-            heard: Vec::new(),
-            worker: None,
-            model,
-            shutdown,
-            running,
-        }
+        Self { fake, manager, from_worker, heard: Vec::new(), worker: None, model, shutdown, running }
     }
 
     pub(super) fn assign(&self, image: u64, bytes: impl Into<Bytes>) {
         let payload = bytes.into();
         let (image, attempt, model) = (ImageId(image), FIRST, self.model);
-        let assignment = Assignment {
-            image,
-            attempt,
-            model,
-            deadline: Duration::from_secs(60),
-            payload,
-        };
+        let assignment = Assignment { image, attempt, model, deadline: Duration::from_secs(60), payload };
         self.manager.assign(self.worker(), assignment);
     }
 
@@ -160,15 +128,11 @@ impl Cluster {
     }
 
     pub(super) async fn started(&mut self, of: u64) {
-        self.hear(|event| matches!(event, FromWorker::Started { image, .. } if image.0 == of))
-            .await;
+        self.hear(|event| matches!(event, FromWorker::Started { image, .. } if image.0 == of)).await;
     }
 
     pub(super) async fn left(&mut self) -> Departure {
-        match self
-            .hear(|event| matches!(event, FromWorker::Left { .. }))
-            .await
-        {
+        match self.hear(|event| matches!(event, FromWorker::Left { .. })).await {
             FromWorker::Left { departure, .. } => departure,
             _ => unreachable!("it was waited for"),
         }
@@ -186,9 +150,7 @@ impl Cluster {
     }
 
     pub(super) async fn ended(self) -> Result<Ended, WorkerError> {
-        within(self.running)
-            .await
-            .expect("the worker does not panic")
+        within(self.running).await.expect("the worker does not panic")
     }
 
     pub(super) async fn stop(self) -> Ended {
@@ -202,11 +164,7 @@ impl Cluster {
         }
         let next = async {
             loop {
-                let event = self
-                    .from_worker
-                    .recv()
-                    .await
-                    .expect("the manager's end lives");
+                let event = self.from_worker.recv().await.expect("the manager's end lives");
                 if wanted(&event) {
                     return event;
                 }
@@ -250,12 +208,8 @@ impl Fake {
     }
 
     pub(super) fn work(&self) -> Work {
-        let model = ModelDescription {
-            digest: ModelDigest([7; 32]),
-            name: "fake".to_owned(),
-            verified: false,
-            notice: None,
-        };
+        let model =
+            ModelDescription { digest: ModelDigest([7; 32]), name: "fake".to_owned(), verified: false, notice: None };
         let fake = self.clone();
         Work::new(model, move || {
             let made = fake.0.made.fetch_add(1, Ordering::SeqCst) + 1;
@@ -287,11 +241,7 @@ impl Fake {
 
     fn wait(&self) {
         let released = self.0.released.lock().unwrap();
-        let mut released = self
-            .0
-            .release
-            .wait_while(released, |released| *released == 0)
-            .unwrap();
+        let mut released = self.0.release.wait_while(released, |released| *released == 0).unwrap();
         *released -= 1;
     }
 }
@@ -313,16 +263,8 @@ impl Recognise for Fake {
             _ => {}
         }
         self.0.at_once.fetch_sub(1, Ordering::SeqCst);
-        let label = |index: usize| Label {
-            index: index as u32,
-            name: text.clone(),
-            probability: 0.5,
-        };
+        let label = |index: usize| Label { index: index as u32, name: text.clone(), probability: 0.5 };
         let (decode, inference) = (Duration::from_millis(3), Duration::from_millis(5));
-        Ok(Recognition {
-            labels: (0..top).map(label).collect(),
-            decode,
-            inference,
-        })
+        Ok(Recognition { labels: (0..top).map(label).collect(), decode, inference })
     }
 }

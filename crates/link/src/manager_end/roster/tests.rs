@@ -11,10 +11,7 @@ fn a_process_keeps_its_number_and_its_id_across_reconnects() {
     let (second, line) = join(&mut roster, "eye", 2);
     roster.leave(second.worker, &line, &Departure::Silent);
     let (back, _) = join(&mut roster, "eye", 2);
-    assert_eq!(
-        (back.worker, back.profile.id.as_str()),
-        (second.worker, "eye-2")
-    );
+    assert_eq!((back.worker, back.profile.id.as_str()), (second.worker, "eye-2"));
     assert!(back.profile.returning && back.before.is_none());
 }
 
@@ -30,11 +27,7 @@ fn only_a_process_whose_connection_was_closed_without_a_word_counts_as_crashed()
         let (first, line) = join(&mut roster, "eye", 1);
         roster.leave(first.worker, &line, &departure);
         let (next, _) = join(&mut roster, "eye", 2);
-        assert_eq!(
-            next.profile.replaces,
-            crashed.then_some(first.worker),
-            "{departure:?}"
-        );
+        assert_eq!(next.profile.replaces, crashed.then_some(first.worker), "{departure:?}");
     }
 }
 
@@ -44,10 +37,7 @@ fn a_crashed_process_is_replaced_once_and_only_by_one_of_its_name() {
     let (first, line) = join(&mut roster, "eye", 1);
     roster.leave(first.worker, &line, &Departure::Disconnected);
     assert_eq!(join(&mut roster, "ear", 2).0.profile.replaces, None);
-    assert_eq!(
-        join(&mut roster, "eye", 3).0.profile.replaces,
-        Some(first.worker)
-    );
+    assert_eq!(join(&mut roster, "eye", 3).0.profile.replaces, Some(first.worker));
     assert_eq!(join(&mut roster, "eye", 4).0.profile.replaces, None);
 }
 
@@ -58,10 +48,7 @@ fn one_that_was_held_for_crashed_and_comes_back_gets_another_id() {
     roster.leave(first.worker, &line, &Departure::Disconnected);
     assert_eq!(join(&mut roster, "eye", 2).0.profile.id, "eye");
     let (back, _) = join(&mut roster, "eye", 1);
-    assert_eq!(
-        (back.worker, back.profile.id.as_str()),
-        (first.worker, "eye-2")
-    );
+    assert_eq!((back.worker, back.profile.id.as_str()), (first.worker, "eye-2"));
 }
 
 #[test]
@@ -77,11 +64,7 @@ fn the_end_of_a_connection_that_was_replaced_changes_nothing() {
     let mut roster = Roster::default();
     let (first, line) = join(&mut roster, "eye", 1);
     let (again, _) = join(&mut roster, "eye", 1);
-    assert!(
-        again
-            .before
-            .is_some_and(|before| before.commands.same_channel(&line.commands))
-    );
+    assert!(again.before.is_some_and(|before| before.commands.same_channel(&line.commands)));
     roster.leave(first.worker, &line, &Departure::Disconnected);
     assert!(roster.line(first.worker).is_some());
 }
@@ -114,11 +97,7 @@ fn join(roster: &mut Roster, name: &str, number: u32) -> (Seat, Line) {
         models: Vec::new(),
     };
     let (commands, _) = mpsc::channel(1);
-    let line = Line {
-        commands,
-        hang_up: CancellationToken::new(),
-        ended: CancellationToken::new(),
-    };
+    let line = Line { commands, hang_up: CancellationToken::new(), ended: CancellationToken::new() };
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
     (roster.join(hello, address, line.clone()), line)
 }

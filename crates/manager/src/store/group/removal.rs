@@ -16,13 +16,8 @@ const SWEEP_IMAGES: i64 = 1000;
 impl Group<'_> {
     /// Removes some of the images of deleted batches.
     pub(in crate::store) fn sweep(&mut self) -> Result<(), StoreError> {
-        let next = self
-            .books
-            .prepare_cached("SELECT number FROM condemned LIMIT 1")?;
-        let Some(batch) = { next }
-            .query_row([], |row| row.get::<_, i64>(0))
-            .optional()?
-        else {
+        let next = self.books.prepare_cached("SELECT number FROM condemned LIMIT 1")?;
+        let Some(batch) = { next }.query_row([], |row| row.get::<_, i64>(0)).optional()? else {
             return Ok(());
         };
         self.after.condemned = true;
@@ -32,10 +27,7 @@ impl Group<'_> {
             .prepare_cached(sql)?
             .query_map([batch, SWEEP_IMAGES], |row| {
                 let bytes = unsigned(row, 3)?;
-                Ok((
-                    ImageId(unsigned(row, 0)?),
-                    Place::from_columns(row.get(1)?, row.get(2)?, bytes),
-                ))
+                Ok((ImageId(unsigned(row, 0)?), Place::from_columns(row.get(1)?, row.get(2)?, bytes)))
             })?
             .collect::<Result<Vec<_>, _>>()?;
         let Some((last, _)) = found.last() else {
@@ -52,13 +44,9 @@ impl Group<'_> {
             "DELETE FROM blames WHERE image IN (SELECT id FROM images WHERE batch = ?1 AND id <= ?2)",
             "DELETE FROM images WHERE batch = ?1 AND id <= ?2",
         ] {
-            self.books
-                .prepare_cached(sql)?
-                .execute([batch, signed(last.0)])?;
+            self.books.prepare_cached(sql)?.execute([batch, signed(last.0)])?;
         }
-        found
-            .iter()
-            .for_each(|(image, place)| self.release(*image, *place));
+        found.iter().for_each(|(image, place)| self.release(*image, *place));
         Ok(())
     }
 
@@ -67,15 +55,13 @@ impl Group<'_> {
             return Ok(Reply::Deleted(None));
         };
         let number = signed(image.0);
-        self.books
-            .prepare_cached("DELETE FROM images WHERE id = ?1")?
-            .execute([number])?;
-        self.books
-            .prepare_cached("DELETE FROM blames WHERE image = ?1")?
-            .execute([number])?;
-        self.books
-            .prepare_cached("INSERT INTO deleted (batch, seq, image) VALUES (?1, ?2, ?3)")?
-            .execute([signed(row.batch.0), signed(seq), number])?;
+        self.books.prepare_cached("DELETE FROM images WHERE id = ?1")?.execute([number])?;
+        self.books.prepare_cached("DELETE FROM blames WHERE image = ?1")?.execute([number])?;
+        self.books.prepare_cached("INSERT INTO deleted (batch, seq, image) VALUES (?1, ?2, ?3)")?.execute([
+            signed(row.batch.0),
+            signed(seq),
+            number,
+        ])?;
         if let Some(batch) = self.batch(row.batch)? {
             batch.seq = batch.seq.max(seq);
             *batch.count(row.state) -= 1;
@@ -101,12 +87,8 @@ impl Group<'_> {
             .prepare_cached("SELECT id FROM images WHERE batch = ?1 AND state = 0 ORDER BY id")?
             .query_map([signed(batch.0)], |row| unsigned(row, 0).map(ImageId))?
             .collect::<Result<_, _>>()?;
-        self.books
-            .prepare_cached("DELETE FROM batches WHERE number = ?1")?
-            .execute([signed(batch.0)])?;
-        self.books
-            .prepare_cached("INSERT INTO condemned (number) VALUES (?1)")?
-            .execute([signed(batch.0)])?;
+        self.books.prepare_cached("DELETE FROM batches WHERE number = ?1")?.execute([signed(batch.0)])?;
+        self.books.prepare_cached("INSERT INTO condemned (number) VALUES (?1)")?.execute([signed(batch.0)])?;
         self.batches.insert(batch, None);
         self.after.freed_bytes += facts.kept_bytes;
         self.after.condemned = true;
@@ -115,28 +97,18 @@ impl Group<'_> {
 
     pub(super) fn expire(&mut self, room: Option<u64>) -> Result<Reply, StoreError> {
         self.flush()?;
-        let oldest = self
-            .now
-            .checked_sub(self.settings.max_age)
-            .map_or(0, micros);
+        let oldest = self.now.checked_sub(self.settings.max_age).map_or(0, micros);
         // By age all that are too old; for room those that free some, the longest unchanged first.
         let (sql, before) = match room {
             None => ("waiting = 0 AND changed <= ?1", oldest),
             Some(_) => ("waiting = 0 AND changed <= ?1 AND kept_bytes > 0", i64::MAX),
         };
-        let sql =
-            format!("SELECT number, id, kept_bytes FROM batches WHERE {sql} ORDER BY changed");
+        let sql = format!("SELECT number, id, kept_bytes FROM batches WHERE {sql} ORDER BY changed");
         let finished = self
             .books
             .prepare_cached(&sql)?
             .query_map([before], |row| {
-                Ok((
-                    BatchKey {
-                        number: BatchId(unsigned(row, 0)?),
-                        id: row.get(1)?,
-                    },
-                    unsigned(row, 2)?,
-                ))
+                Ok((BatchKey { number: BatchId(unsigned(row, 0)?), id: row.get(1)? }, unsigned(row, 2)?))
             })?
             .collect::<Result<Vec<_>, _>>()?;
         let mut missing = u64::MAX;
@@ -145,10 +117,7 @@ impl Group<'_> {
             let kept_bytes = self.kept_bytes.saturating_sub(self.after.freed_bytes);
             missing = kept_bytes.saturating_add(room).saturating_sub(limit_bytes);
             if finished.iter().map(|(_, bytes)| bytes).sum::<u64>() < missing {
-                return Err(StoreError::Full {
-                    kept_bytes,
-                    limit_bytes,
-                });
+                return Err(StoreError::Full { kept_bytes, limit_bytes });
             }
         }
         let mut expired = Vec::new();

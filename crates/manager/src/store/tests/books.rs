@@ -8,21 +8,11 @@ async fn the_first_ending_of_an_image_wins() {
     let house = House::new();
     let batch = house.batch().await;
     let image = house.kept(batch, b"a cat").await.id;
-    let first = yes(house
-        .store
-        .finish(image, recognised("tabby"))
-        .await
-        .unwrap());
-    assert_eq!(
-        (first.state, first.labels[0].name.as_str()),
-        (ImageState::Recognised, "tabby")
-    );
+    let first = yes(house.store.finish(image, recognised("tabby")).await.unwrap());
+    assert_eq!((first.state, first.labels[0].name.as_str()), (ImageState::Recognised, "tabby"));
     let second = house.store.finish(image, recognised("dog")).await.unwrap();
     assert_eq!(second, Recorded::No(Box::new(first.clone())));
-    assert_eq!(
-        house.store.finish(image, failed("late")).await.unwrap(),
-        second
-    );
+    assert_eq!(house.store.finish(image, failed("late")).await.unwrap(), second);
     let (_wreck, store) = house.crash();
     assert_eq!(store.image(batch, image).unwrap(), Some(first));
 }
@@ -32,14 +22,9 @@ async fn of_endings_that_arrive_together_one_wins() {
     let house = House::new();
     let batch = house.batch().await;
     let image = house.kept(batch, b"a cat").await.id;
-    let endings = (0..20)
-        .map(|n| house.store.finish(image, recognised(&n.to_string())))
-        .collect::<Vec<_>>();
+    let endings = (0..20).map(|n| house.store.finish(image, recognised(&n.to_string()))).collect::<Vec<_>>();
     let recorded = futures_util::future::join_all(endings).await;
-    let winners = recorded
-        .iter()
-        .filter(|recorded| matches!(recorded, Ok(Recorded::Yes(_))))
-        .count();
+    let winners = recorded.iter().filter(|recorded| matches!(recorded, Ok(Recorded::Yes(_)))).count();
     assert_eq!(winners, 1);
     assert_eq!(house.store.facts(batch).unwrap().answered_images, 1);
 }
@@ -79,62 +64,32 @@ async fn a_failed_image_can_be_tried_again_and_a_recognised_or_rejected_one_cann
     let batch = house.batch().await;
     let image = house.kept(batch, b"a cat").await.id;
     let reopened = house.store.reopen(image).await.unwrap();
-    assert!(
-        matches!(reopened, Recorded::No(_)),
-        "it waits already: {reopened:?}"
-    );
+    assert!(matches!(reopened, Recorded::No(_)), "it waits already: {reopened:?}");
     house.store.blame(image, "worker-1", 2).await.unwrap();
-    house
-        .store
-        .finish(image, failed("worker_failures"))
-        .await
-        .unwrap();
+    house.store.finish(image, failed("worker_failures")).await.unwrap();
     let again = yes(house.store.reopen(image).await.unwrap());
-    assert_eq!(
-        (again.state, again.problem, again.attempts),
-        (ImageState::Waiting, None, 2)
-    );
+    assert_eq!((again.state, again.problem, again.attempts), (ImageState::Waiting, None, 2));
     let unfinished = house.store.unfinished().unwrap();
     assert_eq!((unfinished.len(), unfinished[0].blamed.len()), (1, 0));
-    yes(house
-        .store
-        .finish(image, recognised("tabby"))
-        .await
-        .unwrap());
-    assert!(matches!(
-        house.store.reopen(image).await.unwrap(),
-        Recorded::No(_)
-    ));
-    let keeping = house
-        .store
-        .keep(batch, vec![rejected("not_an_image")], None)
-        .unwrap();
+    yes(house.store.finish(image, recognised("tabby")).await.unwrap());
+    assert!(matches!(house.store.reopen(image).await.unwrap(), Recorded::No(_)));
+    let keeping = house.store.keep(batch, vec![rejected("not_an_image")], None).unwrap();
     keeping.durable.await.unwrap();
-    assert!(matches!(
-        house.store.reopen(keeping.images[0].id).await.unwrap(),
-        Recorded::No(_)
-    ));
+    assert!(matches!(house.store.reopen(keeping.images[0].id).await.unwrap(), Recorded::No(_)));
 }
 
 #[tokio::test]
 async fn rejected_images_are_rows_beside_their_neighbours() {
     let house = House::new();
     let batch = house.batch().await;
-    let images = vec![
-        image(&house.store, b"good").await,
-        rejected("not_an_image"),
-        image(&house.store, b"fine").await,
-    ];
+    let images = vec![image(&house.store, b"good").await, rejected("not_an_image"), image(&house.store, b"fine").await];
     let keeping = house.store.keep(batch, images, None).unwrap();
     keeping.durable.await.unwrap();
     let page = house.store.page(batch, None, 10).unwrap();
     assert_eq!(page, keeping.images);
     assert_eq!((page[1].state, page[1].bytes), (ImageState::Rejected, 7));
     assert_eq!(page[1].problem, Some(problem("not_an_image")));
-    assert_eq!(
-        house.store.payload(page[1].id),
-        Err(StoreError::NoSuchImage)
-    );
+    assert_eq!(house.store.payload(page[1].id), Err(StoreError::NoSuchImage));
     assert_eq!(house.store.unfinished().unwrap().len(), 2);
     assert_eq!(house.store.kept_bytes(), 8);
 }
@@ -147,63 +102,23 @@ async fn counts_and_throughput_facts_follow_every_change_and_survive_a_crash() {
     for bytes in [&b"1"[..], b"22", b"333", b"4444"] {
         images.push(house.kept(batch, bytes).await.id);
     }
-    house
-        .store
-        .keep(batch, vec![rejected("empty")], None)
-        .unwrap()
-        .durable
-        .await
-        .unwrap();
+    house.store.keep(batch, vec![rejected("empty")], None).unwrap().durable.await.unwrap();
     house.pass(Duration::from_secs(7));
     let answered = house.now();
-    house
-        .store
-        .finish(images[1], recognised("tabby"))
-        .await
-        .unwrap();
+    house.store.finish(images[1], recognised("tabby")).await.unwrap();
     house.pass(Duration::from_secs(3));
-    house
-        .store
-        .finish(images[2], failed("damaged"))
-        .await
-        .unwrap();
-    house
-        .store
-        .finish(images[3], Ending::Cancelled { attempts: 0 })
-        .await
-        .unwrap();
+    house.store.finish(images[2], failed("damaged")).await.unwrap();
+    house.store.finish(images[3], Ending::Cancelled { attempts: 0 }).await.unwrap();
     let (_wreck, store) = house.crash();
     let facts = store.facts(batch).unwrap();
-    let counts = Counts {
-        total: 5,
-        waiting: 1,
-        assigned: 0,
-        recognised: 1,
-        failed: 1,
-        rejected: 1,
-        cancelled: 1,
-    };
+    let counts = Counts { total: 5, waiting: 1, assigned: 0, recognised: 1, failed: 1, rejected: 1, cancelled: 1 };
     assert_eq!(facts.counts, counts);
     assert_eq!(facts.last_answer, Some(answered));
     assert_eq!(facts.first_upload, Some(UNIX_EPOCH));
-    assert_eq!(
-        (
-            facts.answered_images,
-            facts.answered_bytes,
-            facts.kept_bytes
-        ),
-        (1, 2, 10)
-    );
+    assert_eq!((facts.answered_images, facts.answered_bytes, facts.kept_bytes), (1, 2, 10));
     store.delete_image(images[1]).await.unwrap();
     let facts = store.facts(batch).unwrap();
-    assert_eq!(
-        facts.counts,
-        Counts {
-            total: 4,
-            recognised: 0,
-            ..counts
-        }
-    );
+    assert_eq!(facts.counts, Counts { total: 4, recognised: 0, ..counts });
     assert_eq!((facts.answered_images, facts.kept_bytes), (1, 8));
 }
 
@@ -218,10 +133,7 @@ async fn pages_go_through_a_batch_in_upload_order_and_know_no_other_batch() {
     }
     let page = house.store.page(batch, None, 2).unwrap();
     assert_eq!(ids(&page), images[..2]);
-    assert_eq!(
-        ids(&house.store.page(batch, Some(images[1]), 10).unwrap()),
-        images[2..]
-    );
+    assert_eq!(ids(&house.store.page(batch, Some(images[1]), 10).unwrap()), images[2..]);
     assert_eq!(house.store.image(other, images[0]).unwrap(), None);
 }
 
@@ -234,26 +146,12 @@ async fn changes_since_a_number_are_those_and_no_others() {
         images.push(house.kept(batch, &[n]).await.id);
     }
     let seen = house.store.facts(batch).unwrap().seq;
-    assert_eq!(
-        house.store.changed_since(batch, seen, 10).unwrap(),
-        crate::store::Changes::default()
-    );
-    house
-        .store
-        .finish(images[2], recognised("tabby"))
-        .await
-        .unwrap();
-    house
-        .store
-        .finish(images[0], recognised("tabby"))
-        .await
-        .unwrap();
+    assert_eq!(house.store.changed_since(batch, seen, 10).unwrap(), crate::store::Changes::default());
+    house.store.finish(images[2], recognised("tabby")).await.unwrap();
+    house.store.finish(images[0], recognised("tabby")).await.unwrap();
     house.store.delete_image(images[3]).await.unwrap();
     let changes = house.store.changed_since(batch, seen, 10).unwrap();
-    assert_eq!(
-        (ids(&changes.images), changes.more),
-        (vec![images[2], images[0]], false)
-    );
+    assert_eq!((ids(&changes.images), changes.more), (vec![images[2], images[0]], false));
     assert_eq!(changes.deleted, [images[3]]);
     let first = house.store.changed_since(batch, seen, 1).unwrap();
     assert_eq!((ids(&first.images), first.more), (vec![images[2]], true));
@@ -264,11 +162,7 @@ async fn an_upload_repeated_with_its_key_gives_the_same_images() {
     let house = House::new();
     let (batch, other) = (house.batch().await, house.batch().await);
     let upload = async |batch, store: &Store| {
-        let images = vec![
-            image(store, b"one").await,
-            rejected("empty"),
-            image(store, b"two").await,
-        ];
+        let images = vec![image(store, b"one").await, rejected("empty"), image(store, b"two").await];
         let keeping = store.keep(batch, images, Some("key-1")).unwrap();
         (keeping.repeated, keeping.images, keeping.durable)
     };
@@ -278,21 +172,12 @@ async fn an_upload_repeated_with_its_key_gives_the_same_images() {
     assert_eq!((repeated, again, &second), (false, true, &first));
     second_durable.await.unwrap();
     durable.await.unwrap();
-    assert_eq!(
-        house.store.by_idempotency_key(batch, "key-1").unwrap(),
-        Some(first.clone())
-    );
+    assert_eq!(house.store.by_idempotency_key(batch, "key-1").unwrap(), Some(first.clone()));
     let (_wreck, store) = house.crash();
     let (again, third, durable) = upload(batch, &store).await;
     durable.await.unwrap();
     assert_eq!((again, third), (true, first));
-    assert_eq!(
-        (
-            store.page(batch, None, 10).unwrap().len(),
-            store.kept_bytes()
-        ),
-        (3, 6)
-    );
+    assert_eq!((store.page(batch, None, 10).unwrap().len(), store.kept_bytes()), (3, 6));
     let (in_other, ..) = upload(other, &store).await;
     assert!(!in_other, "a key counts within its batch");
 }
@@ -304,18 +189,9 @@ async fn digests_are_known_where_the_bytes_are() {
     let image = house.kept(batch, b"here").await;
     let absent = house.kept(other, b"elsewhere").await.sha256.unwrap();
     let here = image.sha256.unwrap();
-    assert_eq!(
-        house.store.known(batch, &[here, absent]).unwrap(),
-        [here].into()
-    );
+    assert_eq!(house.store.known(batch, &[here, absent]).unwrap(), [here].into());
     house.store.delete_image(image.id).await.unwrap();
-    assert!(
-        house
-            .store
-            .known(batch, &[here, absent])
-            .unwrap()
-            .is_empty()
-    );
+    assert!(house.store.known(batch, &[here, absent]).unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -328,31 +204,13 @@ async fn a_deleted_image_and_its_bytes_are_gone() {
     let file = house.data().join(format!("large/{}", large.id));
     assert!(file.exists());
     let before = disk_bytes(&house.pack(1));
-    assert_eq!(
-        house
-            .store
-            .delete_image(gone.id)
-            .await
-            .unwrap()
-            .map(|row| row.id),
-        Some(gone.id)
-    );
+    assert_eq!(house.store.delete_image(gone.id).await.unwrap().map(|row| row.id), Some(gone.id));
     assert!(house.store.delete_image(large.id).await.unwrap().is_some());
     assert_eq!(house.store.delete_image(large.id).await.unwrap(), None);
     assert_eq!(house.store.payload(gone.id), Err(StoreError::NoSuchImage));
-    assert_eq!(
-        house
-            .store
-            .finish(gone.id, recognised("tabby"))
-            .await
-            .unwrap(),
-        Recorded::Gone
-    );
+    assert_eq!(house.store.finish(gone.id, recognised("tabby")).await.unwrap(), Recorded::Gone);
     until("the large file is removed", || !file.exists()).await;
-    until("the pack has a hole", || {
-        disk_bytes(&house.pack(1)) + 380_000 < before
-    })
-    .await;
+    until("the pack has a hole", || disk_bytes(&house.pack(1)) + 380_000 < before).await;
     assert_eq!(house.store.payload(stays.id).unwrap(), noise(2, 400_000));
     assert_eq!(house.store.kept_bytes(), 400_000);
 }
@@ -361,34 +219,15 @@ async fn a_deleted_image_and_its_bytes_are_gone() {
 async fn a_deleted_batch_is_gone_at_once_and_names_what_it_leaves_unfinished() {
     let house = House::new();
     let key = house.store.create_batch().await.unwrap();
-    let (done, waiting) = (
-        house.kept(key.number, b"done").await.id,
-        house.kept(key.number, b"waiting").await.id,
-    );
+    let (done, waiting) = (house.kept(key.number, b"done").await.id, house.kept(key.number, b"waiting").await.id);
     house.store.finish(done, recognised("tabby")).await.unwrap();
-    assert_eq!(
-        house.store.delete_batch(key.number).await.unwrap(),
-        [waiting]
-    );
+    assert_eq!(house.store.delete_batch(key.number).await.unwrap(), [waiting]);
     assert_eq!(house.store.batch(&key.id).unwrap(), None);
     assert_eq!(house.store.facts(key.number), Err(StoreError::NoSuchBatch));
-    assert_eq!(
-        house
-            .store
-            .finish(waiting, recognised("tabby"))
-            .await
-            .unwrap(),
-        Recorded::Gone
-    );
-    assert_eq!(
-        house.store.delete_batch(key.number).await,
-        Err(StoreError::NoSuchBatch)
-    );
+    assert_eq!(house.store.finish(waiting, recognised("tabby")).await.unwrap(), Recorded::Gone);
+    assert_eq!(house.store.delete_batch(key.number).await, Err(StoreError::NoSuchBatch));
     let late = keep(&house.store, key.number, b"late").await.unwrap();
     assert_eq!(late.durable.await, Err(StoreError::NoSuchBatch));
-    until("its images are removed", || {
-        house.store.page(key.number, None, 1).unwrap().is_empty()
-    })
-    .await;
+    until("its images are removed", || house.store.page(key.number, None, 1).unwrap().is_empty()).await;
     assert_eq!(house.store.kept_bytes(), 0);
 }

@@ -11,19 +11,12 @@ async fn only_finished_batches_expire_by_age() {
     let unfinished = house.store.create_batch().await.unwrap();
     let image = house.kept(finished.number, b"done").await.id;
     house.kept(unfinished.number, b"waiting").await;
-    house
-        .store
-        .finish(image, recognised("tabby"))
-        .await
-        .unwrap();
+    house.store.finish(image, recognised("tabby")).await.unwrap();
     house.pass(Duration::from_secs(99));
     assert_eq!(house.store.expire().await.unwrap(), []);
     house.pass(Duration::from_secs(1));
     let expired = house.store.expire().await.unwrap();
-    assert_eq!(
-        expired.iter().map(|key| &key.id).collect::<Vec<_>>(),
-        [&finished.id]
-    );
+    assert_eq!(expired.iter().map(|key| &key.id).collect::<Vec<_>>(), [&finished.id]);
     assert_eq!(house.store.batch(&finished.id).unwrap(), None);
     assert_eq!(house.store.batch(&unfinished.id).unwrap(), Some(unfinished));
 }
@@ -35,24 +28,14 @@ async fn a_full_store_makes_room_by_the_finished_batch_that_is_longest_unchanged
     for n in 0..2 {
         let key = house.store.create_batch().await.unwrap();
         let image = house.kept(key.number, &noise(n, 100_000)).await.id;
-        house
-            .store
-            .finish(image, recognised("tabby"))
-            .await
-            .unwrap();
+        house.store.finish(image, recognised("tabby")).await.unwrap();
         house.pass(Duration::from_secs(1));
         batches.push(key);
     }
     assert_eq!(house.store.make_room(50_000).await.unwrap(), []);
-    assert_eq!(
-        house.store.make_room(50_001).await.unwrap(),
-        [batches[0].clone()]
-    );
+    assert_eq!(house.store.make_room(50_001).await.unwrap(), [batches[0].clone()]);
     assert_eq!(house.store.kept_bytes(), 100_000);
-    assert_eq!(
-        house.store.batch(&batches[1].id).unwrap(),
-        Some(batches[1].clone())
-    );
+    assert_eq!(house.store.batch(&batches[1].id).unwrap(), Some(batches[1].clone()));
 }
 
 #[tokio::test]
@@ -60,34 +43,14 @@ async fn a_store_full_of_unfinished_images_refuses_and_loses_none() {
     let house = House::with(|settings| settings.limit_bytes = 150_000);
     let finished = house.batch().await;
     let small = house.kept(finished, &noise(0, 10_000)).await.id;
-    house
-        .store
-        .finish(small, recognised("tabby"))
-        .await
-        .unwrap();
+    house.store.finish(small, recognised("tabby")).await.unwrap();
     let batch = house.batch().await;
     let image = house.kept(batch, &noise(1, 100_000)).await.id;
-    let full = StoreError::Full {
-        kept_bytes: 110_000,
-        limit_bytes: 150_000,
-    };
+    let full = StoreError::Full { kept_bytes: 110_000, limit_bytes: 150_000 };
     assert_eq!(house.store.make_room(50_001).await, Err(full.clone()));
-    assert_eq!(
-        keep(&house.store, batch, &noise(2, 50_001))
-            .await
-            .unwrap_err(),
-        full
-    );
-    assert_eq!(
-        house.store.payload(small).unwrap().len(),
-        10_000,
-        "nothing expires in vain"
-    );
-    house
-        .store
-        .finish(image, recognised("tabby"))
-        .await
-        .unwrap();
+    assert_eq!(keep(&house.store, batch, &noise(2, 50_001)).await.unwrap_err(), full);
+    assert_eq!(house.store.payload(small).unwrap().len(), 10_000, "nothing expires in vain");
+    house.store.finish(image, recognised("tabby")).await.unwrap();
     assert_eq!(house.store.make_room(150_000).await.unwrap().len(), 2);
 }
 
@@ -96,34 +59,12 @@ async fn a_batch_takes_its_limit_of_images_and_no_more() {
     let house = House::with(|settings| settings.images_per_batch = 3);
     let batch = house.batch().await;
     house.kept(batch, b"one").await;
-    let three = vec![
-        rejected("a"),
-        image(&house.store, b"lost").await,
-        rejected("c"),
-    ];
+    let three = vec![rejected("a"), image(&house.store, b"lost").await, rejected("c")];
     let keeping = house.store.keep(batch, three, None).unwrap();
-    assert_eq!(
-        keeping.durable.await,
-        Err(StoreError::BatchFull { limit: 3 })
-    );
-    assert_eq!(
-        house.store.payload(keeping.images[1].id),
-        Err(StoreError::NoSuchImage)
-    );
-    house
-        .store
-        .keep(batch, vec![rejected("a"), rejected("b")], None)
-        .unwrap()
-        .durable
-        .await
-        .unwrap();
-    assert_eq!(
-        (
-            house.store.facts(batch).unwrap().counts.total,
-            house.store.kept_bytes()
-        ),
-        (3, 3)
-    );
+    assert_eq!(keeping.durable.await, Err(StoreError::BatchFull { limit: 3 }));
+    assert_eq!(house.store.payload(keeping.images[1].id), Err(StoreError::NoSuchImage));
+    house.store.keep(batch, vec![rejected("a"), rejected("b")], None).unwrap().durable.await.unwrap();
+    assert_eq!((house.store.facts(batch).unwrap().counts.total, house.store.kept_bytes()), (3, 3));
 }
 
 #[tokio::test]
@@ -139,12 +80,7 @@ async fn uploads_beyond_the_memory_for_them_go_to_files() {
     for (seed, row) in (1..).zip(&keeping.images) {
         assert_eq!(house.store.payload(row.id).unwrap(), noise(seed, 80_000));
     }
-    assert!(
-        house
-            .data()
-            .join(format!("large/{}", keeping.images[1].id))
-            .exists()
-    );
+    assert!(house.data().join(format!("large/{}", keeping.images[1].id)).exists());
     // The memory is free again.
     let third = image(&house.store, &noise(3, 80_000)).await;
     assert_eq!(files(), 0);
@@ -168,9 +104,7 @@ async fn an_upload_that_is_broken_off_leaves_nothing() {
 async fn the_head_of_an_upload_can_be_read_before_it_is_kept() {
     let house = House::new();
     for bytes in [noise(1, 1_000), noise(2, 1_000_000)] {
-        let Content::Accepted(spooled) = image(&house.store, &bytes).await.content else {
-            unreachable!()
-        };
+        let Content::Accepted(spooled) = image(&house.store, &bytes).await.content else { unreachable!() };
         assert_eq!(spooled.head(100).unwrap(), bytes[..100]);
         assert_eq!(spooled.head(usize::MAX).unwrap(), bytes);
         assert_eq!(spooled.bytes(), bytes.len() as u64);
