@@ -1,5 +1,7 @@
 //! The binary: life and death of a process. What the commands do is in the crates; here they are started and ended.
 
+#![expect(clippy::print_stderr, reason = "a program talks to the person who runs it")]
+
 mod classify;
 mod cli;
 mod manager;

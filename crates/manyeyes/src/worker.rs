@@ -45,7 +45,7 @@ fn settings(arguments: cli::Worker) -> WorkerSettings {
     let name = arguments.name.unwrap_or_else(machine_name);
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
     let faults = &arguments.experiment;
-    let fault = (faults.fail_probability > 0.0).then(|| FaultPlan {
+    let fault = (faults.fail_probability > 0.0).then_some(FaultPlan {
         probability: faults.fail_probability,
         mode: match faults.fail_mode {
             cli::FailMode::Announce => FaultMode::Announce,

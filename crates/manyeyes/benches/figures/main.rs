@@ -2,6 +2,8 @@
 //!
 //! These machines differ and drift, so what can be a ratio is one: both sides measured in turn, in one run.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
+
 mod cluster;
 mod durable;
 mod latency;
@@ -20,13 +22,16 @@ pub(crate) struct Figure {
     pub(crate) met: bool,
 }
 
+/// Measures one group of figures with the photos.
+type Measure = fn(&[Vec<u8>]) -> Vec<Figure>;
+
 fn main() {
     // `cargo bench` adds `--bench`; what else is given picks figures by a part of their group's name.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let photos = std::env::var_os("MANYEYES_IMAGES").map(PathBuf::from);
     let model = std::env::var_os("MANYEYES_MODELS").is_some();
     let mut figures = Vec::new();
-    let groups: [(&str, bool, fn(&[Vec<u8>]) -> Vec<Figure>); 5] = [
+    let groups: [(&str, bool, Measure); 5] = [
         ("throughput", true, throughput::measure),
         ("latency", true, latency::measure),
         ("memory", false, memory::measure),

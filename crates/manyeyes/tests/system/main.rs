@@ -1,5 +1,7 @@
 //! The program as its users meet it: real processes, real sockets, real signals.
 
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
+
 mod bad_input;
 mod cluster;
 mod command_line;
