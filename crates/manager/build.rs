@@ -1,7 +1,5 @@
 //! Builds the manager again when the page has been built again: the embedding macro alone would not notice new files.
 
-#![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
-
 fn main() {
     println!("cargo:rerun-if-changed=../../web/dist");
     println!("cargo:rerun-if-changed=build.rs");

@@ -74,6 +74,9 @@ fn verify(named: Option<String>) -> anyhow::Result<()> {
         Recogniser::load(&model, EngineChoice::Auto, 1).with_context(|| format!("failed to load {path}"))?;
     let digest: String = model.digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let state = if model.verified { "verified" } else { "unverified: not a published file" };
+    if let Some(notice) = recogniser.notice() {
+        tracing::warn!("{notice}");
+    }
     let engine = recogniser.engine();
     writeln!(io::stdout(), "{}\n  {path}\n  sha256 {digest} ({state})\n  loads in {engine}", model.name)?;
     Ok(())

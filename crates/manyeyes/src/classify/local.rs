@@ -26,6 +26,9 @@ pub(super) fn classify(
         .map(|_| Recogniser::load(model, engine, 1))
         .collect::<Result<Vec<_>, _>>()
         .context("failed to load the model")?;
+    if let Some(notice) = recognisers.first().and_then(Recogniser::notice) {
+        tracing::warn!("{notice}");
+    }
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for mut recogniser in recognisers {

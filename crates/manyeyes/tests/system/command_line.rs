@@ -43,6 +43,37 @@ fn a_server_that_is_not_there_is_a_failure_to_run() {
 }
 
 #[test]
+fn a_copied_binary_recognises_without_any_library_beside_it() {
+    let test = "a_copied_binary_recognises_without_any_library_beside_it";
+    let (Some(models), Some(images)) = (folder_of("MANYEYES_MODELS", test), folder_of("MANYEYES_IMAGES", test)) else {
+        return;
+    };
+    let photo = crate::photos::labelled_in(&images).remove(0);
+    let elsewhere = folder();
+    let copy = elsewhere.path().join("manyeyes");
+    std::fs::copy(env!("CARGO_BIN_EXE_manyeyes"), &copy).unwrap();
+    let broken = elsewhere.path().join("libonnxruntime.so");
+    std::fs::write(&broken, b"no library").unwrap();
+    for library in [None, Some(&broken)] {
+        let output = std::process::Command::new(&copy)
+            .args(["classify", "--json"])
+            .arg(&photo.path)
+            .env_clear()
+            .env("MANYEYES_MODELS", &models)
+            .envs(library.map(|path| ("ORT_DYLIB_PATH", path)))
+            .output()
+            .expect("the copy runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{error}");
+        let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(line["labels"][0]["index"].as_u64(), Some(photo.class));
+        if let Some(path) = library {
+            assert!(error.contains(path.to_str().unwrap()), "what is wrong with the library is said: {error}");
+        }
+    }
+}
+
+#[test]
 fn files_that_are_not_recognised_end_with_3_and_say_why_in_their_own_line() {
     let test = "files_that_are_not_recognised_end_with_3_and_say_why_in_their_own_line";
     let (Some(_), Some(images)) = (folder_of("MANYEYES_MODELS", test), folder_of("MANYEYES_IMAGES", test)) else {
