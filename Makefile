@@ -25,8 +25,7 @@ endif
 with_engine = export ORT_DYLIB_PATH="$${ORT_DYLIB_PATH:-$$(scripts/fetch-onnxruntime || true)}"
 
 release := target/release/manyeyes
-debug := target/debug/manyeyes
-web_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
+web_sources := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/test-results -prune -o -type f -print)
 
 .PHONY: help
 help: ## List the targets.
