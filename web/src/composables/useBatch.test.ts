@@ -84,6 +84,27 @@ describe('a batch', () => {
     last().say(snapshot(9, [anImage({ id: '3' })]))
     expect(batch.order.value).toEqual(['3'])
   })
+
+  it('keeps an image whose upload was answered while a snapshot without it was on its way', () => {
+    const { batch, last } = setUp()
+    batch.takeIn([anImage({ id: '1', seq: 3 })])
+    last().say(snapshot(4, []))
+    expect(batch.order.value).toEqual(['1'])
+    // From then on it is known by the events, and a snapshot without it means that it was deleted.
+    last().say(change(anImage({ id: '1', seq: 8 })))
+    last().say(snapshot(9, []))
+    expect(batch.order.value).toEqual([])
+  })
+
+  it('drops an image that was deleted while the connection was lost, though only its upload had told of it', () => {
+    const { batch, last } = setUp()
+    last().say(snapshot(2, []))
+    batch.takeIn([anImage({ id: '1', seq: 3 })])
+    last().onclose?.()
+    vi.advanceTimersByTime(RECONNECT.firstMs)
+    last().say(snapshot(9, []))
+    expect(batch.order.value).toEqual([])
+  })
 })
 
 describe('a batch larger than a snapshot', () => {
@@ -129,6 +150,19 @@ describe('a batch larger than a snapshot', () => {
     answer(page([anImage({ id: '1', seq: 4 })]))
     await settle()
     expect(batch.order.value).toEqual(['2'])
+  })
+
+  it('keeps images that were stored while it is read, and drops those that its pages no longer have', async () => {
+    const { api, batch, last } = setUp()
+    last().say(snapshot(5, [anImage({ id: '1' }), anImage({ id: '2' })]))
+    let answer: (page: BatchPage) => void = () => {}
+    api.page.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)))
+    last().say(snapshot(20, [], { more: true }))
+    last().say(change(anImage({ id: '9', seq: 18 })))
+    batch.takeIn([anImage({ id: '10', seq: 19 })])
+    answer(page([anImage({ id: '2' })]))
+    await settle()
+    expect(batch.order.value).toEqual(['2', '9', '10'])
   })
 
   it('keeps changes that arrive while it is read', async () => {

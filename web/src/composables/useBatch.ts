@@ -65,13 +65,22 @@ export function useBatch(
   const news = shallowRef<readonly string[]>([])
   const order = shallowRef<string[]>([])
   const book: Book = { images: shallowReactive(new Map<string, Image>()), order: order.value, deleted: new Set() }
+  /**
+   * Images that are known from the answer to their upload only. A whole snapshot that was read while they were being
+   * stored lacks them, and says nothing against them.
+   */
+  const unseen = new Set<string>()
   /** The last change known with all that came before it. */
   let seen = 0
   /** Rises with each reading of pages, so that one that was overtaken stops. */
   let reading = 0
 
   const events = useEvents({
-    open: (from) => openSocket(api.eventsUrl(id.value ?? '', from)),
+    open(from) {
+      // What was stored before this connection asks is in what it gets.
+      unseen.clear()
+      return openSocket(api.eventsUrl(id.value ?? '', from))
+    },
     from: () => seen,
     onEvent,
     onRefused: () => void askWhetherEnded(),
@@ -83,7 +92,7 @@ export function useBatch(
       case 'snapshot':
         return onSnapshot(event)
       case 'change':
-        if (event.image) takeImages([event.image])
+        if (event.image) takeSeen([event.image])
         if (event.deleted !== null) strike([event.deleted])
         // While pages are read, not all before this change is known.
         if (phase.value === 'ready') seen = Math.max(seen, event.seq)
@@ -97,31 +106,32 @@ export function useBatch(
 
   function onSnapshot(snapshot: Event & { type: 'snapshot' }): void {
     reading += 1
-    takeImages(snapshot.images)
+    const before = order.value.filter((known) => !unseen.has(known))
+    takeSeen(snapshot.images)
     strike(snapshot.deleted)
     onStatus(snapshot.status)
     if (snapshot.more) {
       phase.value = 'loading'
-      void readPages(snapshot.seq, reading)
+      void readPages(snapshot.seq, before, reading)
       return
     }
-    if (snapshot.complete) keep(new Set(snapshot.images.map((image) => image.id)), snapshot.seq)
+    if (snapshot.complete) keep(new Set(snapshot.images.map((image) => image.id)), before)
     seen = snapshot.seq
     phase.value = 'ready'
   }
 
   /** Reads the whole batch. Changes that arrive meanwhile are newer and stay. */
-  async function readPages(seq: number, mine: number): Promise<void> {
+  async function readPages(seq: number, before: readonly string[], mine: number): Promise<void> {
     const present = new Set<string>()
     let after: string | null = null
     do {
       const page = await readPage(after, mine)
       if (page === null) return
-      takeImages(page.images)
+      takeSeen(page.images)
       for (const image of page.images) present.add(image.id)
       after = page.more ? (page.images.at(-1)?.id ?? null) : null
     } while (after !== null)
-    keep(present, seq)
+    keep(present, before)
     seen = seq
     phase.value = 'ready'
   }
@@ -165,6 +175,16 @@ export function useBatch(
     events.stop()
   }
 
+  function takeAnswer(images: readonly Image[]): void {
+    for (const image of images) if (!book.images.has(image.id)) unseen.add(image.id)
+    takeImages(images)
+  }
+
+  function takeSeen(images: readonly Image[]): void {
+    for (const image of images) unseen.delete(image.id)
+    takeImages(images)
+  }
+
   function takeImages(images: readonly Image[]): void {
     let changed = false
     for (const image of images) changed = takeIn(book, image) || changed
@@ -177,8 +197,8 @@ export function useBatch(
     if (changed) triggerRef(order)
   }
 
-  function keep(present: ReadonlySet<string>, seq: number): void {
-    if (keepOnly(book, present, seq)) triggerRef(order)
+  function keep(present: ReadonlySet<string>, before: readonly string[]): void {
+    if (keepOnly(book, present, before)) triggerRef(order)
   }
 
   return {
@@ -195,7 +215,7 @@ export function useBatch(
       phase.value = 'loading'
       events.connect()
     },
-    takeIn: takeImages,
+    takeIn: takeAnswer,
     reconnect() {
       if (events.connection.value === 'lost') events.connect()
     },

@@ -35,12 +35,12 @@ export function strikeOut(book: Book, id: string): boolean {
 }
 
 /**
- * Takes in that the whole batch was read as of change `seq`, and that `present` is all of it: what is known from before
- * `seq` and was not there has been deleted meanwhile. Says whether the list of ids has changed.
+ * Takes in that the whole batch was read and that `present` is all of it: what the manager had shown `before` that and
+ * is not there has been deleted meanwhile. Says whether the list of ids has changed.
  */
-export function keepOnly(book: Book, present: ReadonlySet<string>, seq: number): boolean {
-  const struck = [...book.images.values()].filter((image) => image.seq <= seq && !present.has(image.id))
-  for (const image of struck) strikeOut(book, image.id)
+export function keepOnly(book: Book, present: ReadonlySet<string>, before: readonly string[]): boolean {
+  const struck = before.filter((id) => !present.has(id) && book.images.has(id))
+  for (const id of struck) strikeOut(book, id)
   return struck.length > 0
 }
 
