@@ -110,6 +110,12 @@ impl Dispatch {
         self.images.len()
     }
 
+    /// Whether an image has not ended.
+    #[must_use]
+    pub fn holds(&self, image: ImageId) -> bool {
+        self.images.contains_key(&image)
+    }
+
     /// How many images are with a worker.
     #[must_use]
     pub fn in_flight(&self, worker: WorkerId) -> usize {
@@ -141,7 +147,7 @@ impl Dispatch {
             return;
         }
         let lane = self.lanes.key(work.batch, work.model);
-        self.images.insert(id, Image::new(lane, work.attempts));
+        self.images.insert(id, Image::new(lane, work.bytes, work.attempts));
         self.lanes.push(lane, Rank::New, id);
         for worker in work.blamed {
             self.hold_against(id, worker, now);
@@ -220,6 +226,7 @@ impl Dispatch {
         let image = self.images.get_mut(&id).expect("the plan names an image that waits");
         image.attempts = image.attempts.saturating_add(1);
         let attempt = Attempt(image.attempts);
+        let bytes = image.bytes;
         if let Place::Waiting(rank) = image.place {
             self.lanes.serve(image.lane, rank, id);
         }
@@ -227,7 +234,7 @@ impl Dispatch {
         self.assignments += 1;
         let turn = self.assignments;
         let service_s = self.roster.change(to, |worker, prior_s| {
-            worker.assign(id, attempt, turn, prior_s, now);
+            worker.assign((id, attempt), bytes, turn, prior_s, now);
             worker.service_or(prior_s)
         });
         let deadline = self.settings.deadline(service_s.unwrap_or_default());

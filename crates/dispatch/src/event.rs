@@ -12,7 +12,7 @@ pub struct Work {
     pub image: ImageId,
     /// The batch it is of, between which dispatch is fair.
     pub batch: BatchId,
-    /// The size of the file in bytes.
+    /// The size of the file in bytes: a worker is given only so many ahead.
     pub bytes: u64,
     /// The model it needs; `None` for any.
     pub model: Option<ModelDigest>,

@@ -12,6 +12,7 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) lane: LaneKey,
+    pub(crate) bytes: u64,
     pub(crate) attempts: u32,
     pub(crate) place: Place,
     /// Few have any.
@@ -39,8 +40,8 @@ struct Troubles {
 }
 
 impl Image {
-    pub(crate) fn new(lane: LaneKey, attempts: u32) -> Self {
-        Self { lane, attempts, place: Place::Waiting(Rank::New), troubles: None }
+    pub(crate) fn new(lane: LaneKey, bytes: u64, attempts: u32) -> Self {
+        Self { lane, bytes, attempts, place: Place::Waiting(Rank::New), troubles: None }
     }
 
     /// Holds a crash or a stall against the image. Says whether this worker is a new one.

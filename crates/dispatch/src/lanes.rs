@@ -1,7 +1,7 @@
 //! The images that wait, in the order in which they are served.
 //!
-//! A lane holds what waits of one batch and needs one model. Among the lanes of a model the one with the fewest images in
-//! flight is next; among equals, the one whose turn is longest ago. So two long batches share the workers evenly, and a
+//! A lane holds what waits of one batch and needs one model. The lane with the fewest images in flight is next; among
+//! equals, the one whose turn is longest ago. So two long batches share the workers evenly, and a
 //! short one behind a long one does not queue behind it: everything it has is in flight before the long one gets another.
 //! A batch that asks for two models counts as two.
 //!
@@ -110,10 +110,12 @@ impl Lanes {
         self.change(key, |lane| lane.in_flight -= 1);
     }
 
-    /// The models for which something waits.
+    /// The models for which something waits, in the order of their next lanes' turns.
     pub(crate) fn queues(&self) -> impl Iterator<Item = Queue<'_>> {
-        let waiting = self.needs.iter().enumerate().filter(|(_, need)| !need.order.is_empty());
-        waiting.map(|(at, need)| Queue { lanes: &self.lanes, at: at as u32, need })
+        let waiting = self.needs.iter().enumerate().filter_map(|(at, need)| Some((need.order.first()?, at, need)));
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_unstable_by_key(|(turn, at, _)| (**turn, *at));
+        waiting.into_iter().map(|(_, at, need)| Queue { lanes: &self.lanes, at: at as u32, need })
     }
 
     fn next_turn(&mut self) -> u64 {

@@ -18,6 +18,9 @@ const OUTLIER_FACTOR: f64 = 4.0;
 /// No recognition is taken to be shorter, so that nothing is divided by zero.
 const SHORTEST_SERVICE_S: f64 = 1e-6;
 
+/// The bytes of image files that a worker may hold beyond what its slots need next. They are in memory at both ends.
+const AHEAD_BYTES: u64 = 64 << 20;
+
 /// What is with a worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
@@ -25,6 +28,7 @@ pub(crate) struct Delivery {
     pub(crate) attempt: Attempt,
     /// A slot has taken it.
     pub(crate) started: bool,
+    bytes: u64,
     assigned: Instant,
     /// What round trip, queue and service alone were expected to take.
     predicted_s: f64,
@@ -56,6 +60,7 @@ pub(crate) struct Worker {
     measured: Measured,
     /// In the order of assignment.
     held: Vec<Delivery>,
+    held_bytes: u64,
     /// Since when the worker has been at what it would answer next: its last answer, or an assignment to it when idle.
     at_it_since: Instant,
     /// Of what is held, when the first should be back.
@@ -75,13 +80,21 @@ impl Worker {
             round_trip_s: 0.0,
             measured,
             held: Vec::new(),
+            held_bytes: 0,
             at_it_since: now,
             first_expected: None,
             last_assigned: 0,
         }
     }
 
-    pub(crate) fn assign(&mut self, image: ImageId, attempt: Attempt, turn: u64, prior_s: f64, now: Instant) {
+    pub(crate) fn assign(
+        &mut self,
+        (image, attempt): (ImageId, Attempt),
+        bytes: u64,
+        turn: u64,
+        prior_s: f64,
+        now: Instant,
+    ) {
         let finish_s = self.finish_s(prior_s, now);
         if self.held.is_empty() {
             self.at_it_since = now;
@@ -90,6 +103,7 @@ impl Worker {
             image,
             attempt,
             started: false,
+            bytes,
             assigned: now,
             predicted_s: finish_s - self.unexplained_s() - self.lateness_s(now),
             expected: now + Duration::from_secs_f64(finish_s),
@@ -132,7 +146,8 @@ impl Worker {
     pub(crate) fn stall(&mut self, image: ImageId, attempt: Attempt, now: Instant) -> Option<Delivery> {
         let delivery = self.take_back(image, attempt)?;
         self.measure_turnaround(&delivery, now);
-        if delivery.started {
+        // Given to the same worker again, it is still the same slot that hangs.
+        if delivery.started && !self.measured.stuck.contains(&image) {
             self.measured.stuck.push(image);
         }
         Some(delivery)
@@ -187,9 +202,10 @@ impl Worker {
         self.measured.service_s
     }
 
-    /// Whether one more may be assigned now.
+    /// Whether one more may be assigned now: by number, and, beyond what the slots need next, by bytes.
     pub(crate) fn has_credit(&self, prior_s: f64) -> bool {
-        !self.draining && self.held.len() < self.credit(prior_s)
+        let ahead = self.held.len() > self.sound_slots() as usize;
+        !self.draining && self.held.len() < self.credit(prior_s) && !(ahead && self.held_bytes >= AHEAD_BYTES)
     }
 
     /// The most that may be with it: what its slots work at, what is on the way there and back while they do, and one
@@ -260,5 +276,6 @@ impl Worker {
 
     fn refresh(&mut self) {
         self.first_expected = self.held.iter().map(|held| held.expected).min();
+        self.held_bytes = self.held.iter().map(|held| held.bytes).sum();
     }
 }

@@ -154,6 +154,23 @@ fn credit_covers_the_round_trip_and_one_more() {
 }
 
 #[test]
+fn large_images_are_not_piled_up_at_a_far_worker() {
+    let mut desk = Desk::new();
+    desk.join_as(A, "worker-1", Capacity { slots: 2, window: 128, ..one_slot() });
+    desk.submit(1);
+    desk.answer(A, 1, 1, ms(10));
+    desk.tell(Event::RoundTrip { worker: A, smoothed: ms(500) });
+    let large = |image| Event::Submitted(Work { bytes: 20 << 20, ..work(image, 1) });
+    let all: Vec<_> = (2..=50).flat_map(|image| desk.tell(large(image))).collect();
+    assert_eq!(assigned(&all).len(), 4, "64 MiB, where a hundred small ones would be on the way");
+    let huge = |image| Event::Submitted(Work { bytes: 64 << 20, ..work(image, 2) });
+    let mut other = Desk::new();
+    other.join_as(A, "worker-1", Capacity { slots: 2, window: 128, ..one_slot() });
+    let all: Vec<_> = (1..=50).flat_map(|image| other.tell(huge(image))).collect();
+    assert_eq!(assigned(&all).len(), 3, "both slots and one to spare are served whatever the size");
+}
+
+#[test]
 fn the_faster_of_two_idle_workers_gets_the_image() {
     let mut desk = Desk::new();
     desk.join(A, 4);
@@ -477,6 +494,20 @@ fn a_slot_that_hangs_is_not_trusted_after_a_reconnect_either() {
 }
 
 #[test]
+fn an_image_that_hangs_twice_at_one_worker_costs_it_one_slot() {
+    let mut desk = Desk::new();
+    desk.join_as(A, "worker-1", Capacity { slots: 2, window: 8, ..one_slot() });
+    desk.submit(1);
+    desk.start(A, 1, 1);
+    desk.stall(A, 1, 1);
+    // Nobody else is there, so in the end the same worker gets it again, and has it in hand still: the same slot hangs.
+    assert_eq!(assigned(&desk.wait(Duration::from_secs(30))), [(A, 1, 2)]);
+    desk.start(A, 1, 2);
+    desk.stall(A, 1, 2);
+    assert_eq!(assigned(&desk.submit(2)), [(A, 2, 1)], "the other slot is sound");
+}
+
+#[test]
 fn an_image_whose_turn_had_not_come_is_not_blamed_for_a_stall() {
     let mut desk = Desk::new();
     desk.join(A, 1);
@@ -528,4 +559,20 @@ fn two_long_batches_take_turns() {
     }
     let images: Vec<_> = order.iter().map(|(_, image, _)| *image).collect();
     assert_eq!(images, [0, 10, 1, 11, 2, 12, 3, 13, 4, 14]);
+}
+
+#[test]
+fn a_short_batch_does_not_wait_for_a_long_one_of_another_model() {
+    let mut desk = Desk::new();
+    let model = ModelDigest([1; 32]);
+    desk.join_as(A, "worker-1", Capacity { window: 2, models: vec![model], ..one_slot() });
+    for image in 1..=100 {
+        desk.submit(image);
+    }
+    desk.tell(Event::Submitted(Work { model: Some(model), ..work(101, 2) }));
+    let mut order = Vec::new();
+    for image in 1..=4 {
+        order.extend(assigned(&desk.answer(A, image, 1, ms(10))).iter().map(|(_, image, _)| *image));
+    }
+    assert_eq!(order[0], 101, "{order:?}");
 }
