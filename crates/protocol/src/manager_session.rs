@@ -158,10 +158,17 @@ impl ManagerSession {
                     }
                 }
                 Timer::Deadline(image) => {
-                    if let Some(attempt) = self.in_flight.remove(image, &mut self.timers) {
+                    if let Some(attempt) = self.in_flight.stalled(image, now, &mut self.timers) {
                         self.events.push_back(ManagerEvent::Stalled { image, attempt });
                     }
                 }
+                Timer::Standstill => match self.in_flight.standstill(now) {
+                    Ok(again) => self.timers.set(Timer::Standstill, again),
+                    Err(still_for) => {
+                        let seconds = still_for.as_secs();
+                        self.misbehaved(&format!("for {seconds} s it has begun nothing of what it was given"));
+                    }
+                },
                 Timer::Reconnect | Timer::Grace => {}
             }
         }
@@ -291,7 +298,7 @@ impl ManagerSession {
             WorkerFrame::Result { image, attempt, answer, extensions } => {
                 self.answered(image, attempt, answer, &extensions, now);
             }
-            WorkerFrame::Failed { image, attempt, failure } => self.failed(image, attempt, failure),
+            WorkerFrame::Failed { image, attempt, failure } => self.failed(image, attempt, failure, now),
             WorkerFrame::Progress { image, attempt, stage } => self.progressed(image, attempt, stage, now),
             WorkerFrame::Ping { nonce } => self.say(ManagerFrame::Pong { nonce }),
             WorkerFrame::Pong { nonce } => self.measure_round_trip(nonce, now),
@@ -315,7 +322,7 @@ impl ManagerSession {
         self.events.push_back(ManagerEvent::Answered { image, attempt, answer, wire });
     }
 
-    fn failed(&mut self, image: ImageId, attempt: Attempt, failure: Failure) {
+    fn failed(&mut self, image: ImageId, attempt: Attempt, failure: Failure, now: Instant) {
         // A resend that crossed the end of its delivery finds nothing at the worker, and nobody here who would mind.
         let unknown = failure.code == FailureCode::Unknown;
         if unknown
@@ -324,7 +331,7 @@ impl ManagerSession {
             return;
         }
         if self.in_flight.holds(image, attempt) {
-            self.in_flight.remove(image, &mut self.timers);
+            self.in_flight.failed(image, now, &mut self.timers);
         }
         self.events.push_back(ManagerEvent::Failed { image, attempt, failure });
     }
@@ -338,12 +345,15 @@ impl ManagerSession {
 
     /// Says that we are there; measures the round trip when no large frame would be measured with it.
     fn ping(&mut self, now: Instant) {
-        let nonce = self.next_nonce;
-        self.next_nonce += 1;
-        if self.measuring.is_none() && self.in_flight.bytes_on_the_way() == 0 {
-            self.measuring = Some(Measuring { nonce, sent: None });
+        // Behind a large image on a slow link one is enough.
+        if !self.small.iter().any(|frame| matches!(frame, ManagerFrame::Ping { .. })) {
+            let nonce = self.next_nonce;
+            self.next_nonce += 1;
+            if self.measuring.is_none() && self.in_flight.bytes_on_the_way() == 0 {
+                self.measuring = Some(Measuring { nonce, sent: None });
+            }
+            self.say(ManagerFrame::Ping { nonce });
         }
-        self.say(ManagerFrame::Ping { nonce });
         self.timers.set(Timer::Heartbeat, now + self.settings.timers.heartbeat);
     }
 

@@ -18,6 +18,8 @@ pub enum Timer {
     Resend(ImageId),
     /// When a slot has worked on an image for too long. Manager only.
     Deadline(ImageId),
+    /// When to look whether the worker has begun anything of what it was given. Manager only.
+    Standstill,
     /// When to connect again. Worker only.
     Reconnect,
     /// When to go although not everything is acknowledged. Worker only.

@@ -45,6 +45,7 @@ pub struct WorkerSession {
     silence: Duration,
     said_since_heartbeat: bool,
     failed_connects: u32,
+    welcomed_at: Option<Instant>,
     books: Option<BooksId>,
     in_hand: HashMap<ImageId, Task>,
     memory: Memory,
@@ -83,6 +84,7 @@ impl WorkerSession {
             settings,
             said_since_heartbeat: false,
             failed_connects: 0,
+            welcomed_at: None,
             books: None,
             in_hand: HashMap::new(),
             memory: Memory::default(),
@@ -119,6 +121,14 @@ impl WorkerSession {
         self.drop_unstarted();
         if self.is_done() {
             return self.end();
+        }
+        // One that is lost as soon as it is made is no better than one that cannot be made.
+        if self
+            .welcomed_at
+            .take()
+            .is_some_and(|at| now.saturating_duration_since(at) >= self.settings.reconnect_ceiling)
+        {
+            self.failed_connects = 0;
         }
         let retry_in = backoff(self.failed_connects, dice, &self.settings);
         self.failed_connects = self.failed_connects.saturating_add(1);
@@ -161,7 +171,7 @@ impl WorkerSession {
                     self.events.push_back(WorkerEvent::Connect);
                 }
                 Timer::Grace => self.leave(),
-                Timer::Resend(_) | Timer::Deadline(_) => {}
+                Timer::Resend(_) | Timer::Deadline(_) | Timer::Standstill => {}
             }
         }
     }
@@ -270,7 +280,7 @@ impl WorkerSession {
             self.forget_everything();
         }
         self.phase = Phase::Welcomed;
-        self.failed_connects = 0;
+        self.welcomed_at = Some(now);
         self.heartbeat = welcome.heartbeat.max(SHORTEST_HEARTBEAT);
         self.silence = welcome.silence.max(2 * self.heartbeat);
         self.timers.stop(Timer::Handshake);

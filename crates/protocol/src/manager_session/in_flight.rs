@@ -8,7 +8,8 @@
 //!
 //! From `sent` on, [`Timer::Resend`] is set: when it fires, the worker is asked what has become of the image. The wait
 //! follows the turnaround that was measured, doubles with each asking, and allows for the bytes that are on the way.
-//! From `started` on, [`Timer::Deadline`] is set too.
+//! From `started` on, [`Timer::Deadline`] is set too. While anything is in flight, [`Timer::Standstill`] is: a worker that
+//! says that it is there and begins nothing must not keep images for ever.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -34,6 +35,14 @@ const FIRST_RATE: f64 = 125_000.0;
 /// A payload shorter than this says nothing of a link's rate: its time is all round trip.
 const RATE_SAMPLE_BYTES: usize = 32 * 1024;
 
+/// How many deadlines may pass before a worker that begins nothing is given up: one more than after which it should have
+/// found out by itself that its slots hang.
+const STANDSTILL_DEADLINES: u32 = 4;
+
+/// The slowest link that a worker may have, in bytes per second: 64 kbit/s. On a slower one an image of some megabytes is
+/// taken for one that never arrives.
+const SLOWEST_LINK: f64 = 8_000.0;
+
 #[derive(Debug)]
 pub(super) struct InFlight {
     resend_floor: Duration,
@@ -44,6 +53,8 @@ pub(super) struct InFlight {
     bytes_per_second: f64,
     bytes_on_the_way: usize,
     last_received: Option<Instant>,
+    /// When a delivery last came a step further at the worker, or the first one was added.
+    moved: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -74,12 +85,17 @@ impl InFlight {
             bytes_per_second: FIRST_RATE,
             bytes_on_the_way: 0,
             last_received: None,
+            moved: None,
         }
     }
 
     pub(super) fn add(&mut self, assignment: Assignment, now: Instant, timers: &mut TimerTable) {
         let image = assignment.image;
         self.remove(image, timers);
+        if self.deliveries.is_empty() {
+            self.moved = Some(now);
+            timers.set(Timer::Standstill, now + assignment.deadline * STANDSTILL_DEADLINES);
+        }
         self.waiting.push_back(image);
         let delivery = Delivery { assignment, assigned: now, state: State::Waiting, asked: 0, sent_whole: 0 };
         self.deliveries.insert(image, delivery);
@@ -145,6 +161,7 @@ impl InFlight {
         }
         let (before, asked) = (delivery.state, delivery.asked);
         let just_started = stage == Stage::Started && before != State::Started;
+        let further = just_started || matches!(before, State::Sent { .. });
         delivery.state =
             if stage == Stage::Started || before == State::Started { State::Started } else { State::Received };
         if just_started {
@@ -154,8 +171,37 @@ impl InFlight {
             let bytes = delivery.assignment.payload.len();
             self.arrived(bytes, at, round_trip, now);
         }
+        if further {
+            self.moved = Some(now);
+        }
         timers.set(Timer::Resend(image), now + self.patience(asked));
         just_started
+    }
+
+    /// The worker has no answer.
+    pub(super) fn failed(&mut self, image: ImageId, now: Instant, timers: &mut TimerTable) {
+        self.moved = Some(now);
+        self.remove(image, timers);
+    }
+
+    /// The deadline has passed: forgets the delivery.
+    pub(super) fn stalled(&mut self, image: ImageId, now: Instant, timers: &mut TimerTable) -> Option<Attempt> {
+        self.moved = Some(now);
+        self.remove(image, timers)
+    }
+
+    /// When to look again whether the worker stands still; or for how long it has, if that is too long: for some of
+    /// the longest deadlines, and as long as the slowest link needs for what is on the way. One that has begun something does not
+    /// stand still: that image's own deadline runs.
+    pub(super) fn standstill(&self, now: Instant) -> Result<Instant, Duration> {
+        let longest = self.deliveries.values().map(|delivery| delivery.assignment.deadline).max().unwrap_or_default();
+        let limit =
+            longest * STANDSTILL_DEADLINES + Duration::from_secs_f64(self.bytes_on_the_way as f64 / SLOWEST_LINK);
+        let still_for = self.moved.map_or(Duration::ZERO, |moved| now.saturating_duration_since(moved));
+        if self.deliveries.values().any(|delivery| delivery.state == State::Started) {
+            return Ok(now + limit);
+        }
+        if still_for < limit { Ok(now + (limit - still_for)) } else { Err(still_for) }
     }
 
     /// Forgets an answered delivery; returns the time since it was assigned, if it was made here.
@@ -172,6 +218,7 @@ impl InFlight {
         if delivery.asked == 0 {
             self.turnaround.measure(since_assigned);
         }
+        self.moved = Some(now);
         self.remove(image, timers);
         Some(since_assigned)
     }
@@ -194,6 +241,9 @@ impl InFlight {
             State::Waiting => self.waiting.retain(|waiting| *waiting != image),
             State::Sent { .. } => self.bytes_on_the_way -= delivery.assignment.payload.len(),
             State::Received | State::Started => {}
+        }
+        if self.deliveries.is_empty() {
+            timers.stop(Timer::Standstill);
         }
         Some(delivery.assignment.attempt)
     }

@@ -221,6 +221,95 @@ fn the_deadline_runs_from_when_a_slot_has_begun() {
 }
 
 #[test]
+fn a_worker_that_says_that_it_is_there_and_begins_nothing_is_given_up() {
+    let mut pair = Pair::connected();
+    pair.assign(1, 1);
+    pair.run_for(SECOND);
+    pair.worker.started(IMAGE, FIRST);
+    pair.assign(2, 1);
+    pair.run_for(9 * SECOND);
+    pair.worker.report(IMAGE, FIRST, Ok(answer(IMAGE)));
+    pair.run_for(39 * SECOND);
+    assert_eq!(pair.manager_event(), Some(ManagerEvent::Started { image: IMAGE, attempt: FIRST }));
+    assert_eq!(pair.answered().0, IMAGE);
+    assert_eq!(pair.manager_event(), None, "four deadlines since it last did something are not over");
+    pair.run_for(2 * SECOND);
+    let Some(Ending::Misbehaved(how)) = ending(pair.manager_event()) else { panic!("it keeps image 2 for ever") };
+    assert!(how.contains("begun nothing"), "{how}");
+}
+
+#[test]
+fn two_megabytes_on_a_very_slow_link_are_no_standstill() {
+    let mut pair = Pair::connected();
+    pair.frozen = true;
+    pair.assign_bytes(1, 1, Bytes::from(vec![0; 2_000_000]));
+    let mut bytes_for = |seconds| {
+        for _ in 0..seconds {
+            pair.run_for(SECOND);
+            let now = pair.now;
+            pair.worker.handle_bytes(now);
+            if let Some(manager) = &mut pair.manager {
+                manager.handle_bytes(now);
+            }
+        }
+        pair.manager_event()
+    };
+    assert_eq!(bytes_for(280), None, "250 s at 64 kbit/s, and four deadlines");
+    assert!(matches!(ending(bytes_for(20)), Some(Ending::Misbehaved(_))));
+}
+
+#[test]
+fn a_manager_that_never_acknowledges_does_not_fill_a_workers_memory() {
+    let mut pair = Pair::connected();
+    hand_to_worker(&mut pair, assign());
+    pair.worker.report(IMAGE, FIRST, Ok(answer(IMAGE)));
+    for attempt in 2..=5_000 {
+        hand_to_worker(&mut pair, Assign { attempt: Attempt(attempt), ..assign() });
+        pair.run_for(20 * MS);
+    }
+    assert_eq!(pair.worker.unacknowledged(), 4_096);
+    assert_eq!(said_failure(&pair), Some(FailureCode::Busy));
+}
+
+#[test]
+fn a_manager_that_sends_ever_more_large_files_does_not_fill_a_workers_memory() {
+    let mut pair = Pair::new();
+    pair.worker = WorkerSession::new(Hello { window: 100, ..hello() }, pair.settings.timers.clone());
+    pair.run_for(100 * MS);
+    let payload = Bytes::from(vec![0; crate::frame::MAX_PAYLOAD]);
+    for image in 1..=5 {
+        assert_eq!(said_failure(&pair), None, "a file for each of the two slots, and two more");
+        hand_to_worker(&mut pair, Assign { image: ImageId(image), payload: payload.clone(), ..assign() });
+    }
+    assert_eq!(said_failure(&pair), Some(FailureCode::Busy));
+}
+
+#[test]
+fn a_connection_that_is_lost_as_soon_as_it_is_made_is_made_ever_more_rarely() {
+    let mut pair = Pair::connected();
+    for _ in 0..20 {
+        pair.cut();
+        pair.run_for(5 * SECOND / 2 + 100 * MS);
+    }
+    let waits: Vec<_> = pair
+        .worker_events
+        .iter()
+        .filter_map(|event| match event {
+            WorkerEvent::Disconnected { retry_in, .. } => Some(*retry_in),
+            _ => None,
+        })
+        .collect();
+    assert!(waits.last().is_some_and(|wait| *wait >= 2 * SECOND), "{waits:?}");
+    pair.run_for(10 * SECOND);
+    pair.cut();
+    let last = pair.worker_events.pop_back();
+    assert!(
+        matches!(last, Some(WorkerEvent::Disconnected { retry_in, .. }) if retry_in <= 100 * MS),
+        "one that held begins anew: {last:?}"
+    );
+}
+
+#[test]
 fn a_cancelled_image_leaves_both_ends() {
     let mut pair = Pair::connected();
     pair.assign(1, 1);

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use super::memory::Memory;
 use super::{Assigned, Phase, WorkerEvent, WorkerSession};
-use crate::frame::{Assign, Stage, WorkerFrame};
+use crate::frame::{Assign, MAX_PAYLOAD, Stage, WorkerFrame};
 use crate::id::{Attempt, ImageId, ModelDigest};
 use crate::result::FailureCode;
+
+/// How many files of the largest size a worker holds beyond one for each slot, counted in bytes. A manager keeps to
+/// less (`docs/protocol.md`): this is for one that does not.
+const FILES_AHEAD: usize = 2;
 
 /// An image that the owner has and has not reported.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(super) struct Task {
     pub(super) delivered: Attempt,
     /// The latest delivery of the same: the outcome is said of it.
     pub(super) attempt: Attempt,
+    /// Of its file.
+    pub(super) bytes: usize,
     pub(super) started: bool,
     /// The connection that assigned it is gone, and no later one has asked for it.
     pub(super) orphan: bool,
@@ -29,6 +35,10 @@ impl WorkerSession {
             return self.fail(image, attempt, FailureCode::NotUnderstood, &message);
         }
         if let Some(outcome) = self.memory.recall(image, attempt, model) {
+            // Every delivery waits for an acknowledgement of its own, so these are counted too.
+            if self.memory.is_full() && !self.memory.holds(image, attempt) {
+                return self.fail(image, attempt, FailureCode::Busy, "too many results are not acknowledged");
+            }
             self.memory.keep(image, attempt, model, outcome.clone());
             return self.say_outcome(image, attempt, outcome);
         }
@@ -53,11 +63,14 @@ impl WorkerSession {
             return self.fail(image, attempt, FailureCode::ModelMissing, &format!("the worker does not hold {model}"));
         }
         // What an earlier connection left running is not of this manager's reckoning.
-        let held = self.in_hand.values().filter(|task| !task.orphan).count();
-        if held >= self.hello.window as usize || self.memory.is_full() {
+        let held = self.in_hand.values().filter(|task| !task.orphan);
+        let (images, bytes) = held.fold((0, 0), |(images, bytes), task| (images + 1, bytes + task.bytes));
+        let room = (self.hello.slots as usize + FILES_AHEAD).saturating_mul(MAX_PAYLOAD);
+        let full = images >= self.hello.window as usize || bytes + payload.len() > room;
+        if full || self.memory.is_full() {
             return self.fail(image, attempt, FailureCode::Busy, "the worker holds all that it offered to hold");
         }
-        let task = Task { model, delivered: attempt, attempt, started: false, orphan: false };
+        let task = Task { model, delivered: attempt, attempt, bytes: payload.len(), started: false, orphan: false };
         self.in_hand.insert(image, task);
         self.say(WorkerFrame::Progress { image, attempt, stage: Stage::Received });
         let assigned = Assigned { image, attempt, model, deadline, payload, received_in };

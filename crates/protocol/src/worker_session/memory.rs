@@ -62,6 +62,11 @@ impl Memory {
         self.unacknowledged.iter().map(|((image, attempt), (_, outcome))| (*image, *attempt, outcome.clone()))
     }
 
+    /// Whether this delivery's outcome waits for its acknowledgement.
+    pub(super) fn holds(&self, image: ImageId, attempt: Attempt) -> bool {
+        self.unacknowledged.contains_key(&(image, attempt))
+    }
+
     pub(super) fn has_unacknowledged(&self) -> bool {
         !self.unacknowledged.is_empty()
     }
