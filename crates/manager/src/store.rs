@@ -36,7 +36,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::error::StoreError;
 pub use self::pending::{Keeping, Pending};
-pub use self::row::{BatchFacts, BatchKey, Changes, Content, Ending, ImageRow, NewImage, Recorded, Unfinished};
+pub use self::row::{BatchFacts, BatchKey, Content, Ending, ImageRow, NewImage, Recorded, Unfinished};
 pub use self::spool::{Spool, Spooled};
 
 use self::books::Place;
@@ -197,7 +197,7 @@ impl Store {
 
     /// Numbers the images and takes them into the books. Work on them may begin at once ([`Store::payload`] has their
     /// bytes), but nobody outside may hear of them before `durable`. With a key that an earlier call for this batch
-    /// had, it gives that call's images, and what was uploaded now is dropped.
+    /// had, it gives that call's images, those deleted since left out, and what was uploaded now is dropped.
     ///
     /// # Errors
     /// At once: [`StoreError::Full`] (see [`Store::make_room`]), [`StoreError::Busy`], [`StoreError::Closed`]; a key
@@ -209,9 +209,10 @@ impl Store {
         images: Vec<NewImage>,
         idempotency_key: Option<&str>,
     ) -> Result<Keeping, StoreError> {
+        let Inner { shared, readers, .. } = &*self.inner;
         match idempotency_key {
-            Some(key) => self.inner.shared.keep_once(batch, images, key, || self.by_idempotency_key(batch, key)),
-            None => self.inner.shared.keep(batch, images, None),
+            Some(key) => shared.keep_once(batch, images, key, || readers.by_idempotency_key(batch, key)),
+            None => shared.keep(batch, images, None),
         }
     }
 
@@ -322,29 +323,12 @@ impl Store {
         self.inner.readers.page(batch, after.unwrap_or(ImageId(0)), limit)
     }
 
-    /// What has changed in a batch after the change `seq`, at most `limit` images.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn changed_since(&self, batch: BatchId, seq: u64, limit: u32) -> Result<Changes, StoreError> {
-        self.inner.readers.changed_since(batch, seq, limit)
-    }
-
     /// Those of the digests whose bytes the batch has.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn known(&self, batch: BatchId, sha256: &[[u8; 32]]) -> Result<HashSet<[u8; 32]>, StoreError> {
         self.inner.readers.known(batch, sha256)
-    }
-
-    /// The images that an earlier [`Store::keep`] with this key made, those deleted since left out. None for a key
-    /// that is not in the books (yet).
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn by_idempotency_key(&self, batch: BatchId, key: &str) -> Result<Option<Vec<ImageRow>>, StoreError> {
-        self.inner.readers.by_idempotency_key(batch, key)
     }
 
     /// Bytes of image files that are kept.

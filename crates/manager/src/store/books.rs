@@ -68,7 +68,6 @@ CREATE TABLE images (
     timing TEXT
 );
 CREATE INDEX images_of_batch ON images (batch);
-CREATE INDEX images_changed ON images (batch, seq);
 CREATE INDEX images_known ON images (batch, sha256) WHERE pack IS NOT NULL;
 CREATE INDEX images_unfinished ON images (batch) WHERE state = 0;
 CREATE TABLE blames (
@@ -82,12 +81,6 @@ CREATE TABLE idempotency (
     first_image INTEGER NOT NULL,
     images INTEGER NOT NULL,
     PRIMARY KEY (batch, key)
-) WITHOUT ROWID;
-CREATE TABLE deleted (
-    batch INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    image INTEGER NOT NULL,
-    PRIMARY KEY (batch, seq)
 ) WITHOUT ROWID;
 CREATE TABLE condemned (number INTEGER PRIMARY KEY);
 CREATE TABLE packs (
@@ -249,28 +242,27 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
 
 /// A batch as a whole.
 pub(super) fn find_facts(connection: &Connection, batch: BatchId) -> Result<Option<BatchFacts>, StoreError> {
-    let sql = "SELECT seq, created, first_upload, last_answer, total, waiting, recognised, failed, rejected, \
+    let sql = "SELECT seq, first_upload, last_answer, total, waiting, recognised, failed, rejected, \
                cancelled, deleted, answered_images, answered_bytes, kept_bytes FROM batches WHERE number = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let facts = statement.query_row([signed(batch.0)], |row| {
         Ok(BatchFacts {
             seq: unsigned(row, 0)?,
-            created: time(row.get(1)?),
-            first_upload: row.get::<_, Option<i64>>(2)?.map(time),
-            last_answer: row.get::<_, Option<i64>>(3)?.map(time),
+            first_upload: row.get::<_, Option<i64>>(1)?.map(time),
+            last_answer: row.get::<_, Option<i64>>(2)?.map(time),
             counts: Counts {
-                total: row.get(4)?,
-                waiting: row.get(5)?,
+                total: row.get(3)?,
+                waiting: row.get(4)?,
                 assigned: 0,
-                recognised: row.get(6)?,
-                failed: row.get(7)?,
-                rejected: row.get(8)?,
-                cancelled: row.get(9)?,
+                recognised: row.get(5)?,
+                failed: row.get(6)?,
+                rejected: row.get(7)?,
+                cancelled: row.get(8)?,
             },
-            deleted: row.get(10)?,
-            answered_images: unsigned(row, 11)?,
-            answered_bytes: unsigned(row, 12)?,
-            kept_bytes: unsigned(row, 13)?,
+            deleted: row.get(9)?,
+            answered_images: unsigned(row, 10)?,
+            answered_bytes: unsigned(row, 11)?,
+            kept_bytes: unsigned(row, 12)?,
         })
     });
     Ok(facts.optional()?)

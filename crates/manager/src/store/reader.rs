@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::StoreError;
 use super::books::{self, IMAGE_COLUMNS, Place, image_row, signed, unsigned};
-use super::row::{BatchFacts, BatchKey, Changes, ImageRow, Unfinished};
+use super::row::{BatchFacts, BatchKey, ImageRow, Unfinished};
 
 /// Reads at the same time. More callers wait; a read takes well under a millisecond.
 const READERS: usize = 4;
@@ -79,22 +79,6 @@ impl Readers {
     pub(super) fn page(&self, batch: BatchId, after: ImageId, limit: u32) -> Result<Vec<ImageRow>, StoreError> {
         let sql = format!("SELECT {IMAGE_COLUMNS} FROM images WHERE batch = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
         self.read(|books| images(books, &sql, params![signed(batch.0), signed(after.0), limit]))
-    }
-
-    pub(super) fn changed_since(&self, batch: BatchId, seq: u64, limit: u32) -> Result<Changes, StoreError> {
-        let sql = format!("SELECT {IMAGE_COLUMNS} FROM images WHERE batch = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
-        self.read(|books| {
-            let books = books.unchecked_transaction()?;
-            let found = params![signed(batch.0), signed(seq), u64::from(limit).cast_signed() + 1];
-            let mut changed = images(&books, &sql, found)?;
-            let more = changed.len() > limit as usize;
-            changed.truncate(limit as usize);
-            let deleted = books
-                .prepare_cached("SELECT image FROM deleted WHERE batch = ?1 AND seq > ?2 ORDER BY seq")?
-                .query_map([signed(batch.0), signed(seq)], |row| unsigned(row, 0).map(ImageId))?
-                .collect::<Result<_, _>>()?;
-            Ok(Changes { images: changed, more, deleted })
-        })
     }
 
     pub(super) fn known(&self, batch: BatchId, sha256: &[[u8; 32]]) -> Result<HashSet<[u8; 32]>, StoreError> {

@@ -153,11 +153,9 @@ pub struct BatchFacts {
     pub seq: u64,
     /// Images by state; `assigned` is 0, those are under `waiting`.
     pub counts: Counts,
-    /// Images deleted from it. They count towards [`super::StoreSettings::images_per_batch`], because their deletion
-    /// is remembered for pages that were closed meanwhile.
-    pub deleted: u32,
-    /// When it was made.
-    pub created: SystemTime,
+    /// Images deleted from it. They count towards [`super::StoreSettings::images_per_batch`], so that uploading and
+    /// deleting in turns does not fill the books with idempotency keys.
+    pub(super) deleted: u32,
     /// When the first byte of its first image arrived.
     pub first_upload: Option<SystemTime>,
     /// When its last answer was recorded.
@@ -167,16 +165,5 @@ pub struct BatchFacts {
     /// The bytes of their files.
     pub answered_bytes: u64,
     /// Bytes of image files that are kept for it.
-    pub kept_bytes: u64,
-}
-
-/// What has changed in a batch since a number.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Changes {
-    /// In the order of their changes, at most the limit asked for.
-    pub images: Vec<ImageRow>,
-    /// Whether there were more.
-    pub more: bool,
-    /// Images deleted since.
-    pub deleted: Vec<ImageId>,
+    pub(super) kept_bytes: u64,
 }

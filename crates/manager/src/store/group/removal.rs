@@ -31,9 +31,7 @@ impl Group<'_> {
             })?
             .collect::<Result<Vec<_>, _>>()?;
         let Some((last, _)) = found.last() else {
-            for sql in [
-                "DELETE FROM deleted WHERE batch = ?1",
-                "DELETE FROM idempotency WHERE batch = ?1",
+            for sql in ["DELETE FROM idempotency WHERE batch = ?1",
                 "DELETE FROM condemned WHERE number = ?1",
             ] {
                 self.books.prepare_cached(sql)?.execute([batch])?;
@@ -57,11 +55,6 @@ impl Group<'_> {
         let number = signed(image.0);
         self.books.prepare_cached("DELETE FROM images WHERE id = ?1")?.execute([number])?;
         self.books.prepare_cached("DELETE FROM blames WHERE image = ?1")?.execute([number])?;
-        self.books.prepare_cached("INSERT INTO deleted (batch, seq, image) VALUES (?1, ?2, ?3)")?.execute([
-            signed(row.batch.0),
-            signed(seq),
-            number,
-        ])?;
         if let Some(batch) = self.batch(row.batch)? {
             batch.seq = batch.seq.max(seq);
             *batch.count(row.state) -= 1;
