@@ -14,4 +14,4 @@ pub use manyeyes_protocol::frame::ModelDescription;
 pub use manyeyes_protocol::manager_session::{Assignment, WireTiming};
 pub use manyeyes_protocol::timer::TimerSettings;
 pub use manyeyes_protocol::worker_session::Assigned;
-pub use worker_end::{FromManager, WorkerEnd, WorkerSettings};
+pub use worker_end::{FromManager, Said, WorkerEnd, WorkerSettings};

@@ -22,6 +22,10 @@ const GROWTH_BYTES: usize = 256 * 1024;
 /// first, so they wait behind this much at most (and what the system holds).
 const OUTBOX_BYTES: usize = 256 * 1024;
 
+/// How often what is there is read before a timer that is due is acted on: a mebibyte and more, which is more than what
+/// waits after a stop.
+pub(crate) const CATCH_UP_READS: u32 = 64;
+
 /// How many buffers one write hands to the system.
 const WRITE_BUFFERS: usize = 64;
 
@@ -62,6 +66,8 @@ pub(crate) struct Wire<R, W> {
     last_read: Instant,
     outbox: VecDeque<Bytes>,
     outbox_bytes: usize,
+    /// Why nothing can be written any more. What the peer said before may still be there to be read.
+    mute: Option<String>,
     counters: Arc<Counters>,
     retransmissions: u64,
 }
@@ -78,6 +84,7 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
             last_read: now,
             outbox: VecDeque::new(),
             outbox_bytes: 0,
+            mute: None,
             counters: Arc::default(),
             retransmissions: 0,
         }
@@ -101,7 +108,27 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
         }
         tokio::select! {
             read = reader.read_buf(inbox) => self.have_read(read, was_empty),
-            wrote = writer.write_vectored(&buffers[..used]), if used > 0 => self.have_written(wrote),
+            wrote = writer.write_vectored(&buffers[..used]), if used > 0 => {
+                self.have_written(wrote);
+                Traffic::Wrote
+            }
+        }
+    }
+
+    /// Writes what the system takes without waiting.
+    pub(crate) async fn write_ready(&mut self) {
+        while !self.outbox.is_empty() {
+            let mut buffers = [IoSlice::new(&[]); WRITE_BUFFERS];
+            let used = buffers.len().min(self.outbox.len());
+            for (buffer, bytes) in buffers.iter_mut().zip(self.outbox.iter()) {
+                *buffer = IoSlice::new(bytes);
+            }
+            let wrote = tokio::select! {
+                biased;
+                wrote = self.writer.write_vectored(&buffers[..used]) => wrote,
+                () = ready(()) => return,
+            };
+            self.have_written(wrote);
         }
     }
 
@@ -139,6 +166,9 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
     }
 
     pub(crate) fn push(&mut self, frame: Encoded) {
+        if self.mute.is_some() {
+            return;
+        }
         add(&self.counters.payload_bytes, frame.payload.len());
         for bytes in [frame.head, frame.payload] {
             if !bytes.is_empty() {
@@ -186,7 +216,7 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
 
     fn have_read(&mut self, read: io::Result<usize>, was_empty: bool) -> Traffic {
         match read {
-            Ok(0) => Traffic::Ended("the connection was closed".to_owned()),
+            Ok(0) => Traffic::Ended(self.mute.take().unwrap_or_else(|| "the connection was closed".to_owned())),
             Ok(bytes) => {
                 self.last_read = Instant::now();
                 if was_empty {
@@ -199,11 +229,11 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
         }
     }
 
-    fn have_written(&mut self, wrote: io::Result<usize>) -> Traffic {
+    fn have_written(&mut self, wrote: io::Result<usize>) {
         let mut written = match wrote {
-            Ok(0) => return Traffic::Ended("the connection takes no more bytes".to_owned()),
+            Ok(0) => return self.fall_mute("the connection takes no more bytes".to_owned()),
             Ok(written) => written,
-            Err(error) => return Traffic::Ended(error.to_string()),
+            Err(error) => return self.fall_mute(error.to_string()),
         };
         add(&self.counters.bytes_sent, written);
         self.outbox_bytes -= written;
@@ -215,7 +245,13 @@ impl<R: AsyncRead + Observe + Unpin, W: AsyncWrite + Unpin> Wire<R, W> {
             written -= first.len();
             self.outbox.pop_front();
         }
-        Traffic::Wrote
+    }
+
+    /// A peer that has gone may have said something before: reading ends the connection, when it has all been read.
+    fn fall_mute(&mut self, reason: String) {
+        self.outbox.clear();
+        self.outbox_bytes = 0;
+        self.mute = Some(reason);
     }
 }
 

@@ -79,6 +79,19 @@ pub enum FromManager {
     },
 }
 
+/// What was to be said is being said. May be dropped, or waited for.
+#[derive(Debug)]
+pub struct Said(std::sync::mpsc::Receiver<()>);
+
+impl Said {
+    /// Waits, for at most so long, until the system has it for the manager, or until it is clear that there is no
+    /// connection to say it over. Blocks its thread: not for the async runtime's.
+    pub fn wait(self, limit: Duration) {
+        // Nothing is ever sent: the link drops its side.
+        let _ = self.0.recv_timeout(limit);
+    }
+}
+
 /// The worker's end of its link. Clones are handles of the same.
 #[derive(Clone, Debug)]
 pub struct WorkerEnd {
@@ -106,8 +119,10 @@ impl WorkerEnd {
     }
 
     /// A slot has taken the image. Never blocks; may be called from any thread.
-    pub fn started(&self, image: ImageId, attempt: Attempt) {
-        self.command(Command::Started { image, attempt });
+    pub fn started(&self, image: ImageId, attempt: Attempt) -> Said {
+        let (said, saying) = std::sync::mpsc::channel();
+        self.command(Command::Started { image, attempt, said });
+        Said(saying)
     }
 
     /// What came of the image. Never blocks; may be called from any thread.

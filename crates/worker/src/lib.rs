@@ -13,6 +13,7 @@
 
 mod failure;
 mod fault;
+mod outage;
 mod parent;
 mod queue;
 mod run;

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::fault::Faults;
+use crate::outage::Outage;
 use crate::queue::{Queue, Task};
 use crate::settings::WorkerSettings;
 use crate::slot::Slot;
@@ -91,6 +92,7 @@ async fn attend(
 ) -> Result<Ended, WorkerError> {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut outage = Outage::default();
     loop {
         let happened = tokio::select! {
             heard = from_manager.recv() => Happened::Heard(heard),
@@ -103,7 +105,7 @@ async fn attend(
                 return Err(WorkerError::Refused(reason));
             }
             Happened::Heard(Some(FromManager::Drain)) => return Ok(Ended::Drained),
-            Happened::Heard(Some(heard)) => hear(heard, link, queue),
+            Happened::Heard(Some(heard)) => hear(heard, link, queue, &mut outage),
             Happened::Heard(None) => {
                 return Err(WorkerError::Refused("the link has ended".to_owned()));
             }
@@ -115,13 +117,19 @@ async fn attend(
     }
 }
 
-fn hear(heard: FromManager, link: &WorkerEnd, queue: &Queue) {
+fn hear(heard: FromManager, link: &WorkerEnd, queue: &Queue, outage: &mut Outage) {
     match heard {
         FromManager::Assigned(assigned) => put(assigned, link, queue),
         FromManager::Cancelled { image, attempt } => queue.cancel(image, attempt),
-        FromManager::Connected { manager } => tracing::info!(%manager, "connected"),
+        FromManager::Connected { manager } => {
+            outage.over();
+            tracing::info!(%manager, "connected");
+        }
         FromManager::Disconnected { reason, retry_in } => {
-            tracing::warn!(reason, retry_in_ms = retry_in.as_millis(), "not connected");
+            tracing::debug!(reason, retry_in_ms = retry_in.as_millis(), "not connected");
+            if let Some(lasted) = outage.failed(Instant::now()) {
+                tracing::warn!(reason, for_s = lasted.as_secs(), "no connection to the manager: trying until there is");
+            }
         }
         // Both end the loop before they come here; while leaving, neither changes anything.
         FromManager::Drain | FromManager::Refused { .. } => {}
@@ -138,12 +146,13 @@ fn put(assigned: Assigned, link: &WorkerEnd, queue: &Queue) {
 
 /// Says goodbye when what runs is reported and acknowledged, or after the grace.
 async fn leave(link: &WorkerEnd, from_manager: &mut mpsc::Receiver<FromManager>, queue: &Queue, grace: Duration) {
+    let mut outage = Outage::default();
     let goodbye = link.goodbye(grace);
     tokio::pin!(goodbye);
     loop {
         tokio::select! {
             () = &mut goodbye => return,
-            Some(heard) = from_manager.recv() => hear(heard, link, queue),
+            Some(heard) = from_manager.recv() => hear(heard, link, queue, &mut outage),
         }
     }
 }

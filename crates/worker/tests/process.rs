@@ -38,11 +38,15 @@ async fn a_crash_on_purpose_kills_the_process_without_a_goodbye() {
         payload: Bytes::from_static(b"anything"),
     };
     manager.assign(worker, assignment);
+    let mut started = 0;
     let departure = loop {
-        if let FromWorker::Left { departure, .. } = hear(&mut from_worker).await {
-            break departure;
+        match hear(&mut from_worker).await {
+            FromWorker::Left { departure, .. } => break departure,
+            FromWorker::Started { image: ImageId(1), .. } => started += 1,
+            _ => {}
         }
     };
+    assert_eq!(started, 1, "the manager knows which image to blame");
     assert_eq!(departure, Departure::Disconnected);
     assert!(ended_within(&mut child, PROMISE));
     assert_eq!(child.wait().expect("it has ended").code(), None, "killed by a signal");

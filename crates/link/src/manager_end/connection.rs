@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::roster::{Line, Seat};
 use super::{Departure, FromWorker, Shared};
 use crate::tcp::TcpWire;
-use crate::wire::Traffic;
+use crate::wire::{CATCH_UP_READS, Traffic};
 
 /// How many commands may wait for a connection: several for each image of the largest window. More means that the
 /// connection's task does not get to run, and the connection is given up: its images go to others.
@@ -90,23 +90,37 @@ impl Connection {
             }
             self.fill_outbox();
             self.set(alarm.as_mut());
-            let mut happening = tokio::select! {
+            let happening = tokio::select! {
                 traffic = self.wire.traffic() => Happening::Traffic(traffic),
                 command = self.commands.recv() => Happening::Command(command),
                 () = alarm.as_mut() => Happening::Timeout,
                 () = self.line.hang_up.cancelled() => Happening::HungUp,
                 () = self.shared.shutdown.cancelled() => Happening::Shutdown,
             };
-            // A process that was stopped, or a busy machine, must not take what waits in the socket for silence.
             if let Happening::Timeout = happening
-                && let Some(traffic) = self.wire.read_ready().await
+                && let Some(departure) = self.catch_up().await
             {
-                happening = Happening::Traffic(traffic);
+                return departure;
             }
             if let Some(departure) = self.handle(happening) {
                 return departure;
             }
         }
+    }
+
+    /// Reads what is there before it is said to be late: a process that was stopped, or a busy machine, must not take what
+    /// waits in the socket for silence. Not without end: a peer that never stops talking stops no timer.
+    async fn catch_up(&mut self) -> Option<Departure> {
+        for _ in 0..CATCH_UP_READS {
+            let traffic = self.wire.read_ready().await?;
+            if let Some(departure) = self.handle(Happening::Traffic(traffic)) {
+                return Some(departure);
+            }
+            if let Some(departure) = self.tell_events().await {
+                return Some(departure);
+            }
+        }
+        None
     }
 
     /// Takes note of what happened; says when that is the connection's end.

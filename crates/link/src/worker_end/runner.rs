@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use manyeyes_protocol::frame::{Hello, MAX_FRAME, ManagerFrame, VERSIONS};
@@ -16,14 +17,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::{FromManager, WorkerSettings};
 use crate::tcp::{self, TcpWire};
-use crate::wire::Traffic;
+use crate::wire::{CATCH_UP_READS, Traffic};
 
 /// What the owner wants.
 #[derive(Debug)]
 pub(super) enum Command {
-    Started { image: ImageId, attempt: Attempt },
-    Report { image: ImageId, attempt: Attempt, outcome: Result<Answer, Failure> },
-    Goodbye { grace: Duration },
+    /// `said` is dropped when the system has it, or cannot be given it now.
+    Started {
+        image: ImageId,
+        attempt: Attempt,
+        said: Sender<()>,
+    },
+    Report {
+        image: ImageId,
+        attempt: Attempt,
+        outcome: Result<Answer, Failure>,
+    },
+    Goodbye {
+        grace: Duration,
+    },
 }
 
 /// What came of connecting: the connection, and with whom.
@@ -52,6 +64,8 @@ pub(super) struct Runner {
     line: Line,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<FromManager>,
+    /// Of those who wait for what is in the outbox.
+    unsaid: Vec<Sender<()>>,
     /// The owner waits in `goodbye` and may not be receiving.
     leaving: CancellationToken,
 }
@@ -67,7 +81,7 @@ impl Runner {
         let hello = Hello { versions: VERSIONS, instance, slots, window, name, software, token, models };
         let connect_limit = timers.handshake;
         let session = WorkerSession::new(hello, timers);
-        Self { manager, connect_limit, session, line: Line::Down, commands, events, leaving }
+        Self { manager, connect_limit, session, line: Line::Down, commands, events, unsaid: Vec::new(), leaving }
     }
 
     /// Carries the session to its end.
@@ -76,6 +90,12 @@ impl Runner {
         loop {
             self.tell_events().await;
             self.fill_outbox();
+            if !self.unsaid.is_empty() {
+                if let Line::Up(wire, _) = &mut self.line {
+                    wire.write_ready().await;
+                }
+                self.unsaid.clear();
+            }
             if self.session.is_closing() {
                 self.hang_up().await;
                 if self.session.is_over() {
@@ -84,19 +104,31 @@ impl Runner {
                 continue;
             }
             let timed = self.set(alarm.as_mut());
-            let mut happening = tokio::select! {
+            let happening = tokio::select! {
                 happening = self.line.happening() => happening,
                 Some(command) = self.commands.recv() => Happening::Command(command),
                 () = alarm.as_mut(), if timed => Happening::Timeout,
                 () = self.events.closed() => Happening::OwnerGone,
             };
-            // A process that was stopped, or a busy machine, must not take what waits in the socket for silence.
-            if let (Happening::Timeout, Line::Up(wire, _)) = (&happening, &mut self.line)
-                && let Some(traffic) = wire.read_ready().await
-            {
-                happening = Happening::Traffic(traffic);
+            if let Happening::Timeout = happening {
+                self.catch_up().await;
             }
             self.handle(happening);
+        }
+    }
+
+    /// Reads what is there before it is said to be late: a process that was stopped, or a busy machine, must not take what
+    /// waits in the socket for silence. Not without end: a peer that never stops talking stops no timer.
+    async fn catch_up(&mut self) {
+        for _ in 0..CATCH_UP_READS {
+            let Line::Up(wire, _) = &mut self.line else {
+                return;
+            };
+            let Some(traffic) = wire.read_ready().await else {
+                return;
+            };
+            self.handle(Happening::Traffic(traffic));
+            self.tell_events().await;
         }
     }
 
@@ -146,7 +178,10 @@ impl Runner {
 
     fn obey(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Started { image, attempt } => self.session.started(image, attempt),
+            Command::Started { image, attempt, said } => {
+                self.session.started(image, attempt);
+                self.unsaid.push(said);
+            }
             Command::Report { image, attempt, outcome } => self.session.report(image, attempt, outcome),
             Command::Goodbye { grace } => self.session.goodbye(grace, now),
         }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::BytesMut;
 use manyeyes_link::{Departure, FromWorker};
 use manyeyes_protocol::frame::{
-    Hello, MAX_SMALL_FRAME, ManagerFrame, RefusalCode, Split, VersionRange, WorkerFrame, split_frame,
+    Hello, MAX_SMALL_FRAME, ManagerFrame, RefusalCode, Split, Stage, VersionRange, WorkerFrame, split_frame,
 };
-use manyeyes_protocol::id::InstanceId;
+use manyeyes_protocol::id::{Attempt, ImageId, InstanceId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::stage::{Manager, Tcp, Worker};
+use crate::stage::{Manager, Tcp, Worker, answer_to};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -79,6 +79,50 @@ async fn a_worker_without_a_name_or_slots_is_told_so() {
         stranger.write_all(&WorkerFrame::Hello(senseless).encode().head).await.unwrap();
         let ManagerFrame::Refused(refusal) = next_frame(&mut stranger).await else { panic!("let in") };
         assert_eq!(refusal.code, RefusalCode::Hello);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_never_stops_talking_is_timed_nevertheless() {
+    let mut manager = Manager::start::<Tcp>().await;
+    let mut stranger = greeted(manager.end.local_addr()).await;
+    let (id, _) = manager.joined().await;
+    manager.assign_within(Duration::from_millis(200), id, 1, 1, "file");
+    let (image, attempt) = (ImageId(1), Attempt(1));
+    let started = WorkerFrame::Progress { image, attempt, stage: Stage::Started }.encode().head;
+    let chatter = WorkerFrame::Progress { image: ImageId(9), attempt, stage: Stage::Received }.encode().head;
+    let chatter = chatter.repeat(1_000);
+    let talking = tokio::spawn(async move {
+        stranger.write_all(&started).await.unwrap();
+        while stranger.write_all(&chatter).await.is_ok() {}
+    });
+    assert_eq!(manager.next().await, FromWorker::Started { worker: id, image, attempt });
+    assert_eq!(manager.next().await, FromWorker::Stalled { worker: id, image, attempt });
+    talking.abort();
+}
+
+#[tokio::test]
+async fn what_a_worker_said_before_its_connection_broke_is_heard() {
+    const ANSWERS: u64 = 100;
+    let mut manager = Manager::start::<Tcp>().await;
+    for _ in 0..8 {
+        let mut stranger = greeted(manager.end.local_addr()).await;
+        let (id, _) = manager.joined().await;
+        // More than the system takes, so that the manager is writing when the connection breaks.
+        manager.assign(id, 0, 1, vec![7; 16_000_000]);
+        stranger.readable().await.unwrap();
+        let answer = |image| {
+            let answer = answer_to(ImageId(image));
+            WorkerFrame::Result { image: ImageId(image), attempt: Attempt(1), answer, extensions: Default::default() }
+        };
+        let answers: Vec<u8> = (1..=ANSWERS).flat_map(|image| answer(image).encode().head).collect();
+        stranger.write_all(&answers).await.unwrap();
+        // With bytes unread, closing resets the connection.
+        drop(stranger);
+        for image in 1..=ANSWERS {
+            assert_eq!(manager.answered().await.0, ImageId(image));
+        }
+        assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Disconnected });
     }
 }
 
