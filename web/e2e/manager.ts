@@ -1,4 +1,4 @@
-/** Starts the real `manyeyes up` for a test, and ends it afterwards, by its own process id. */
+/** Starts the real program for a test, and ends it afterwards, by its own process ids. */
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,22 +14,29 @@ const PROGRAM = process.env.MANYEYES_BIN ?? resolve(import.meta.dirname, '../../
 /** A manager that has not said where it listens by then has not started. */
 const START_WITHIN_MS = 30_000
 
-/** `up` gives its workers and open requests a grace period; past this it is killed. */
+/** A manager gives its workers and open requests a grace period; past this it is killed. */
 const END_WITHIN_MS = 15_000
 
-/** A running `manyeyes up`. */
+/** A running `manyeyes up` or `manyeyes manager`. */
 export interface Manager {
   /** Where the page is. */
   readonly url: string
+  /** Where workers connect, as `HOST:PORT`. */
+  readonly workerAddress: string
   /** Kills it as a crash would: nothing is flushed, nobody is told. */
   crash(): Promise<void>
-  /** The process ids of its workers. */
-  workers(): Promise<number[]>
+  /** The process ids of the workers that are its children, by name. */
+  workers(): Promise<Map<string, number>>
 }
 
 /** What a test may start. Two managers of one test share its data folder, one after the other. */
 export interface House {
-  start(options?: { listen?: string }): Promise<Manager>
+  /** A manager with three workers as its children. */
+  up(): Promise<Manager>
+  /** A manager alone. */
+  manager(options?: { listen?: string; workerListen?: string }): Promise<Manager>
+  /** A worker of its own, which outlives the manager. */
+  worker(manager: Manager, name: string): void
 }
 
 /** Playwright's `test` with a `house`. */
@@ -38,8 +45,22 @@ export const test = base.extend<{ house: House }>({
     const data = await mkdtemp(join(tmpdir(), 'manyeyes-page-'))
     const started: ChildProcess[] = []
     const log: string[] = []
-    await use({ start: ({ listen = '127.0.0.1:0' } = {}) => start(data, listen, started, log) })
-    await Promise.all(started.map(end))
+    const run = (args: string[]) => {
+      const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      started.push(child)
+      child.stderr.on('data', (text: Buffer) => log.push(text.toString()))
+      return child
+    }
+    const anywhere = '127.0.0.1:0'
+    await use({
+      up: () => managed(run(['up', '--listen', anywhere, '--workers', '3', '--data', data])),
+      manager: ({ listen = anywhere, workerListen = anywhere } = {}) =>
+        managed(run(['manager', '--listen', listen, '--worker-listen', workerListen, '--data', data])),
+      worker: (manager, name) =>
+        void run(['worker', '--manager', manager.workerAddress, '--name', name, '--slots', '1']).stdout.resume(),
+    })
+    // The last first: a worker says goodbye while its manager is there to hear it.
+    for (const child of started.toReversed()) await end(child)
     await rm(data, { recursive: true, force: true })
     // What the program has said is only worth reading when something went wrong.
     if (testInfo.status !== testInfo.expectedStatus) process.stderr.write(log.join(''))
@@ -47,7 +68,7 @@ export const test = base.extend<{ house: House }>({
 })
 
 /** Ends a test that cannot run here. It is reported as skipped, and a line says why, which a script counts. */
-export function needs(variable: 'MANYEYES_IMAGES' | 'MANYEYES_MODELS'): string {
+export function needs(variable: 'MANYEYES_IMAGES' | 'MANYEYES_IMAGES_250' | 'MANYEYES_MODELS'): string {
   const value = process.env[variable]
   if (value) return value
   process.stderr.write(`NOT RUN without ${variable}: ${test.info().title}\n`)
@@ -55,34 +76,33 @@ export function needs(variable: 'MANYEYES_IMAGES' | 'MANYEYES_MODELS'): string {
   return ''
 }
 
-async function start(data: string, listen: string, started: ChildProcess[], log: string[]): Promise<Manager> {
-  const child = spawn(PROGRAM, ['up', '--listen', listen, '--workers', '3', '--data', data], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  started.push(child)
-  child.stderr.on('data', (text: Buffer) => log.push(text.toString()))
-  const url = await addressOf(child)
+async function managed(child: ChildProcess): Promise<Manager> {
+  const { url, workerAddress } = await addressesOf(child)
   return {
     url,
+    workerAddress,
     async crash() {
       child.kill('SIGKILL')
       await ended(child)
     },
-    workers: () => childrenOf(child.pid as number),
+    workers: () => workersOf(child.pid as number),
   }
 }
 
-/** Waits for the line that says where it listens. */
-async function addressOf(child: ChildProcess): Promise<string> {
+/** Waits for the lines that say where it listens. */
+async function addressesOf(child: ChildProcess): Promise<{ url: string; workerAddress: string }> {
   return new Promise((found, failed) => {
     const timer = setTimeout(() => failed(new Error(`${PROGRAM} did not say where it listens`)), START_WITHIN_MS)
     child.once('error', (error) => failed(new Error(`${PROGRAM} cannot be started: build it first`, { cause: error })))
     child.once('exit', (code) => failed(new Error(`${PROGRAM} ended with status ${code}`)))
+    let url: string | undefined
+    let workerAddress: string | undefined
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const address = /^listening on (http:\/\/\S+)/.exec(line)?.[1]
-      if (address === undefined) return
+      url ??= /^listening on (http:\/\/\S+)/.exec(line)?.[1]
+      workerAddress ??= /^workers on (\S+)/.exec(line)?.[1]
+      if (url === undefined || workerAddress === undefined) return
       clearTimeout(timer)
-      found(address)
+      found({ url, workerAddress })
     })
   })
 }
@@ -103,9 +123,23 @@ function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
 }
 
+/** A child that has just ended, or has not become a worker yet, is left out. */
+async function workersOf(pid: number): Promise<Map<string, number>> {
+  const children = await childrenOf(pid)
+  const named = await Promise.all(children.map(async (child) => [await workerName(child), child] as const))
+  return new Map(named.filter((pair): pair is readonly [string, number] => pair[0] !== undefined))
+}
+
 /** Linux lists children by the thread that made them. */
 async function childrenOf(pid: number): Promise<number[]> {
   const threads = await readdir(`/proc/${pid}/task`)
-  const lists = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'utf8')))
+  const lists = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => '')),
+  )
   return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number))
+}
+
+async function workerName(pid: number): Promise<string | undefined> {
+  const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
+  return words.includes('--name') ? words[words.indexOf('--name') + 1] : undefined
 }

@@ -221,3 +221,13 @@ it('what happens to workers is told, the newest few', () => {
   expect(batch.news.value).toHaveLength(NEWS_KEPT)
   expect(batch.news.value.at(-1)).toBe('worker-1 is back.')
 })
+
+it('workers that a new snapshot lacks are no news: it was the manager that went', () => {
+  const { batch, last } = setUp()
+  last().say(snapshot(1, [], { status: aStatus({ workers: [aWorker()] }) }))
+  last().onclose?.()
+  vi.advanceTimersByTime(RECONNECT.firstMs)
+  last().say(snapshot(9, []))
+  last().say({ type: 'status', ...aStatus({ workers: [aWorker({ address: '127.0.0.1:40002' })] }) })
+  expect(batch.news.value).toEqual([])
+})

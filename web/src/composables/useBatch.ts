@@ -109,7 +109,8 @@ export function useBatch(
     const before = order.value.filter((known) => !unseen.has(known))
     takeSeen(snapshot.images)
     strike(snapshot.deleted)
-    onStatus(snapshot.status)
+    // What happened to workers while the page was away is no news: after the manager's own end, all of them look lost.
+    status.value = snapshot.status
     if (snapshot.more) {
       phase.value = 'loading'
       void readPages(snapshot.seq, before, reading)
@@ -151,7 +152,7 @@ export function useBatch(
   }
 
   function onStatus(next: Status): void {
-    const fresh = status.value === null ? [] : newsBetween(status.value.workers, next.workers)
+    const fresh = newsBetween(status.value?.workers ?? [], next.workers)
     if (fresh.length > 0) news.value = [...news.value, ...fresh].slice(-NEWS_KEPT)
     status.value = next
   }

@@ -22,3 +22,7 @@ it('what the manager says of itself and of its model is shown', () => {
   const notices = noticesOf({ ...calm, stuck: 'no worker is connected', model })
   expect(notices.map(({ words }) => words)).toEqual(['No worker is connected.', 'The small model answers.'])
 })
+
+it('the name of a worker is written as it is', () => {
+  expect(noticesOf({ ...calm, news: ['worker-2 was lost.'] })[0]?.words).toBe('worker-2 was lost.')
+})

@@ -30,15 +30,20 @@ export interface Situation {
 export function noticesOf(situation: Situation): Notice[] {
   const notices: Notice[] = []
   const say = (key: string, tone: Tone, words: string | null | undefined) => {
-    if (words) notices.push({ key, tone, words: sentence(words) })
+    if (words) notices.push({ key, tone, words })
   }
   if (situation.unreachable) say('unreachable', 'bad', unreachableWords(situation.pending))
   // What the manager said before it was lost need not be true any more.
-  else say('stuck', 'active', situation.stuck)
-  say('model', 'active', situation.model?.notice)
+  else say('stuck', 'active', fromManager(situation.stuck))
+  say('model', 'active', fromManager(situation.model?.notice))
   situation.news.forEach((words, index) => say(`news-${index}-${words}`, 'quiet', words))
   if (situation.leftOut > 0) say('left-out', 'quiet', leftOutWords(situation.leftOut))
   return notices
+}
+
+/** News begins with the name of a worker, which stays as it is; what the manager says is a fragment that begins small. */
+function fromManager(words: string | null | undefined): string | null {
+  return words ? sentence(words) : null
 }
 
 function unreachableWords(pending: number): string {
