@@ -11,6 +11,7 @@
 
 mod error;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ pub struct Model {
     pub digest: [u8; 32],
     /// Whether that is the digest of a published file, used as the manifest says.
     pub verified: bool,
-    /// What the user should know of it.
+    /// What the user should know of it. Everyone who sees the page may read it, so it names no folder.
     pub notice: Option<String>,
     path: PathBuf,
     interface: Interface,
@@ -223,7 +224,7 @@ fn recipe(path: &Path, digest: &[u8; 32]) -> Result<Recipe, ModelError> {
         },
     };
     let notice = (!verified).then(|| {
-        format!("{} is not a published file (unverified); used as {} by its name", path.display(), entry.name)
+        format!("{} is not a published file (unverified); used as {} by its name", file_name(path), entry.name)
     });
     let (input, output) = (entry.input.clone(), entry.output);
     Ok(Recipe { name: entry.name.clone(), input, output, labels: Labels::imagenet(), verified, notice })
@@ -241,8 +242,12 @@ fn recipe_of_sidecar(name: String, path: &Path) -> Result<Recipe, ModelError> {
             Labels::from_lines(&text.map_err(|error| fault(format!("{}: {error}", file.display())))?)
         }
     };
-    let notice = Some(format!("{name} is used as {} says (unverified)", path.display()));
+    let notice = Some(format!("{name} is used as {} says (unverified)", file_name(path)));
     Ok(Recipe { name, input: sidecar.input, output: sidecar.output, labels, verified: false, notice })
+}
+
+fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// Whether a network takes one picture of the recipe's size and gives one number a label, as far as the file says.

@@ -109,7 +109,8 @@ fn a_file_of_ones_own_is_used_by_its_name_and_called_unverified() {
     };
     let model = Model::find(&Lookup { folders: vec![folder.clone()], ..Lookup::default() }).expect("found");
     assert_eq!((model.name.as_str(), model.verified), ("googlenet", false));
-    assert!(model.notice.expect("said").contains("unverified"));
+    let notice = model.notice.expect("said");
+    assert_eq!(notice, "googlenet.onnx is not a published file (unverified); used as googlenet by its name");
     let squeezenet = Lookup { named: Some("squeezenet1.1".to_owned()), folders: vec![folder], cache: None };
     let model = Model::find(&squeezenet).expect("found");
     assert_eq!(model.input.resize, crate::manifest::Resize::ShorterSide);
@@ -132,6 +133,7 @@ fn a_network_of_an_unknown_name_needs_a_description_beside_it() {
     let model = Model::find(&named(&path)).expect("described");
     assert_eq!((model.name.as_str(), model.labels.name(7)), ("mine", Some("class 7")));
     assert!(!model.verified);
+    assert_eq!(model.notice.as_deref(), Some("mine is used as mine.toml says (unverified)"));
 
     write(&folder, "mine.txt", "cat\ndog\n");
     let message = fault(&named(&path));
