@@ -15,6 +15,7 @@ mod line;
 mod pack;
 mod pending;
 mod reader;
+mod reserve;
 mod row;
 mod shared;
 mod spool;
@@ -44,6 +45,7 @@ use self::folder::Folder;
 use self::line::{Change, Reply};
 use self::pack::{PackFiles, Packs, read_at};
 use self::reader::Readers;
+use self::reserve::Reserve;
 use self::shared::Shared;
 use self::spool::Spooling;
 use self::writer::Writer;
@@ -70,6 +72,9 @@ pub struct StoreSettings {
     pub memory_bytes: usize,
     /// A pack that has reached this size is followed by a new one.
     pub pack_bytes: u64,
+    /// Set aside on the disk, so that a full one still takes results and deletions: some thousand of either. While it
+    /// cannot be set aside, uploads are [`StoreError::NoSpace`].
+    pub reserve_bytes: u64,
     /// The wall clock.
     pub clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
 }
@@ -84,6 +89,7 @@ impl Default for StoreSettings {
             small_bytes: 512 << 10,
             memory_bytes: 48 << 20,
             pack_bytes: 256 << 20,
+            reserve_bytes: 16 << 20,
             clock: Arc::new(SystemTime::now),
         }
     }
@@ -115,6 +121,7 @@ impl Store {
     /// [`StoreError::NoSpace`], [`StoreError::Disk`].
     pub fn open(folder: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
         let folder = Arc::new(Folder::open(folder)?);
+        let mut reserve = Reserve::new(folder.reserve(), settings.reserve_bytes);
         let opened = books::open(&folder.books(), settings.books_bytes)?;
         let readers = Readers::new(folder.books());
         let pack_files = Arc::new(PackFiles::new(folder.packs()));
@@ -126,7 +133,10 @@ impl Store {
         }
         let spooling = Spooling::new(folder.spool(), settings.small_bytes, settings.memory_bytes);
         let shared = Arc::new(Shared::new(settings, opened.start, opened.kept_bytes));
-        let writer = Writer::new(Arc::clone(&shared), Arc::clone(&folder), opened.connection, packs);
+        if !reserve.hold() {
+            tracing::warn!("the disk is full: uploads are refused until there is space");
+        }
+        let writer = Writer::new(Arc::clone(&shared), Arc::clone(&folder), opened.connection, packs, reserve);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|error| StoreError::io("start the writer of", folder.root(), &error))?;
         let inner = Inner {

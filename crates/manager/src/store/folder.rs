@@ -24,6 +24,7 @@ impl Folder {
             }
             StoreError::NotWritable { folder: root.to_owned(), reason: error.to_string() }
         };
+        let made = root.ancestors().take_while(|folder| !named(folder).exists()).count();
         fs::create_dir_all(root).map_err(not_writable)?;
         let lock = OpenOptions::new()
             .create(true)
@@ -43,8 +44,13 @@ impl Folder {
             fs::create_dir_all(&part).map_err(not_writable)?;
         }
         sync_folder(root)?;
-        if let Some(above) = root.parent().filter(|above| !above.as_os_str().is_empty()) {
-            sync_folder(above)?;
+        // The data folder's own entry, and those of the folders that were made for it.
+        for above in root.ancestors().skip(1).take(made.max(1)).map(named) {
+            match sync_folder(above) {
+                // A folder that may be passed and not read was there before: its entries are as old.
+                Err(_) if File::open(above).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) => {}
+                synced => synced?,
+            }
         }
         Ok(folder)
     }
@@ -69,10 +75,20 @@ impl Folder {
         self.root.join("spool")
     }
 
+    /// Space set aside.
+    pub(super) fn reserve(&self) -> PathBuf {
+        self.root.join("reserve")
+    }
+
     /// The data folder itself.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
+}
+
+/// The folder above `data` is the one where the program runs.
+fn named(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// Makes the creation, renaming and removal of files in a folder durable.

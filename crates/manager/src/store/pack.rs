@@ -42,8 +42,10 @@ pub(super) struct Packs {
     files: Arc<PackFiles>,
     /// As of the last commit.
     committed: BTreeMap<u32, PackFacts>,
-    /// The pack being appended to. Always the highest number, so no number is given twice.
+    /// The pack being appended to.
     current: Option<Current>,
+    /// The highest number ever given in this run or in the books: no number is given twice.
+    highest: u32,
     /// Packs that were left for the current one within this group, to be synced with it.
     rolled: Vec<Current>,
     /// A pack was made in this group: its directory entry is to be made durable.
@@ -69,7 +71,9 @@ impl Packs {
         super::folder::remove_orphans(&folder, |number| {
             Ok(u32::try_from(number).is_ok_and(|number| committed.contains_key(&number)))
         })?;
-        let mut packs = Self { folder, roll_bytes, files, committed, current: None, rolled: Vec::new(), made: false };
+        let highest = committed.last_key_value().map_or(0, |(number, _)| *number);
+        let (current, rolled) = (None, Vec::new());
+        let mut packs = Self { folder, roll_bytes, files, committed, current, highest, rolled, made: false };
         if let Some((&number, &facts)) = packs.committed.last_key_value() {
             packs.resume(number, facts)?;
         }
@@ -111,8 +115,11 @@ impl Packs {
         let span = Span { pack: current.number, offset: current.end, bytes: bytes.len() as u64 };
         if let Err(error) = current.file.write_all_at(bytes, current.end) {
             let error = StoreError::io("write", &self.folder.join(current.number.to_string()), &error);
+            // What was written of it would take the space that the books may need now.
+            current.cut(current.end);
             if current.end == 0 {
-                // Perhaps it is this file; the next attempt makes it anew.
+                // Perhaps it is this file; the next attempt makes another.
+                let _ = fs::remove_file(self.folder.join(current.number.to_string()));
                 self.current = None;
             }
             return Err(error);
@@ -127,8 +134,8 @@ impl Packs {
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
         let outcome = self.sync_all();
         if outcome.is_err() {
-            self.current = None;
-            self.rolled.clear();
+            self.roll_back();
+            self.leave();
         }
         outcome
     }
@@ -165,15 +172,22 @@ impl Packs {
         }
     }
 
-    /// The group has failed: what it appended is no part of any pack.
+    /// The group is not in the books: what it appended is no part of any pack.
     pub(super) fn roll_back(&mut self) {
-        // A pack left within the group is full or nearly so; its end in the books does not move.
-        self.rolled.clear();
+        let end = |number| self.committed.get(&number).map_or(0, |facts| facts.end);
+        // A pack left within the group is full or nearly so; nothing is appended to it any more.
+        self.rolled.drain(..).for_each(|pack| pack.cut(end(pack.number)));
         if let Some(current) = &mut self.current {
-            current.end = self.committed.get(&current.number).map_or(0, |facts| facts.end);
-            // Gives the space back at once; should it fail, the next group writes over it.
-            let _ = current.file.set_len(current.end);
+            current.end = end(current.number);
+            current.cut(current.end);
         }
+    }
+
+    /// Whether the group is in the books shows only at the next start: what it appended stays as it is, and nothing is
+    /// ever appended behind it.
+    pub(super) fn leave(&mut self) {
+        self.current = None;
+        self.rolled.clear();
     }
 
     pub(super) fn facts(&self, pack: u32) -> PackFacts {
@@ -208,15 +222,20 @@ impl Packs {
     }
 
     fn make(&mut self) -> Result<Current, StoreError> {
-        let highest = self.committed.last_key_value().map_or(0, |(number, _)| *number);
-        let number = self.rolled.iter().map(|pack| pack.number).fold(highest, u32::max) + 1;
+        self.highest += 1;
+        let number = self.highest;
         let path = self.folder.join(number.to_string());
-        // A file of that name is left over from a group that failed; nothing in the books points to it.
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path);
         let file = Arc::new(file.map_err(|error| StoreError::io("make", &path, &error))?);
-        self.files.forget(number);
         self.made = true;
         Ok(Current { number, file, end: 0, dirty: false })
+    }
+}
+
+impl Current {
+    /// Gives the space beyond `end` back. Should it fail, later bytes are written over it, or it is cut at a start.
+    fn cut(&self, end: u64) {
+        let _ = self.file.set_len(end);
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,8 +35,16 @@ pub struct Spool {
 
 #[derive(Debug)]
 enum Arriving {
-    InMemory { parts: Vec<Bytes>, permit: Option<OwnedSemaphorePermit> },
-    InFile { file: tokio::fs::File, path: Temporary },
+    /// In a buffer of its own rather than in the network's pieces: the permit is for its capacity, so that the memory
+    /// held is the memory counted, in however small pieces the bytes come.
+    InMemory {
+        whole: Vec<u8>,
+        permit: Option<OwnedSemaphorePermit>,
+    },
+    InFile {
+        file: tokio::fs::File,
+        path: Temporary,
+    },
 }
 
 /// The bytes of one upload, whole. Dropped without having been kept, it removes them.
@@ -66,14 +74,34 @@ impl Spooling {
         Self { folder, small_bytes, memory: Arc::new(Semaphore::new(permits)), next: AtomicU64::new(0) }
     }
 
-    fn permit(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.memory).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+    /// Makes room in `whole` for so many bytes more. Not for an image that becomes too large for memory, nor when the
+    /// memory for all of them is used up.
+    fn grow(&self, whole: &mut Vec<u8>, permit: &mut Option<OwnedSemaphorePermit>, more: usize) -> bool {
+        let (held, wanted) = (whole.capacity(), whole.len() + more);
+        if wanted <= held {
+            return true;
+        }
+        if wanted > self.small_bytes {
+            return false;
+        }
+        let capacity = wanted.max(2 * held).min(self.small_bytes);
+        let permits = u32::try_from(capacity - held).ok();
+        let Some(grown) = permits.and_then(|permits| Arc::clone(&self.memory).try_acquire_many_owned(permits).ok())
+        else {
+            return false;
+        };
+        whole.reserve_exact(capacity - whole.len());
+        match permit {
+            Some(permit) => permit.merge(grown),
+            None => *permit = Some(grown),
+        }
+        true
     }
 }
 
 impl Spool {
     pub(super) fn new(spooling: Arc<Spooling>) -> Self {
-        let arriving = Arriving::InMemory { parts: Vec::new(), permit: None };
+        let arriving = Arriving::InMemory { whole: Vec::new(), permit: None };
         Self { spooling, bytes: 0, digest: Sha256::new(), arriving }
     }
 
@@ -84,14 +112,9 @@ impl Spool {
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         self.digest.update(&bytes);
         self.bytes += bytes.len() as u64;
-        if let Arriving::InMemory { parts, permit } = &mut self.arriving {
-            let small = self.bytes <= self.spooling.small_bytes as u64;
-            if let Some(more) = small.then(|| self.spooling.permit(bytes.len())).flatten() {
-                match permit {
-                    Some(permit) => permit.merge(more),
-                    None => *permit = Some(more),
-                }
-                parts.push(bytes);
+        if let Arriving::InMemory { whole, permit } = &mut self.arriving {
+            if self.spooling.grow(whole, permit, bytes.len()) {
+                whole.extend_from_slice(&bytes);
                 return Ok(());
             }
             self.spill().await?;
@@ -114,12 +137,11 @@ impl Spool {
     /// [`StoreError::NoSpace`], [`StoreError::Disk`].
     pub async fn finish(self) -> Result<Spooled, StoreError> {
         let body = match self.arriving {
-            Arriving::InMemory { mut parts, permit } => {
-                // One part alone may be a slice of a larger buffer of the network's; it is copied too, so that the
-                // memory held is the memory counted.
-                let mut whole = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-                parts.drain(..).for_each(|part| whole.extend_from_slice(&part));
-                Body::Small(whole.freeze(), permit)
+            Arriving::InMemory { mut whole, mut permit } => {
+                let spare = whole.capacity() - whole.len();
+                whole.shrink_to_fit();
+                drop(permit.as_mut().and_then(|permit| permit.split(spare)));
+                Body::Small(Bytes::from(whole), permit)
             }
             Arriving::InFile { mut file, path } => {
                 let failed = |error: std::io::Error| StoreError::io("sync", path.path(), &error);
@@ -134,15 +156,19 @@ impl Spool {
     /// From memory to a file.
     async fn spill(&mut self) -> Result<(), StoreError> {
         let number = self.spooling.next.fetch_add(1, Ordering::Relaxed);
-        let path = Temporary(Some(self.spooling.folder.join(number.to_string())));
-        let failed = |error: std::io::Error| StoreError::io("write", path.path(), &error);
-        let mut options = tokio::fs::OpenOptions::new();
-        let opened = options.read(true).write(true).create(true).truncate(true).open(path.path()).await;
-        let mut file = opened.map_err(failed)?;
-        if let Arriving::InMemory { parts, .. } = &self.arriving {
-            for part in parts {
-                file.write_all(part).await.map_err(failed)?;
-            }
+        let path = self.spooling.folder.join(number.to_string());
+        // The file and what removes it come back as one: an upload that breaks off here leaves nothing, although the
+        // thread goes on that makes the file.
+        let make = move || {
+            let made = File::options().read(true).write(true).create_new(true).open(&path);
+            let file = made.map_err(|error| StoreError::io("make", &path, &error))?;
+            Ok::<_, StoreError>((file, Temporary(Some(path))))
+        };
+        let made = tokio::task::spawn_blocking(make).await;
+        let (file, path) = made.map_err(|_| StoreError::Disk("the runtime ends".to_owned()))??;
+        let mut file = tokio::fs::File::from_std(file);
+        if let Arriving::InMemory { whole, .. } = &self.arriving {
+            file.write_all(whole).await.map_err(|error| StoreError::io("write", path.path(), &error))?;
         }
         self.arriving = Arriving::InFile { file, path };
         Ok(())
@@ -185,10 +211,12 @@ impl Spooled {
 }
 
 impl Temporary {
-    /// Moves the file to where it is to stay.
+    /// Moves the file to where it is to stay, if it is not there yet.
     pub(super) fn move_to(&mut self, place: &Path) -> std::io::Result<()> {
-        fs::rename(self.path(), place)?;
-        self.0 = None;
+        if let Some(path) = &self.0 {
+            fs::rename(path, place)?;
+            self.0 = None;
+        }
         Ok(())
     }
 

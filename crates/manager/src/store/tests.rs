@@ -37,6 +37,7 @@ impl House {
         let clock = Arc::new(AtomicU64::new(1_700_000_000));
         let hands = Arc::clone(&clock);
         let mut settings = StoreSettings {
+            reserve_bytes: 64 << 10,
             clock: Arc::new(move || UNIX_EPOCH + Duration::from_secs(hands.load(Ordering::Relaxed))),
             ..StoreSettings::default()
         };

@@ -13,8 +13,13 @@ use super::folder::{Folder, sync_folder};
 use super::group::{AfterCommit, Group};
 use super::line::{self, Ceilings, Change, Keep, Reply, Request};
 use super::pack::{Packs, Span};
+use super::reserve::Reserve;
 use super::shared::Shared;
 use super::spool::Body;
+
+/// How often a group is halved when the disk has no space for all of it: enough to find two changes that are too much in
+/// the largest group, and few enough that a full disk does not keep everybody waiting.
+const PARTS: u32 = 24;
 
 /// The writer's thread, before it runs.
 pub(super) struct Writer {
@@ -22,6 +27,7 @@ pub(super) struct Writer {
     folder: Arc<Folder>,
     books: Connection,
     packs: Packs,
+    reserve: Reserve,
     /// Images of deleted batches are (perhaps) left to be removed.
     condemned: bool,
     /// The last commit failed: waits for a reason to try again.
@@ -45,8 +51,14 @@ enum Outcome {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, folder: Arc<Folder>, books: Connection, packs: Packs) -> Self {
-        Self { shared, folder, books, packs, condemned: true, resting: false }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        folder: Arc<Folder>,
+        books: Connection,
+        packs: Packs,
+        reserve: Reserve,
+    ) -> Self {
+        Self { shared, folder, books, packs, reserve, condemned: true, resting: false }
     }
 
     /// Until the line is closed and empty.
@@ -62,51 +74,80 @@ impl Writer {
         self.give_back();
     }
 
+    /// All of a group, in one transaction if the disk has the space for it; else in the parts that it has space for.
     fn commit(&mut self, group: line::Group) {
         let open = |request| Work { request, places: Vec::new(), outcome: Outcome::Open };
-        let mut work: Vec<Work> = group.requests.into_iter().map(open).collect();
-        self.write_bytes(&mut work);
-        let after = loop {
-            match self.transact(&mut work, group.raise) {
-                Ok(after) => break Some(after),
-                Err(error) => {
-                    tracing::error!(%error, changes = work.len(), "the books did not take a group of changes");
-                    self.packs.roll_back();
-                    if !self.books.is_autocommit()
-                        && let Err(error) = self.books.execute_batch("ROLLBACK")
-                    {
-                        tracing::error!(%error, "the books could not be rolled back");
-                    }
-                    // Uploads may be what is too much for the disk: what is without them may still fit.
-                    if !fail_keeps(&mut work, &error) {
-                        work.iter_mut().for_each(|work| work.outcome = Outcome::Failed(error.clone()));
-                        break None;
-                    }
+        let mut parts = vec![group.requests.into_iter().map(open).collect::<Vec<_>>()];
+        let mut left = PARTS;
+        self.resting = false;
+        while let Some(mut part) = parts.pop() {
+            let written = match self.write(&mut part, group.raise) {
+                Err(StoreError::NoSpace) if left > 0 && part.len() > 1 && part.iter().any(Work::is_new) => {
+                    // One of them may be what is too much, which is no reason to fail its neighbours. The first half
+                    // goes first: the order of numbers is the order of commits.
+                    left -= 1;
+                    let later = part.split_off(part.len() / 2);
+                    parts.extend([later, part]);
+                    continue;
+                }
+                Err(error) => self.write_what_can_be(&mut part, group.raise, error),
+                Ok(after) => Some(after),
+            };
+            match written {
+                Some(after) => self.committed(part, after, group.raise),
+                None => {
+                    self.resting = true;
+                    part.into_iter().for_each(|work| self.answer(work));
                 }
             }
-        };
-        self.resting = after.is_none();
-        self.condemned &= after.as_ref().is_none_or(|after| after.condemned);
-        let after = after.unwrap_or_default();
-        self.condemned |= after.condemned;
+        }
+    }
+
+    fn write(&mut self, work: &mut [Work], raise: Option<Ceilings>) -> Result<AfterCommit, StoreError> {
+        if work.iter().any(Work::is_new) && !self.reserve.hold() {
+            fail_new(work, &StoreError::NoSpace);
+        }
+        self.write_bytes(work);
+        self.transact(work, raise)
+    }
+
+    /// After a transaction has failed: what is new may be too much for the disk, what is without it may still fit, if
+    /// need be into the reserve. None when nothing does.
+    fn write_what_can_be(
+        &mut self,
+        work: &mut [Work],
+        raise: Option<Ceilings>,
+        mut error: StoreError,
+    ) -> Option<AfterCommit> {
+        while fail_new(work, &error) || self.reserve.release() {
+            match self.transact(work, raise) {
+                Ok(after) => return Some(after),
+                Err(again) => error = again,
+            }
+        }
+        work.iter_mut().for_each(|work| work.outcome = Outcome::Failed(error.clone()));
+        None
+    }
+
+    fn committed(&mut self, work: Vec<Work>, after: AfterCommit, raise: Option<Ceilings>) {
+        self.condemned = after.condemned;
         self.packs.committed(after.packs.iter().copied());
-        if let Some(ceilings) = group.raise.filter(|_| !self.resting) {
+        if let Some(ceilings) = raise {
             self.shared.line.raise(ceilings);
         }
         self.shared.unkeep(after.freed_bytes);
-        for work in work {
-            self.answer(work);
-        }
+        work.into_iter().for_each(|work| self.answer(work));
         self.free(after);
     }
 
     /// Bytes first, so that the books never name what is not there.
     fn write_bytes(&mut self, work: &mut [Work]) {
         let mut moved = false;
-        for work in work.iter_mut() {
+        for work in work.iter_mut().filter(|work| !matches!(work.outcome, Outcome::Failed(_))) {
             let Change::Keep(keep) = &mut work.request.change else {
                 continue;
             };
+            work.places.clear();
             for image in &mut keep.images {
                 let place = match image.body.as_mut().map(super::Spooled::body_mut) {
                     None => Ok(Place::Nowhere),
@@ -130,12 +171,21 @@ impl Writer {
         let synced = self.packs.sync().and_then(|()| if moved { sync_folder(&self.folder.large()) } else { Ok(()) });
         if let Err(error) = synced {
             tracing::error!(%error, "the bytes of uploads could not be made durable");
-            fail_keeps(work, &error);
-            self.packs.roll_back();
+            fail_new(work, &error);
         }
     }
 
-    fn transact(&self, work: &mut [Work], raise: Option<Ceilings>) -> Result<AfterCommit, StoreError> {
+    /// Applies what has not failed. After an error none of it is in the books, nor in the packs.
+    fn transact(&mut self, work: &mut [Work], raise: Option<Ceilings>) -> Result<AfterCommit, StoreError> {
+        let outcome = self.apply(work, raise);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, changes = work.len(), "the books did not take a group of changes");
+            self.undo(work, error);
+        }
+        outcome
+    }
+
+    fn apply(&self, work: &mut [Work], raise: Option<Ceilings>) -> Result<AfterCommit, StoreError> {
         let idle = work.iter().all(|work| matches!(work.outcome, Outcome::Failed(_)));
         if idle && raise.is_none() && !self.condemned {
             return Ok(AfterCommit::default());
@@ -163,6 +213,28 @@ impl Writer {
         Ok(after)
     }
 
+    fn undo(&mut self, work: &mut [Work], error: &StoreError) {
+        if !self.books.is_autocommit()
+            && let Err(error) = self.books.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "the books could not be rolled back");
+        }
+        // Without space, what would make the group count was never written. After any other error it may have been, and
+        // if the next thing is a crash, the books have the group after all: then they must find its bytes, though its
+        // askers were told that it failed.
+        let certain = *error == StoreError::NoSpace;
+        if certain {
+            self.packs.roll_back();
+        } else {
+            self.packs.leave();
+        }
+        for place in work.iter_mut().flat_map(|work| &mut work.places) {
+            if *place != Place::Own || !certain {
+                *place = Place::Nowhere;
+            }
+        }
+    }
+
     fn answer(&self, work: Work) {
         let outcome = match work.outcome {
             Outcome::Applied(outcome) => outcome,
@@ -186,14 +258,14 @@ impl Writer {
         for (image, place) in keep.images.iter().zip(places) {
             match place {
                 Place::Own => self.remove_large(image.row.id),
-                Place::Pack(span) => self.free_unless_reused(*span),
+                Place::Pack(span) => self.free_within(*span),
                 Place::Nowhere => {}
             }
         }
     }
 
-    /// After a group was rolled back the span lies beyond the pack's end, where the next group writes.
-    fn free_unless_reused(&self, span: Span) {
+    /// Beyond the pack's end is where the next group writes.
+    fn free_within(&self, span: Span) {
         if span.offset < self.packs.facts(span.pack).end {
             self.packs.free(span);
         }
@@ -230,14 +302,20 @@ impl Drop for Writer {
     }
 }
 
-/// Fails what is to be kept and has not failed yet; says whether there was any.
-fn fail_keeps(work: &mut [Work], error: &StoreError) -> bool {
+impl Work {
+    /// Asks for lasting space, which a full disk is to refuse before anything else.
+    fn is_new(&self) -> bool {
+        let new = matches!(self.request.change, Change::Keep(_) | Change::CreateBatch { .. });
+        new && !matches!(self.outcome, Outcome::Failed(_))
+    }
+}
+
+/// Fails what is new and has not failed yet; says whether there was any.
+fn fail_new(work: &mut [Work], error: &StoreError) -> bool {
     let mut any = false;
-    for work in work.iter_mut().filter(|work| matches!(work.request.change, Change::Keep(_))) {
-        if !matches!(work.outcome, Outcome::Failed(_)) {
-            work.outcome = Outcome::Failed(error.clone());
-            any = true;
-        }
+    for work in work.iter_mut().filter(|work| work.is_new()) {
+        work.outcome = Outcome::Failed(error.clone());
+        any = true;
     }
     any
 }

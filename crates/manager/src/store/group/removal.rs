@@ -31,9 +31,7 @@ impl Group<'_> {
             })?
             .collect::<Result<Vec<_>, _>>()?;
         let Some((last, _)) = found.last() else {
-            for sql in ["DELETE FROM idempotency WHERE batch = ?1",
-                "DELETE FROM condemned WHERE number = ?1",
-            ] {
+            for sql in ["DELETE FROM idempotency WHERE batch = ?1", "DELETE FROM condemned WHERE number = ?1"] {
                 self.books.prepare_cached(sql)?.execute([batch])?;
             }
             return Ok(());
