@@ -60,6 +60,8 @@ pub(crate) enum Outcome {
     Failed { image: ImageId, worker: Arc<str>, problem: Problem, at: Instant, receipt: Receipt },
     /// It is given up without a worker's word.
     GivenUp { image: ImageId, problem: Problem, at: Instant },
+    /// It is not in the books any more, so nothing becomes of it.
+    Vanished { image: ImageId },
 }
 
 /// The right to tell a worker that it may forget what it reported. To be used once that is safe in the books or known
@@ -129,6 +131,10 @@ impl Engine {
 
     /// Why nothing can be recognised now, if so.
     pub(crate) fn obstacle(&self) -> Option<String> {
+        if self.commands.is_closed() {
+            // Its loop or that of results has panicked. What was accepted is in the books.
+            return Some("the manager has failed in part and must be started again".to_owned());
+        }
         self.roster.lock().unwrap_or_else(PoisonError::into_inner).obstacle()
     }
 

@@ -75,7 +75,9 @@ impl Hub {
         feed.watched_at = seq;
         feed.stale = true;
         let messages = feed.messages.subscribe();
-        let changed = from.filter(|&from| from >= feed.journal_from).map(|from| feed.changed_since(from));
+        // A number that has not been given yet is of other books, or made up: it says nothing of what its page has.
+        let known = from.filter(|&from| feed.journal_from <= from && from < seq);
+        let changed = known.map(|from| feed.changed_since(from));
         forget_unwatched(&mut feeds);
         Subscription { seq, changed, messages }
     }

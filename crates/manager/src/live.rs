@@ -33,6 +33,8 @@ struct Table {
 #[derive(Debug)]
 struct LiveImage {
     batch: BatchId,
+    /// The number of the change that made it unfinished.
+    unfinished_since: u64,
     seq: u64,
     began: Instant,
     upload: Upload,
@@ -112,6 +114,21 @@ impl Live {
         Some(live.attempts)
     }
 
+    /// Its ending could not go into the books after all.
+    pub(crate) fn not_ending(&self, image: ImageId) {
+        if let Some(live) = self.lock().images.get_mut(&image) {
+            live.ending = false;
+        }
+    }
+
+    /// The books have an ending of it, by the change `seq`. What is known here is forgotten if it is from before that: a
+    /// late result may end an image between the moments when the books take it back to waiting and when it is noted here.
+    /// Those who wait for it are given back, to be told.
+    pub(crate) fn outlived(&self, image: ImageId, seq: u64) -> Vec<oneshot::Sender<Image>> {
+        let is_older = self.lock().images.get(&image).is_some_and(|live| live.unfinished_since < seq);
+        if is_older { self.ended(image) } else { Vec::new() }
+    }
+
     /// It has ended or was deleted. Those who wait for it are given back, to be told.
     pub(crate) fn ended(&self, image: ImageId) -> Vec<oneshot::Sender<Image>> {
         let mut table = self.lock();
@@ -170,8 +187,17 @@ impl Live {
     }
 
     fn insert(&self, image: ImageId, batch: BatchId, seq: u64, began: Instant, upload: Upload, attempts: u32) {
-        let live =
-            LiveImage { batch, seq, began, upload, assigned: None, attempts, ending: false, waiters: Vec::new() };
+        let live = LiveImage {
+            batch,
+            unfinished_since: seq,
+            seq,
+            began,
+            upload,
+            assigned: None,
+            attempts,
+            ending: false,
+            waiters: Vec::new(),
+        };
         self.lock().images.insert(image, live);
     }
 

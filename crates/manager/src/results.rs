@@ -14,7 +14,7 @@ use manyeyes_protocol::{
     id::{BatchId, ImageId},
     result::Label as AnswerLabel,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     api::{Image, Label},
@@ -77,14 +77,11 @@ impl Results {
         while recording.next().await.is_some() {}
     }
 
-    /// Shows images that have become durable.
-    pub(crate) fn uploaded(&self, rows: &[ImageRow]) -> Vec<Image> {
-        let mut images: Vec<(ImageId, Image)> = rows.iter().map(|row| (row.id, shown(row))).collect();
-        self.live.overlay(images.iter_mut().map(|(id, image)| (*id, image)));
+    /// Shows images of one batch that have become durable.
+    pub(crate) fn uploaded(&self, rows: &[ImageRow]) {
         if rows.first().is_some_and(|row| self.hub.is_watched(row.batch)) {
-            rows.iter().zip(&images).for_each(|(row, (id, image))| self.hub.changed(row.batch, *id, image));
+            rows.iter().zip(&self.current(rows)).for_each(|(row, image)| self.hub.changed(row.batch, row.id, image));
         }
-        images.into_iter().map(|(_, image)| image).collect()
     }
 
     /// Images as they are now, from how the books have them.
@@ -97,11 +94,13 @@ impl Results {
     /// A person takes the image back.
     pub(crate) async fn cancel(&self, image: ImageId) -> Result<Recorded, StoreError> {
         let attempts = self.live.ending(image).unwrap_or(0);
-        let recorded = self.store.finish(image, Ending::Cancelled { attempts }).await?;
-        if let Recorded::Yes(row) = &recorded {
-            self.ended(row);
+        let recorded = self.store.finish(image, Ending::Cancelled { attempts }).await;
+        match &recorded {
+            Ok(Recorded::Yes(row)) => self.ended(row),
+            Ok(Recorded::No(_) | Recorded::Gone) => {}
+            Err(_) => self.live.not_ending(image),
         }
-        Ok(recorded)
+        recorded
     }
 
     /// The image is no more.
@@ -152,6 +151,10 @@ impl Results {
                     receipt: None,
                 })
             }
+            Outcome::Vanished { image } => {
+                self.live.ended(image);
+                None
+            }
         }
     }
 
@@ -198,8 +201,13 @@ impl Results {
                 self.ended(&row);
             }
             // Delivery is at least once: this is where every result but the first ends.
-            Recorded::No(_) | Recorded::Gone => {
+            Recorded::No(row) => {
                 self.tally.repeated.fetch_add(1, Relaxed);
+                tell(self.live.outlived(image, row.seq), &shown(&row));
+            }
+            Recorded::Gone => {
+                self.tally.repeated.fetch_add(1, Relaxed);
+                self.live.ended(image);
             }
         }
     }
@@ -212,10 +220,15 @@ impl Results {
         }
         let image = shown(row);
         self.hub.changed(row.batch, row.id, &image);
-        for waiter in waiters {
-            // Whoever waited may have gone.
-            let _ = waiter.send(image.clone());
-        }
+        tell(waiters, &image);
+    }
+}
+
+/// Tells those who wait for an image's ending.
+fn tell(waiters: Vec<oneshot::Sender<Image>>, image: &Image) {
+    for waiter in waiters {
+        // Whoever waited may have gone.
+        let _ = waiter.send(image.clone());
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Limits {
     pub connections: usize,
     /// The longest time for the head of a request to arrive. Then the connection is closed.
     pub head_time: Duration,
+    /// The longest time that a client may take nothing of what is sent to it. Then the connection is closed.
+    pub answer_pause: Duration,
     /// The most open event streams. More are answered 429.
     pub subscribers: usize,
     /// The most changes that wait for one reader of events. A slower one gets a fresh snapshot instead.
@@ -107,6 +109,7 @@ impl Default for Limits {
             uploads: 256,
             connections: 2048,
             head_time: Duration::from_secs(15),
+            answer_pause: Duration::from_secs(60),
             subscribers: 512,
             subscriber_changes: 1024,
             subscriber_ping: Duration::from_secs(20),

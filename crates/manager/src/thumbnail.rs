@@ -100,11 +100,18 @@ impl Thumbnails {
 
     async fn make(&self, file: &[u8]) -> io::Result<Reply> {
         let idle = self.idle().pop();
-        let mut process = match idle {
-            Some(process) => process,
-            None => Process::start(&self.shared.settings)?,
-        };
-        // On an error the process is dropped, and with it killed.
+        if let Some(process) = idle {
+            match self.ask(process, file).await {
+                // It may have died since it was asked last, which says nothing of this image.
+                Err(error) if error.kind() != io::ErrorKind::TimedOut => {}
+                answer => return answer,
+            }
+        }
+        self.ask(Process::start(&self.shared.settings)?, file).await
+    }
+
+    /// On an error the process is dropped, and with it killed.
+    async fn ask(&self, mut process: Process, file: &[u8]) -> io::Result<Reply> {
         let answer = tokio::time::timeout(self.shared.settings.time, process.ask(file, self.shared.limits)).await??;
         self.idle().push(process);
         Ok(answer)
@@ -222,6 +229,14 @@ mod tests {
     async fn a_refusal_is_passed_on() {
         let child = thumbnails("head -c 19 >/dev/null; printf '\\1\\0\\0\\0\\10empty\\nno'");
         assert!(matches!(ask(&child, 1).await, Err(ThumbnailError::Refused(why)) if why == "no"));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_died_while_it_was_idle_costs_no_image_its_picture() {
+        let child = thumbnails("head -c 19 >/dev/null; printf '\\0\\0\\0\\0\\1x'");
+        for image in 1..=3 {
+            assert_eq!(ask(&child, image).await.unwrap(), "x");
+        }
     }
 
     #[tokio::test]

@@ -46,6 +46,8 @@ pub(crate) enum UploadError {
     TooSlow,
     #[error("{0}")]
     TooLarge(&'static str),
+    #[error("the request has more files than this address takes at a time, which is {0}")]
+    TooMany(usize),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -148,13 +150,14 @@ impl Receiver<'_> {
 
     fn begin(&self, given_name: Option<String>) -> Result<File, UploadError> {
         if self.images.len() == self.most_files {
-            return Err(UploadError::TooLarge("the request has more files than allowed"));
+            return Err(UploadError::TooMany(self.most_files));
         }
         let given = given_name.filter(|given| !given.is_empty());
-        let name = given.as_deref().map_or(Some(name::UNNAMED.to_owned()), name::clean);
+        let given = given.as_deref().unwrap_or(name::UNNAMED);
+        let has_bad_name = !name::is_usable(given);
         let began = if self.images.is_empty() { self.began } else { SystemTime::now() };
-        let spool = name.is_some().then(|| self.store.spool());
-        Ok(File { name, spool, bytes: 0, began })
+        let spool = (!has_bad_name).then(|| self.store.spool());
+        Ok(File { name: name::clean(given), has_bad_name, spool, bytes: 0, began })
     }
 
     async fn take(&mut self, file: &mut File, chunk: Bytes) -> Result<(), UploadError> {
@@ -170,7 +173,7 @@ impl Receiver<'_> {
 
     async fn end(&mut self, file: File) -> Result<(), UploadError> {
         let mut image = NewImage {
-            name: file.name.clone().unwrap_or_else(|| name::UNNAMED.to_owned()),
+            name: file.name.clone(),
             media_type: None,
             width: None,
             height: None,
@@ -179,7 +182,8 @@ impl Receiver<'_> {
         };
         if let Some(spool) = file.spool {
             let spooled = spool.finish().await?;
-            match self.header(&spooled)? {
+            let (spooled, header) = self.header(spooled).await?;
+            match header {
                 Ok(header) => {
                     image.media_type = Some(header.format.media_type().to_owned());
                     image.width = Some(header.width);
@@ -199,22 +203,25 @@ impl Receiver<'_> {
 
     /// Why a file without a spool is refused.
     fn refusal(&self, file: &File) -> Problem {
-        let (code, message) = match file.name {
-            None => ("bad_name", "The file has no usable name.".to_owned()),
-            Some(_) => ("too_large", format!("The file is larger than {} bytes.", self.limits.file_bytes)),
+        let (code, message) = if file.has_bad_name {
+            ("bad_name", "The file has no usable name.".to_owned())
+        } else {
+            ("too_large", format!("The file is larger than {} bytes.", self.limits.file_bytes))
         };
         Problem { code: code.to_owned(), message }
     }
 
     /// What the file's header says, within the limit of pixels.
-    fn header(&self, spooled: &Spooled) -> Result<Result<Header, PictureError>, StoreError> {
+    async fn header(&self, spooled: Spooled) -> Result<(Spooled, Result<Header, PictureError>), StoreError> {
         let whole = usize::try_from(spooled.bytes()).unwrap_or(usize::MAX);
-        let mut header = read_header(&spooled.head(HEADER_BYTES.min(whole))?);
-        if header == Err(PictureError::Truncated) && whole > HEADER_BYTES {
-            header = read_header(&spooled.head(whole)?);
-        }
+        let header = read_header(&spooled.head(HEADER_BYTES.min(whole))?);
+        let (spooled, header) = if header == Err(PictureError::Truncated) && whole > HEADER_BYTES {
+            read_whole(spooled, whole).await?
+        } else {
+            (spooled, header)
+        };
         let limits = PictureLimits { max_pixels: self.limits.pixels };
-        Ok(header.and_then(|header| limits.check(&header).map(|()| header)))
+        Ok((spooled, header.and_then(|header| limits.check(&header).map(|()| header))))
     }
 
     fn drop_chunk(&mut self, chunk: &Bytes) -> Result<(), UploadError> {
@@ -226,10 +233,20 @@ impl Receiver<'_> {
     }
 }
 
+/// Looks for the header of a file in all of it, off the asynchronous threads: it may be large.
+async fn read_whole(spooled: Spooled, bytes: usize) -> Result<(Spooled, Result<Header, PictureError>), StoreError> {
+    let reading = tokio::task::spawn_blocking(move || {
+        let header = read_header(&spooled.head(bytes)?);
+        Ok((spooled, header))
+    });
+    reading.await.unwrap_or_else(|error| Err(StoreError::Disk(format!("read a header: {error}"))))
+}
+
 /// A file that is being received.
 struct File {
-    /// `None` where the given one is unusable.
-    name: Option<String>,
+    /// As it is to be shown.
+    name: String,
+    has_bad_name: bool,
     /// `None` once the file is known to be refused.
     spool: Option<crate::store::Spool>,
     bytes: u64,

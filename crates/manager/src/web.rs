@@ -15,6 +15,7 @@ mod workers;
 
 use std::{
     collections::HashMap,
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -27,6 +28,7 @@ use axum::{
     response::IntoResponse,
 };
 use manyeyes_protocol::id::ImageId;
+use serde::Deserialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -178,6 +180,16 @@ impl App {
     fn spare(&self) -> std::sync::MutexGuard<'_, Option<BatchKey>> {
         self.shared.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A parameter of a query. One without a value is one that is not given.
+fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
 }
 
 /// An image's number, from its address. One that cannot be one is of no image.

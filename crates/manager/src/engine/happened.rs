@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::FuturesOrdered};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use manyeyes_dispatch::{
     Action, Capacity, Departure as DispatchDeparture, Dispatch, Event, Settings as DispatchSettings, Work,
 };
@@ -17,7 +17,7 @@ use manyeyes_protocol::{
     id::{Attempt, ImageId, WorkerId},
     result::{Answer, Failure, FailureCode},
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Command, Outcome, Receipt, roster::Roster};
@@ -39,7 +39,7 @@ pub(super) struct EngineLoop {
     /// The last delivery of each unfinished image that had one.
     deliveries: HashMap<ImageId, Delivery>,
     /// Bytes that are read for assignments, in the order of those.
-    reading: FuturesOrdered<JoinHandle<Read>>,
+    reading: FuturesOrdered<Reading>,
 }
 
 /// A delivery that dispatch has ordered.
@@ -49,6 +49,9 @@ struct Delivery {
     worker: Option<WorkerId>,
     attempt: Attempt,
 }
+
+/// The bytes for an assignment are being read.
+type Reading = BoxFuture<'static, Read>;
 
 /// The bytes for an assignment have been read.
 struct Read {
@@ -97,11 +100,7 @@ impl EngineLoop {
             let timeout = self.dispatch.poll_timeout();
             let happened = tokio::select! {
                 () = stop.cancelled() => break,
-                Some(read) = self.reading.next() => match read {
-                    Ok(read) => Happened::Read(read),
-                    // The runtime is going down.
-                    Err(_) => break,
-                },
+                Some(read) = self.reading.next() => Happened::Read(read),
                 Some(heard) = from_workers.recv() => Happened::Heard(heard),
                 Some(command) = commands.recv() => Happened::Asked(command),
                 () = until(timeout) => Happened::TimePassed,
@@ -142,7 +141,10 @@ impl EngineLoop {
             FromWorker::Started { worker, image, attempt } => self.tell(Event::Started { worker, image, attempt }, now),
             FromWorker::Answered { worker, image, attempt, answer, wire } => {
                 let service = answer.timing.decode + answer.timing.inference;
-                self.roster(|roster| roster.answered(worker, service, now));
+                // Said again because it was asked for twice, it is not another image.
+                if self.dispatch.holds(image) {
+                    self.roster(|roster| roster.answered(worker, service, now));
+                }
                 self.forget(image);
                 self.tell(Event::Answered { worker, image, attempt, service }, now);
                 let outcome = self.answered(worker, image, attempt, answer, wire, now);
@@ -232,6 +234,7 @@ impl EngineLoop {
         self.forget(image);
         self.tell(Event::Cancelled { image }, now);
         if *error == StoreError::NoSuchImage {
+            self.outbox.push_back(Outcome::Vanished { image });
             return;
         }
         tracing::error!(%image, %error, "failed to read an image back");
@@ -270,12 +273,11 @@ impl EngineLoop {
         self.deliveries.insert(image, Delivery { worker: Some(worker), attempt });
         self.roster(|roster| roster.holds(worker, 1));
         let store = self.store.clone();
-        self.reading.push_back(tokio::task::spawn_blocking(move || Read {
-            worker,
-            image,
-            attempt,
-            deadline,
-            payload: store.payload(image),
+        let payload = tokio::task::spawn_blocking(move || store.payload(image));
+        self.reading.push_back(Box::pin(async move {
+            // A read that panics costs its own image, not the loop.
+            let payload = payload.await.unwrap_or_else(|error| Err(StoreError::Disk(error.to_string())));
+            Read { worker, image, attempt, deadline, payload }
         }));
     }
 

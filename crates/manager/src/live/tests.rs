@@ -76,3 +76,27 @@ fn no_change_of_hands_is_shown_after_an_ending() {
     assert_eq!(live.ending(image), None);
     assert_eq!(live.assigned_of(batch), 0);
 }
+
+/// A late result had ended an image in the books while it was being tried again: what was noted here then stayed for ever.
+#[test]
+fn what_is_older_than_the_books_ending_is_forgotten_and_what_is_newer_stays() {
+    let (live, image) = (Live::default(), ImageId(1));
+    live.reopened(image, BatchId(1), 10, Instant::now(), 1);
+    let waiting = live.wait_for(image);
+    assert!(live.outlived(image, 9).is_empty());
+    assert_eq!((live.len(), waiting.is_some()), (1, true));
+    assert_eq!(live.outlived(image, 11).len(), 1, "who waits is to be told");
+    assert_eq!(live.len(), 0);
+}
+
+/// A full disk while an image was being taken back left it unfinished, and nobody was shown any more who had it.
+#[test]
+fn an_image_whose_ending_could_not_be_written_is_shown_again_as_it_changes_hands() {
+    let (live, image) = (Live::default(), ImageId(1));
+    live.reopened(image, BatchId(1), 1, Instant::now(), 1);
+    live.ending(image);
+    let holder = || Holder { worker: "worker-1".into(), since: Instant::now() };
+    assert_eq!(live.assigned(image, holder(), 2, || 2), None);
+    live.not_ending(image);
+    assert_eq!(live.assigned(image, holder(), 2, || 3), Some(BatchId(1)));
+}

@@ -9,10 +9,10 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use manyeyes_protocol::id::BatchId;
+use manyeyes_protocol::id::{BatchId, ImageId};
 use serde::Deserialize;
 
-use super::{App, error::RequestError, image_id, whole};
+use super::{App, error::RequestError, optional, whole};
 use crate::{
     api::{BatchPage, Counts, Known, NewBatch, Throughput},
     results::age,
@@ -34,7 +34,9 @@ async fn create(State(app): State<App>) -> Result<(StatusCode, Json<NewBatch>), 
 
 #[derive(Deserialize)]
 struct PageQuery {
-    after: Option<String>,
+    #[serde(default, deserialize_with = "optional")]
+    after: Option<u64>,
+    #[serde(default, deserialize_with = "optional")]
     limit: Option<u32>,
 }
 
@@ -45,7 +47,8 @@ async fn read(
 ) -> Result<Json<BatchPage>, RequestError> {
     let Query(query) = query?;
     let batch = app.batch(id).await?;
-    let after = query.after.as_deref().map(image_id).transpose()?;
+    // The books count images in 63 bits; a number beyond that is behind all of them.
+    let after = query.after.map(|after| ImageId(after.min(i64::MAX.unsigned_abs())));
     let most = app.shared.limits.page_images;
     let limit = query.limit.unwrap_or(most).clamp(1, most);
     let number = batch.number;

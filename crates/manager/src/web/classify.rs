@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{App, error::RequestError, images::Files};
+use super::{App, error::RequestError, images::Files, optional};
 use crate::{api::Image, store::ImageRow};
 
 /// How long to wait where the request does not say.
@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<App> {
 struct ClassifyQuery {
     name: Option<String>,
     /// Seconds.
+    #[serde(default, deserialize_with = "optional")]
     timeout: Option<f64>,
 }
 

@@ -35,6 +35,8 @@ pub(crate) enum RequestError {
     NoBatch,
     #[error("there is no such image in the batch")]
     NoImage,
+    #[error("the image's file was refused, so it is not kept")]
+    NoFile,
     #[error("{0}")]
     NoThumbnail(String),
     #[error("there is nothing at this address")]
@@ -69,6 +71,7 @@ impl RequestError {
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::NoBatch => (StatusCode::NOT_FOUND, "no_such_batch"),
             Self::NoImage => (StatusCode::NOT_FOUND, "no_such_image"),
+            Self::NoFile => (StatusCode::NOT_FOUND, "no_file"),
             Self::NoThumbnail(_) => (StatusCode::NOT_FOUND, "no_thumbnail"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "no_such_address"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
@@ -127,7 +130,7 @@ impl From<UploadError> for RequestError {
         match error {
             UploadError::Store(error) => error.into(),
             UploadError::TooSlow => Self::TooSlow,
-            UploadError::TooLarge(_) => Self::TooLarge(error.to_string()),
+            UploadError::TooLarge(_) | UploadError::TooMany(_) => Self::TooLarge(error.to_string()),
             UploadError::NoFile | UploadError::Cut | UploadError::Malformed(_) => Self::Invalid(error.to_string()),
         }
     }

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, broadcast::error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use super::{App, error::RequestError};
+use super::{App, error::RequestError, optional};
 use crate::{
     api::{Event, Status, Worker},
     hub::{Message, Subscription, json},
@@ -39,6 +39,7 @@ pub(super) fn routes() -> Router<App> {
 
 #[derive(Deserialize)]
 struct EventsQuery {
+    #[serde(default, deserialize_with = "optional")]
     from: Option<u64>,
 }
 
@@ -59,26 +60,33 @@ async fn events(
 
 /// One page's stream, until it leaves, falls silent, or the batch is no more.
 async fn watch(app: App, batch: BatchKey, from: Option<u64>, mut socket: WebSocket, _place: OwnedSemaphorePermit) {
-    let mut from = from;
-    loop {
-        let mut subscription = app.shared.results.hub.subscribe(batch.number, from);
-        let snapshot = match app.snapshot(&batch, &subscription).await {
-            Ok(snapshot) => snapshot,
-            Err(RequestError::NoBatch) => Event::Gone,
-            Err(error) => {
-                tracing::error!(%error, "failed to read a batch for a page");
+    app.tell(&batch, from, &mut socket).await;
+    // So that the page sees an end and no failure. Where it has gone itself, nobody misses it.
+    let _ = app.send(&mut socket, Frame::Close(None)).await;
+}
+
+impl App {
+    async fn tell(&self, batch: &BatchKey, mut from: Option<u64>, socket: &mut WebSocket) {
+        loop {
+            let mut subscription = self.shared.results.hub.subscribe(batch.number, from);
+            let snapshot = match self.snapshot(batch, &subscription).await {
+                Ok(snapshot) => snapshot,
+                Err(RequestError::NoBatch) => Event::Gone,
+                Err(error) => {
+                    tracing::error!(%error, "failed to read a batch for a page");
+                    return;
+                }
+            };
+            let is_gone = matches!(snapshot, Event::Gone);
+            let sent = self.send(socket, Frame::Text(json(&snapshot))).await;
+            if sent.is_err() || is_gone {
                 return;
             }
-        };
-        let is_gone = matches!(snapshot, Event::Gone);
-        let sent = app.send(&mut socket, Frame::Text(json(&snapshot))).await;
-        if sent.is_err() || is_gone {
-            return;
-        }
-        let mut last_seq = subscription.seq;
-        match app.follow(&mut socket, &mut subscription, &mut last_seq).await {
-            Followed::Lagged => from = Some(last_seq),
-            Followed::Ended => return,
+            let mut last_seq = subscription.seq;
+            match self.follow(socket, &mut subscription, &mut last_seq).await {
+                Followed::Lagged => from = Some(last_seq),
+                Followed::Ended => return,
+            }
         }
     }
 }

@@ -14,11 +14,10 @@ use crate::web::error::RequestError;
 /// The cookie that holds the token once the page was opened by the printed address.
 const COOKIE: &str = "manyeyes_token";
 
-/// What the page may do: its own scripts, styles and pictures, and a socket to where it came from. `blob:` and `data:`
-/// are for the small pictures of files that are still being uploaded; styles set by script are how bars get their length.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' blob: data:; style-src 'self' \
-     'unsafe-inline'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
-     frame-ancestors 'none'";
+/// What the page may do: its own scripts, styles and pictures, and a socket to where it came from. `blob:` is for the
+/// small pictures of files that are still being uploaded.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' blob:; connect-src 'self'; \
+     object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// What a request must show.
 #[derive(Debug)]
@@ -98,7 +97,9 @@ fn shown<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<It
         .flat_map(|cookies| cookies.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
         .filter_map(|(name, value)| (name == COOKIE).then_some(value));
-    authorization.and_then(|value| value.strip_prefix("Bearer ")).into_iter().chain(query_token(query)).chain(cookie)
+    let (scheme, bearer) = authorization.and_then(|value| value.split_once(' ')).unzip();
+    let bearer = bearer.filter(|_| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer")));
+    bearer.map(str::trim).into_iter().chain(query_token(query)).chain(cookie)
 }
 
 fn query_token(query: Option<&str>) -> Option<&str> {
@@ -117,6 +118,8 @@ fn protect(headers: &mut HeaderMap) {
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    // What changes from moment to moment, and may be private. Files and the page say themselves how long they stay.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 #[cfg(test)]

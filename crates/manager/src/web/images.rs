@@ -60,8 +60,7 @@ async fn upload(
     let most_files = app.shared.limits.request_files;
     let files = Files { name, headers, body, most_files };
     let (_, rows) = app.accept(app.batch(id), files).await?;
-    let images = app.shared.results.uploaded(&rows);
-    Ok((StatusCode::ACCEPTED, Json(Uploaded { images })))
+    Ok((StatusCode::ACCEPTED, Json(Uploaded { images: app.shared.results.current(&rows) })))
 }
 
 /// A request that carries files.
@@ -75,7 +74,8 @@ pub(super) struct Files {
 }
 
 impl App {
-    /// Receives the files of a request and keeps them; work on them has begun. They are durable on return.
+    /// Receives the files of a request and keeps them; work on them has begun. They are durable, and shown to who
+    /// watches, on return.
     pub(super) async fn accept(
         &self,
         batch: impl Future<Output = Result<BatchKey, RequestError>>,
@@ -176,6 +176,7 @@ impl App {
         results.tally.accepted.fetch_add(accepted as u64, Relaxed);
         results.tally.accepted_bytes.fetch_add(bytes, Relaxed);
         results.tally.rejected.fetch_add((keeping.images.len() - accepted) as u64, Relaxed);
+        results.uploaded(&keeping.images);
         Ok(keeping.images)
     }
 
@@ -215,11 +216,17 @@ async fn cancel(State(app): State<App>, Path((id, image)): ImagePath) -> Result<
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     whole(async move {
+        // First, so that it cannot take back what a person tries again as soon as it is in the books.
         app.shared.engine.cancel(row.id).await;
-        match app.shared.results.cancel(row.id).await? {
-            Recorded::Yes(row) => Ok(Json(app.current(&row))),
-            Recorded::No(_) => Err(RequestError::Ended),
-            Recorded::Gone => Err(RequestError::NoImage),
+        match app.shared.results.cancel(row.id).await {
+            Ok(Recorded::Yes(row)) => Ok(Json(app.current(&row))),
+            Ok(Recorded::No(_)) => Err(RequestError::Ended),
+            Ok(Recorded::Gone) => Err(RequestError::NoImage),
+            Err(error) => {
+                // It waits still, by the books.
+                app.shared.engine.submit(vec![work(&row)]).await;
+                Err(error.into())
+            }
         }
     })
     .await
@@ -240,8 +247,8 @@ async fn retry(
         };
         app.shared.results.live.reopened(row.id, batch.number, row.seq, Instant::now(), row.attempts);
         app.shared.engine.submit(vec![work(&row)]).await;
-        let image = app.shared.results.uploaded(std::slice::from_ref(&row)).remove(0);
-        Ok((StatusCode::ACCEPTED, Json(image)))
+        app.shared.results.uploaded(std::slice::from_ref(&row));
+        Ok((StatusCode::ACCEPTED, Json(app.current(&row))))
     })
     .await
 }
@@ -256,7 +263,7 @@ impl App {
     /// The file itself, under the type that its bytes have, whatever its name says.
     pub(super) async fn original(&self, row: ImageRow) -> Result<Response, RequestError> {
         let Some(media_type) = row.media_type else {
-            return Err(RequestError::NoImage);
+            return Err(RequestError::NoFile);
         };
         let bytes = self.read(move |store| store.payload(row.id)).await?;
         let media_type = HeaderValue::from_str(&media_type).map_err(|_| RequestError::Internal)?;
@@ -273,7 +280,7 @@ async fn thumbnail(State(app): State<App>, Path((id, image)): ImagePath) -> Resu
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     let (Some(_), Some(thumbnails)) = (&row.media_type, &app.shared.thumbnails) else {
-        return Err(RequestError::NoImage);
+        return Err(RequestError::NoThumbnail("there is no small picture of a file that was refused".to_owned()));
     };
     let reading = app.clone();
     let jpeg = thumbnails.of(row.id, async move { reading.read(move |store| store.payload(row.id)).await }).await?;

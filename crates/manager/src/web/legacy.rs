@@ -52,7 +52,6 @@ async fn task(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<
         Err(error) => return Err(error),
     };
     let first: &ImageRow = rows.first().ok_or(RequestError::Internal)?;
-    app.shared.results.uploaded(&rows);
     if let Some(problem) = &first.problem {
         return Ok(refused(202, if problem.code == "empty" { "The file is empty" } else { &problem.message }));
     }

@@ -5,6 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use axum::{Router, body::Body, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -33,6 +34,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         };
         match accepted {
             Ok((stream, _)) => {
+                set_up(&stream, limits.answer_pause);
                 connections.spawn(connection(stream, router.clone(), limits.head_time, stop.clone(), place));
             }
             Err(error) => pause_after(&error).await,
@@ -43,6 +45,14 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     connections.wait().await;
 }
 
+/// Sets how the socket sends. One that refuses an option works without it.
+fn set_up(stream: &TcpStream, answer_pause: Duration) {
+    // An answer is small and someone waits for it.
+    let _ = stream.set_nodelay(true);
+    // Counts the time that sent bytes are not acknowledged, and also the time that the client's window is shut.
+    let _ = set_tcp_user_timeout(stream, u32::try_from(answer_pause.as_millis()).unwrap_or(u32::MAX));
+}
+
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -50,8 +60,6 @@ async fn connection(
     stop: CancellationToken,
     _place: OwnedSemaphorePermit,
 ) {
-    // An answer is small and someone waits for it. A socket that refuses the option works without it.
-    let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

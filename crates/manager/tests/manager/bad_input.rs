@@ -73,6 +73,23 @@ async fn a_name_with_a_nul() {
     is_rejected("a\0b.jpg", &jpeg(1), "bad_name").await;
 }
 
+/// It was shown as "unnamed", so among many nobody could tell which it was.
+#[tokio::test]
+async fn a_file_with_a_bad_name_is_shown_by_what_can_be_shown_of_it() {
+    let running = Running::start().await;
+    let batch = running.batch().await;
+    assert_eq!(running.upload(&batch, &[("a\0b.jpg", &jpeg(1))]).await[0].name, "ab.jpg");
+}
+
+#[tokio::test]
+async fn a_file_without_a_name() {
+    let running = Running::start().await;
+    let batch = running.batch().await;
+    let answer = running.client.post(&format!("/api/v1/batches/{batch}/images"), "", &jpeg(1)).await;
+    let images = answer.json::<Uploaded>().images;
+    assert_eq!((states(&images), images[0].name.as_str()), (vec![ImageState::Waiting], "unnamed"));
+}
+
 #[tokio::test]
 async fn a_name_of_which_nothing_is_left() {
     is_rejected("../", &jpeg(1), "bad_name").await;
@@ -118,6 +135,20 @@ async fn a_file_over_the_limit_and_its_neighbours() {
     let large = [jpeg(1), vec![0; 100_000]].concat();
     let images = running.upload(&batch, &[("a.jpg", &jpeg(1)), ("large.jpg", &large), ("b.jpg", &jpeg(2))]).await;
     assert_eq!(codes(&images), ["", "too_large", ""]);
+}
+
+#[tokio::test]
+async fn a_file_of_the_limit_is_kept_and_one_of_a_byte_more_is_not() {
+    let running = Running::with(|settings| settings.limits.file_bytes = 1000).await;
+    let batch = running.batch().await;
+    let limit = [jpeg(1), vec![0; 1000 - jpeg(1).len()]].concat();
+    let more = [&limit[..], b"x"].concat();
+    assert_eq!(codes(&running.upload(&batch, &[("a.jpg", &limit), ("b.jpg", &more)]).await), ["", "too_large"]);
+    let path = format!("/api/v1/batches/{batch}/images?name=a.jpg");
+    for (file, code) in [(&limit, ""), (&more, "too_large")] {
+        let images = running.client.post(&path, "", file).await.json::<Uploaded>().images;
+        assert_eq!(codes(&images), [code]);
+    }
 }
 
 #[tokio::test]
@@ -207,6 +238,16 @@ async fn ten_thousand_files_in_one_batch() {
     }
     let page = running.finished(&batch).await;
     assert_eq!((page.counts.total, page.counts.recognised), (10_000, 10_000));
+}
+
+#[tokio::test]
+async fn ten_thousand_files_in_one_request() {
+    let running = Running::start().await;
+    let batch = running.batch().await;
+    let files: Vec<Vec<u8>> = (0..10_000).map(jpeg).collect();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|file| ("a.jpg", &file[..])).collect();
+    assert_eq!(running.upload(&batch, &files).await.len(), 10_000);
+    assert_eq!(running.page(&batch).await.counts.waiting, 10_000);
 }
 
 #[tokio::test]

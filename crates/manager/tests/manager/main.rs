@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod changes;
 mod http;
 mod life;
 mod page;
 mod progress;
+mod rules;
 mod worker;
 
 use std::{

@@ -57,6 +57,22 @@ impl Page {
         tokio::time::timeout(PATIENCE, receiving).await.expect("the page shows it in time");
     }
 
+    /// Receives until the manager closes, as it should, with a word.
+    pub(crate) async fn until_closed(&mut self) {
+        let closing = async { while !matches!(self.socket.next().await, Some(Ok(Message::Close(_)))) {} };
+        tokio::time::timeout(PATIENCE, closing).await.expect("the manager closes");
+    }
+
+    /// Receives until there is nothing to receive from.
+    pub(crate) async fn until_hung_up(&mut self) {
+        let ending = async { while matches!(self.socket.next().await, Some(Ok(_))) {} };
+        tokio::time::timeout(PATIENCE, ending).await.expect("the manager hangs up");
+    }
+
+    pub(crate) async fn say(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
     /// Closes it as a browser does.
     pub(crate) async fn close(mut self) {
         self.socket.close(None).await.unwrap();

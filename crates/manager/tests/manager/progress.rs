@@ -43,6 +43,18 @@ async fn a_page_that_comes_back_gets_what_it_missed_and_only_that() {
     assert_eq!(page.images.into_values().next().unwrap().id, id);
 }
 
+/// It was told that nothing has changed, and showed an empty batch.
+#[tokio::test]
+async fn a_page_that_names_a_number_of_the_future_gets_the_whole() {
+    let running = Running::start().await;
+    let batch = running.batch().await;
+    running.upload(&batch, &[("a.jpg", &jpeg(1))]).await;
+    for from in [u64::MAX, 1 << 40] {
+        let page = Page::open(&running, &batch, Some(from)).await;
+        assert_eq!((page.was_complete, page.in_snapshot), (true, 1));
+    }
+}
+
 #[tokio::test]
 async fn a_page_that_reads_too_slowly_gets_a_snapshot_instead_of_a_backlog() {
     let running = Running::with(|settings| settings.limits.subscriber_changes = 2).await;
