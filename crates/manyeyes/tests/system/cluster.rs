@@ -110,6 +110,13 @@ impl Server {
         Self::of(Process::start(&arguments))
     }
 
+    /// `manyeyes manager` whose workers come from elsewhere, without a token.
+    pub(crate) fn open_manager(data: &Path, worker_listen: &str) -> Self {
+        let data = data.to_str().expect("a readable path");
+        let listen = ["manager", "--listen", "127.0.0.1:0", "--worker-listen", worker_listen];
+        Self::of(Process::start(&[&listen[..], &["--data", data, "--open"]].concat()))
+    }
+
     fn of(process: Process) -> Self {
         let url = process.line_after("listening on ");
         let workers = process.line_after("workers on ");

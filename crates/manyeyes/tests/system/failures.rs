@@ -178,7 +178,7 @@ fn a_manager_that_is_asked_to_end_says_goodbye_and_its_workers_come_back_to_the_
 }
 
 /// A PNG of one grey pixel, made here byte by byte so that the test needs no encoder.
-fn picture() -> Vec<u8> {
+pub(crate) fn picture() -> Vec<u8> {
     const PIXEL: &[u8] = &[
         0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, // signature
         0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b,

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 mod bad_input;
+mod cable;
 mod cluster;
 mod command_line;
 mod failures;
