@@ -143,10 +143,7 @@ impl EngineLoop {
                 let service = answer.timing.decode + answer.timing.inference;
                 // Said again because it was asked for twice, it is not another image.
                 if self.dispatch.holds(image) {
-                    // Said again because it was asked for twice, it is not another image.
-                if self.dispatch.holds(image) {
                     self.roster(|roster| roster.answered(worker, service, now));
-                }
                 }
                 self.forget(image);
                 self.tell(Event::Answered { worker, image, attempt, service }, now);
