@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::store::pack::{PackFiles, Packs};
+use crate::store::reserve::Reserve;
 
 #[tokio::test]
 async fn a_data_folder_in_use_is_refused_with_a_clear_sentence() {
@@ -121,4 +123,86 @@ async fn books_that_cannot_grow_fail_the_uploads_and_still_take_endings() {
     let (_wreck, store) = house.crash();
     assert_eq!(store.payload(after.id).unwrap(), noise(1, 20_000));
     assert_eq!(store.payload(before[0]).unwrap(), b"before"[..]);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_too_much_for_the_books_costs_no_other_upload() {
+    let house = House::with(|settings| settings.books_bytes = 256 << 10);
+    let batch = house.batch().await;
+    let many = futures_util::future::join_all((0..3000).map(|_| image(&house.store, b"too many"))).await;
+    let texts: Vec<_> = (0..40).map(|n| [n; 700]).collect();
+    let small = futures_util::future::join_all(texts.iter().map(|text| image(&house.store, text))).await;
+    let large = image(&house.store, &noise(1, 600_000)).await;
+    // While the writer commits this, the others gather to one group.
+    let busy = house.store.create_batch();
+    let mut keepings = Vec::new();
+    let (mut many, mut large) = (Some(many), Some(large));
+    for (n, small) in small.into_iter().enumerate() {
+        keepings.push(house.store.keep(batch, vec![small], None).unwrap());
+        if n == 13 {
+            keepings.push(house.store.keep(batch, vec![large.take().unwrap()], None).unwrap());
+            keepings.push(house.store.keep(batch, many.take().unwrap(), None).unwrap());
+        }
+    }
+    busy.await.unwrap();
+    let mut kept = Vec::new();
+    for keeping in keepings {
+        match keeping.durable.await {
+            Ok(()) => kept.extend(keeping.images),
+            Err(error) => assert_eq!((error, keeping.images.len()), (StoreError::NoSpace, 3000)),
+        }
+    }
+    assert_eq!((kept.len(), house.store.kept_bytes()), (41, 40 * 700 + 600_000));
+    let (_wreck, store) = house.crash();
+    assert_eq!(store.page(batch, None, 100).unwrap(), kept);
+    for row in kept {
+        let bytes = store.payload(row.id).unwrap();
+        assert!(bytes.len() == 600_000 || bytes.iter().all(|byte| *byte == bytes[0]));
+    }
+}
+
+/// A pack that is a link to `/dev/null`: it takes every write and refuses to be synced.
+#[tokio::test]
+async fn a_pack_that_could_not_be_synced_loses_its_group_and_is_never_used_again() {
+    let house = House::new();
+    let batch = house.batch().await;
+    symlink("/dev/null", house.pack(1)).unwrap();
+    let keeping = keep(&house.store, batch, &noise(1, 1_000)).await.unwrap();
+    let lost = keeping.durable.await.unwrap_err();
+    assert!(matches!(&lost, StoreError::Disk(what) if what.contains("sync")), "{lost}");
+    assert_eq!(
+        (house.store.payload(keeping.images[0].id), house.store.kept_bytes()),
+        (Err(StoreError::NoSuchImage), 0)
+    );
+    let after = house.kept(batch, &noise(2, 1_000)).await;
+    assert_eq!(fs::read(house.pack(2)).unwrap(), noise(2, 1_000));
+    assert_eq!(house.store.payload(after.id).unwrap(), noise(2, 1_000));
+}
+
+#[test]
+fn bytes_of_a_group_whose_commit_is_in_doubt_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Arc::new(PackFiles::new(folder.path().to_owned()));
+    let mut packs = Packs::open(files, 1 << 20, std::collections::BTreeMap::new()).unwrap();
+    packs.append(b"in doubt").unwrap();
+    packs.sync().unwrap();
+    packs.leave();
+    assert_eq!(packs.append(b"after").unwrap().pack, 2);
+    packs.roll_back();
+    assert_eq!(fs::read(folder.path().join("1")).unwrap(), b"in doubt");
+    assert_eq!(fs::read(folder.path().join("2")).unwrap(), b"");
+}
+
+#[test]
+fn the_reserve_takes_its_space_and_gives_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reserve");
+    let mut reserve = Reserve::new(path.clone(), 1 << 20);
+    assert!(!path.exists());
+    assert!(reserve.hold() && disk_bytes(&path) >= 1 << 20);
+    assert!(reserve.release() && !path.exists());
+    assert!(!reserve.release());
+    // More than any disk has.
+    let mut reserve = Reserve::new(path.clone(), 1 << 60);
+    assert!(!reserve.hold() && !path.exists());
 }

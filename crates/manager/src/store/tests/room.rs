@@ -88,6 +88,44 @@ async fn uploads_beyond_the_memory_for_them_go_to_files() {
 }
 
 #[tokio::test]
+async fn an_upload_in_tiny_pieces_takes_no_more_memory_than_its_bytes_once_it_is_whole() {
+    let house = House::with(|settings| settings.memory_bytes = 100_000);
+    let mut tiny = house.store.spool();
+    for byte in noise(1, 40_000) {
+        tiny.write(Bytes::copy_from_slice(&[byte])).await.unwrap();
+    }
+    let first = tiny.finish().await.unwrap();
+    let mut second = house.store.spool();
+    second.write(Bytes::from(noise(2, 60_000))).await.unwrap();
+    let files = || fs::read_dir(house.data().join("spool")).unwrap().count();
+    assert_eq!(files(), 0, "both fit");
+    let mut third = house.store.spool();
+    third.write(Bytes::from_static(b"one too many")).await.unwrap();
+    assert_eq!(files(), 1);
+    assert_eq!(first.head(usize::MAX).unwrap(), noise(1, 40_000));
+}
+
+/// The one thread that may wait for the disk is busy until the upload has broken off.
+#[test]
+fn an_upload_that_is_broken_off_while_its_file_is_being_made_leaves_nothing() {
+    let house = House::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let (free, busy) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let occupied = tokio::task::spawn_blocking(move || busy.recv());
+        let mut spool = house.store.spool();
+        let writing = spool.write(Bytes::from(noise(1, 1_000_000)));
+        assert!(futures_util::FutureExt::now_or_never(writing).is_none());
+        drop(spool);
+        drop(free);
+        assert!(occupied.await.unwrap().is_err());
+        // Behind what makes the file.
+        tokio::task::spawn_blocking(|| {}).await.unwrap();
+    });
+    assert_eq!(fs::read_dir(house.data().join("spool")).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn an_upload_that_is_broken_off_leaves_nothing() {
     let house = House::new();
     let mut spool = house.store.spool();
