@@ -1,5 +1,6 @@
 //! The manager's end: listens for workers, and carries a session with each.
 
+mod complaints;
 mod connection;
 mod roster;
 
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::tcp;
+use complaints::Complaints;
 use connection::{Command, Connection};
 use roster::Roster;
 
@@ -207,6 +209,7 @@ impl ManagerEnd {
             connections: Arc::new(Semaphore::new(max_connections)),
             events,
             roster: Mutex::default(),
+            complaints: Complaints::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -284,6 +287,7 @@ struct Shared {
     connections: Arc<Semaphore>,
     events: mpsc::Sender<FromWorker>,
     roster: Mutex<Roster>,
+    complaints: Complaints,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -304,7 +308,9 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             Ok((stream, address)) => admit(&shared, stream, address),
             // Too many open files, most likely. The connection stays in the backlog; asking at once would only spin.
             Err(error) => {
-                tracing::warn!(%error, "failed to accept a worker's connection");
+                if let Some(passed_over) = shared.complaints.one_more(Instant::now()) {
+                    tracing::warn!(%error, passed_over, "failed to accept a worker's connection");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -314,7 +320,9 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
 /// Gives a connection its task, if there is room for one.
 fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
-        tracing::warn!(%address, "a connection was refused: there are as many as the limit allows");
+        if let Some(passed_over) = shared.complaints.one_more(Instant::now()) {
+            tracing::warn!(%address, passed_over, "a connection was refused: there are as many as the limit allows");
+        }
         return turn_away(stream);
     };
     match tcp::carry(stream) {

@@ -17,7 +17,7 @@ use crate::fault::{FaultMode, Faults, held_back};
 use crate::queue::{Queue, Task};
 use crate::work::{Recognise, Work};
 
-/// How long a slot waits until the link has said that it begins. It takes a tenth of a millisecond; a link that is behind
+/// How long a slot waits until the link has said that it begins. It takes about 30 us; a link that is behind
 /// is no reason to stand idle.
 const SAYING: Duration = Duration::from_millis(50);
 

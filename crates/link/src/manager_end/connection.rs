@@ -252,11 +252,16 @@ impl Connection {
             Ending::Silent => Departure::Silent,
             Ending::Shutdown => Departure::ManagerShutdown,
             Ending::Misbehaved(how) => {
-                tracing::warn!(address = %self.address, %how, "a connection to the workers' port broke the protocol");
+                if let Some(passed_over) = self.shared.complaints.one_more(Instant::now()) {
+                    let address = self.address;
+                    tracing::warn!(%address, how, passed_over, "a connection to the workers' port broke the protocol");
+                }
                 Departure::Misbehaved(how)
             }
             Ending::Refused(code) => {
-                tracing::warn!(address = %self.address, ?code, "a worker was refused");
+                if let Some(passed_over) = self.shared.complaints.one_more(Instant::now()) {
+                    tracing::warn!(address = %self.address, ?code, passed_over, "a worker was refused");
+                }
                 Departure::Misbehaved(format!("refused: {code:?}"))
             }
         }
