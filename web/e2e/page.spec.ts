@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect } from '@playwright/test'
+import { expect, type Page } from '@playwright/test'
 import { cards, choose, drop, topClasses } from './gestures'
 import { needs, test } from './manager'
 import { expectedClasses } from './photos'
@@ -71,6 +71,20 @@ test('a broken file says why on its own card, and its neighbours are recognised'
   await expect(page.locator('.reason')).toHaveCount(1)
 })
 
+test('a photo that was taken in portrait stands upright on its card', async ({ page, house }) => {
+  needs('MANYEYES_MODELS')
+  const manager = await house.up()
+  await page.goto(manager.url)
+  await choose(page, [{ name: 'portrait.jpg', mimeType: 'image/jpeg', buffer: await takenInPortrait(page) }])
+  await expect(cards(page, 'recognised')).toHaveCount(1, { timeout: 60_000 })
+  await page.reload()
+
+  const shown = page.locator('[data-image] img')
+  await expect(shown).toHaveAttribute('src', /thumbnail/)
+  const size = () => shown.evaluate(({ naturalWidth, naturalHeight }: HTMLImageElement) => naturalHeight / naturalWidth)
+  await expect.poll(size).toBeCloseTo(3 / 2, 1)
+})
+
 test('the page has a picture of itself for the documentation', async ({ page, house }) => {
   needs('MANYEYES_MODELS')
   const pictures = landscapes(12)
@@ -85,3 +99,17 @@ test('the page has a picture of itself for the documentation', async ({ page, ho
   const shot = await page.screenshot({ path: PICTURE_OF_ITSELF, animations: 'disabled' })
   expect(shot.length).toBeGreaterThan(10_000)
 })
+
+/** A JPEG whose pixels lie on their side, 3:2, and whose EXIF block says so (orientation 6: turn right to see it). */
+async function takenInPortrait(page: Page): Promise<Buffer> {
+  const base64 = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 300, height: 200 })
+    canvas.getContext('2d')?.fillRect(0, 0, 60, 200)
+    return canvas.toDataURL('image/jpeg').split(',')[1] ?? ''
+  })
+  const jpeg = Buffer.from(base64, 'base64')
+  // TIFF, big-endian, with one entry: tag 0x0112 (orientation), type SHORT, count 1, value 6.
+  const exif = Buffer.from('457869660000' + '4d4d002a00000008' + '0001' + '0112000300000001' + '00060000' + '00000000', 'hex')
+  const length = Buffer.from([0, exif.length + 2])
+  return Buffer.concat([jpeg.subarray(0, 2), Buffer.from([0xff, 0xe1]), length, exif, jpeg.subarray(2)])
+}

@@ -10,13 +10,13 @@ describe('the table of workers', () => {
   it('says of each how it is, what it holds and how fast it is', () => {
     const workers = [
       aWorker({ state: 'busy', in_flight: 2, images: 1234, images_per_s: 6.42, rtt_ms: 0.31 }),
-      aWorker({ id: 'worker-2', state: 'silent' }),
+      aWorker({ id: 'worker-2', state: 'silent', failures: 3 }),
     ]
     const rows = mount(WorkerTable, { props: { workers } }).findAll('tbody tr')
     const cells = rows.map((row) => row.findAll('th, td').map((cell) => cell.text().replace(/\s+/g, ' ')))
     expect(cells).toEqual([
       ['worker-1 busy', '2', '1,234', '6.4', '0.3 ms'],
-      ['worker-2 not answering', '0', '0', '0.0', '–'],
+      ['worker-2 not answering', '0', '0 3 failed', '0.0', '–'],
     ])
   })
 

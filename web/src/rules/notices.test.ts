@@ -23,6 +23,8 @@ it('what the manager says of itself and of its model is shown', () => {
   expect(notices.map(({ words }) => words)).toEqual(['No worker is connected.', 'The small model answers.'])
 })
 
-it('the name of a worker is written as it is', () => {
-  expect(noticesOf({ ...calm, news: ['worker-2 was lost.'] })[0]?.words).toBe('worker-2 was lost.')
+it('the name of a worker or of a file is written as it is', () => {
+  const model = { name: 'mine', digest: null, verified: false, notice: 'mine.onnx is not a published file' }
+  const notices = noticesOf({ ...calm, model, news: ['worker-2 was lost.'] })
+  expect(notices.map(({ words }) => words)).toEqual(['mine.onnx is not a published file.', 'worker-2 was lost.'])
 })

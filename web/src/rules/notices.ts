@@ -1,7 +1,7 @@
 /** What a person should be told beside the pictures: everything that stands in the way, worst first. */
 
 import type { Model } from '../protocol'
-import { sentence, type Tone } from './words'
+import { ended, sentence, type Tone } from './words'
 
 /** One sentence at the top of the page. */
 export interface Notice {
@@ -29,21 +29,16 @@ export interface Situation {
 /** The notices of a situation. */
 export function noticesOf(situation: Situation): Notice[] {
   const notices: Notice[] = []
-  const say = (key: string, tone: Tone, words: string | null | undefined) => {
+  const say = (key: string, tone: Tone, words: string) => {
     if (words) notices.push({ key, tone, words })
   }
   if (situation.unreachable) say('unreachable', 'bad', unreachableWords(situation.pending))
   // What the manager said before it was lost need not be true any more.
-  else say('stuck', 'active', fromManager(situation.stuck))
-  say('model', 'active', fromManager(situation.model?.notice))
+  else say('stuck', 'active', sentence(situation.stuck ?? ''))
+  say('model', 'active', ended(situation.model?.notice ?? ''))
   situation.news.forEach((words, index) => say(`news-${index}-${words}`, 'quiet', words))
   if (situation.leftOut > 0) say('left-out', 'quiet', leftOutWords(situation.leftOut))
   return notices
-}
-
-/** News begins with the name of a worker, which stays as it is; what the manager says is a fragment that begins small. */
-function fromManager(words: string | null | undefined): string | null {
-  return words ? sentence(words) : null
 }
 
 function unreachableWords(pending: number): string {

@@ -93,9 +93,14 @@ export function imageRate(perSecond: number): string {
 
 /** What the manager says of a problem, as a sentence: its own messages are fragments that begin small. */
 export function sentence(message: string): string {
+  const text = ended(message)
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+/** As `sentence`, for what begins with a name: that stays as it is. */
+export function ended(message: string): string {
   const text = message.trim()
-  const ended = /[.!?…]$/.test(text) || text === '' ? text : `${text}.`
-  return ended.charAt(0).toUpperCase() + ended.slice(1)
+  return /[.!?…]$/.test(text) || text === '' ? text : `${text}.`
 }
 
 /** A number with its noun. */
