@@ -6,6 +6,7 @@ mod bad_input;
 mod cable;
 mod cluster;
 mod command_line;
+mod contract;
 mod failures;
 mod photos;
 mod recognition;
