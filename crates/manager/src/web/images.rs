@@ -83,6 +83,8 @@ impl App {
     ) -> Result<(BatchKey, Vec<ImageRow>), RequestError> {
         let Files { name, headers, body, most_files } = files;
         let mut body = body.into_data_stream();
+        // Such a client sends nothing before it is told to go on, and looks at an answer first.
+        let mut looks_first = headers.contains_key(header::EXPECT);
         let receiving = async {
             let place = self.upload_place()?;
             let batch = batch.await?;
@@ -93,13 +95,16 @@ impl App {
                 None => Packing::Raw(name),
             };
             let limits = &self.shared.limits;
+            looks_first = false;
             let upload = upload::receive(self.store(), limits, packing, most_files, &mut body).await?;
             Ok((place, batch, upload, key))
         };
         let (_place, batch, upload, key) = match receiving.await {
             Ok(received) => received,
             Err(error) => {
-                self.read_on(body, &error).await;
+                if !looks_first {
+                    self.read_on(body, &error).await;
+                }
                 return Err(error);
             }
         };

@@ -177,6 +177,16 @@ async fn a_large_upload_without_the_token_is_told_so() {
     assert_eq!((answer.status, answer.code().as_str()), (401, "token_needed"));
 }
 
+/// Such a client was told to go on, and sent all of a file that nobody wanted.
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_is_refused_at_once() {
+    let running = Running::start().await;
+    let client = running.client.with("Expect: 100-continue");
+    let mut stream = client.begin("POST", "/api/v1/batches/nonesuch/images", "image/jpeg", 100_000_000).await;
+    let answer = http::answer(&mut stream).await;
+    assert_eq!((answer.status, answer.code().as_str()), (404, "no_such_batch"));
+}
+
 #[tokio::test]
 async fn metrics_are_in_the_text_format_of_prometheus() {
     let running = Running::start().await;
