@@ -18,8 +18,9 @@ use crate::worker::Worker;
 /// searched for one decision.
 const LOOK_AHEAD: usize = 32;
 
-/// How many troubled images of one batch are looked at for one decision.
-const TROUBLED_LOOK_AHEAD: usize = 8;
+/// How many troubled images of one batch are looked at for one decision. Those that nobody may have at the moment must not
+/// hide one that somebody may.
+const TROUBLED_LOOK_AHEAD: usize = 256;
 
 /// The bounds of the time after which a worker that was passed over is considered again, though nothing happened: the
 /// one that was preferred may have become late.

@@ -254,6 +254,22 @@ async fn a_hanging_slot_answers_nothing_and_does_not_hold_up_the_goodbye() {
     assert_eq!(cluster.ended().await.expect("no error"), Ended::Stopped);
 }
 
+#[tokio::test]
+async fn a_worker_all_of_whose_slots_hang_ends_for_another_to_take_its_place() {
+    let mut cluster = Cluster::start(|settings| {
+        settings.fault = Some(always(FaultMode::Hang));
+        settings.slots = 2;
+    })
+    .await;
+    for image in 1..=3 {
+        cluster.assign_within(Duration::from_millis(200), image, "a cat");
+    }
+    let failed = failed_code(cluster.outcome(3).await);
+    assert_eq!(failed, FailureCode::ShuttingDown, "what queued behind the slots is given back");
+    assert_eq!(cluster.left().await, Departure::Goodbye);
+    assert!(matches!(cluster.ended().await, Err(WorkerError::Hung)));
+}
+
 #[test]
 fn which_images_fail_follows_from_the_seed_and_the_slot() {
     let plan = |seed| Some(FaultPlan { probability: 0.2, mode: FaultMode::Hang, seed });

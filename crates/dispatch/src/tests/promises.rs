@@ -576,3 +576,16 @@ fn a_short_batch_does_not_wait_for_a_long_one_of_another_model() {
     }
     assert_eq!(order[0], 101, "{order:?}");
 }
+
+#[test]
+fn images_that_crashed_the_only_worker_do_not_hold_up_one_that_only_failed_there() {
+    let mut desk = Desk::new();
+    desk.join(A, 1);
+    for image in 1..=100 {
+        desk.submit(image);
+        desk.fail(A, image, 1, FailureCode::Crashed);
+    }
+    desk.submit(101);
+    desk.fail(A, 101, 1, FailureCode::InferenceFailed);
+    assert_eq!(assigned(&desk.wait(ms(100))), [(A, 101, 2)]);
+}

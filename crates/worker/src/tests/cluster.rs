@@ -85,9 +85,13 @@ impl Cluster {
     }
 
     pub(super) fn assign(&self, image: u64, bytes: impl Into<Bytes>) {
+        self.assign_within(Duration::from_secs(60), image, bytes);
+    }
+
+    pub(super) fn assign_within(&self, deadline: Duration, image: u64, bytes: impl Into<Bytes>) {
         let payload = bytes.into();
         let (image, attempt, model) = (ImageId(image), FIRST, self.model);
-        let assignment = Assignment { image, attempt, model, deadline: Duration::from_secs(60), payload };
+        let assignment = Assignment { image, attempt, model, deadline, payload };
         self.manager.assign(self.worker(), assignment);
     }
 
