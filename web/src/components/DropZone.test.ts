@@ -10,7 +10,7 @@ const dog = new File(['x'], 'dog.jpg')
 
 function show() {
   const zone = mount(DropZone, { props: { compact: false } })
-  const offered = () => (zone.emitted<[Offered[]]>('offered') ?? []).map(([files]) => files.map(({ file }) => file.name))
+  const offered = () => (zone.emitted<[Offered[]]>('offered') ?? []).map(([files]) => files.map(({ file }) => file?.name))
   return { zone, offered }
 }
 

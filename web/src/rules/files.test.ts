@@ -23,7 +23,17 @@ it('a folder is read to its end, also beyond the first hundred entries and in fo
   const offered = await offeredBy(transfer as unknown as DataTransfer)
   expect(offered).toHaveLength(151)
   expect(offered.every(({ fromFolder }) => fromFolder)).toBe(true)
-  expect(offered.at(-1)?.file.name).toBe('deep.png')
+  expect(offered.at(-1)?.file?.name).toBe('deep.png')
+})
+
+it('what cannot be read is counted, and its neighbours are sent all the same', async () => {
+  const locked = { isFile: true, isDirectory: false, file: (_: unknown, fail: (why: Error) => void) => fail(new Error('locked')) }
+  const closed = { ...fakeFolder([]), createReader: () => ({ readEntries: locked.file }) }
+  const folder = fakeFolder([fakeFile('a.png'), locked, closed, fakeFolder([fakeFile('b.png'), fakeFile('notes.txt')])])
+  const transfer = { items: [{ webkitGetAsEntry: () => folder }], files: [] }
+  const chosen = choose(await offeredBy(transfer as unknown as DataTransfer))
+  expect(chosen.files.map(({ name }) => name)).toEqual(['a.png', 'b.png'])
+  expect(chosen).toMatchObject({ leftOut: 1, unreadable: 2 })
 })
 
 it('loose files are taken as they are', async () => {

@@ -5,20 +5,28 @@ const PICTURE_ENDINGS = /\.(jpe?g|png|webp|gif|bmp|heic|heif|avif|tiff?|svg)$/i
 
 /** A file, and whether it was named itself or came with a folder. */
 export interface Offered {
-  readonly file: File
+  /** Null when it, or the folder that it stands for, could not be read. */
+  readonly file: File | null
   readonly fromFolder: boolean
 }
 
-/** Files to send, and how many others were left out. */
+/** Files to send, and how many others are not sent. */
 export interface Chosen {
   readonly files: File[]
+  /** Files of folders that are no pictures. */
   readonly leftOut: number
+  readonly unreadable: number
 }
 
 /** Of a folder only pictures are meant. A file that was named itself is always sent, to be told what is wrong with it. */
 export function choose(offered: readonly Offered[]): Chosen {
-  const files = offered.filter(({ file, fromFolder }) => !fromFolder || looksLikePicture(file)).map(({ file }) => file)
-  return { files, leftOut: offered.length - files.length }
+  const readable = offered.flatMap(({ file, fromFolder }) => (file === null ? [] : [{ file, fromFolder }]))
+  const meant = readable.filter(({ file, fromFolder }) => !fromFolder || looksLikePicture(file))
+  return {
+    files: meant.map(({ file }) => file),
+    leftOut: readable.length - meant.length,
+    unreadable: offered.length - readable.length,
+  }
 }
 
 function looksLikePicture(file: File): boolean {
@@ -37,17 +45,31 @@ export async function offeredBy(transfer: DataTransfer): Promise<Offered[]> {
   return found.flat()
 }
 
+/** What cannot be read is offered as such: its neighbours are meant all the same. */
 async function filesUnder(entry: FileSystemEntry, fromFolder: boolean): Promise<Offered[]> {
-  if (entry.isFile) {
-    const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject))
-    return [{ file, fromFolder }]
-  }
-  const reader = (entry as FileSystemDirectoryEntry).createReader()
   const found: Offered[] = []
+  try {
+    if (entry.isFile) {
+      found.push({ file: await fileOf(entry as FileSystemFileEntry), fromFolder })
+    } else {
+      for await (const each of entriesOf(entry as FileSystemDirectoryEntry)) found.push(...(await filesUnder(each, true)))
+    }
+  } catch {
+    found.push({ file: null, fromFolder })
+  }
+  return found
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => entry.file(resolve, reject))
+}
+
+async function* entriesOf(folder: FileSystemDirectoryEntry): AsyncGenerator<FileSystemEntry> {
+  const reader = folder.createReader()
   for (;;) {
     // A reader gives at most 100 entries at a time, and none when there are no more.
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject))
-    if (some.length === 0) return found
-    for (const each of some) found.push(...(await filesUnder(each, true)))
+    if (some.length === 0) return
+    yield* some
   }
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { noticesOf, type Situation } from './notices'
 
-const calm: Situation = { unreachable: false, pending: 0, stuck: null, model: null, news: [], leftOut: 0 }
+const calm: Situation = { unreachable: false, pending: 0, stuck: null, model: null, news: [], leftOut: 0, unreadable: 0 }
 
 it('nothing is said when nothing stands in the way', () => {
   expect(noticesOf(calm)).toEqual([])
@@ -27,4 +27,9 @@ it('the name of a worker or of a file is written as it is', () => {
   const model = { name: 'mine', digest: null, verified: false, notice: 'mine.onnx is not a published file' }
   const notices = noticesOf({ ...calm, model, news: ['worker-2 was lost.'] })
   expect(notices.map(({ words }) => words)).toEqual(['mine.onnx is not a published file.', 'worker-2 was lost.'])
+})
+
+it('what could not be read or is no picture is told in numbers', () => {
+  const notices = noticesOf({ ...calm, leftOut: 1, unreadable: 1200 })
+  expect(notices.map(({ words }) => words.match(/[\d,]+ (other )?files?/)?.[0])).toEqual(['1,200 files', '1 other file'])
 })

@@ -24,6 +24,8 @@ export interface Situation {
   readonly news: readonly string[]
   /** Files of dropped folders that are no pictures. */
   readonly leftOut: number
+  /** Files and folders of a drop that could not be read. */
+  readonly unreadable: number
 }
 
 /** The notices of a situation. */
@@ -37,6 +39,7 @@ export function noticesOf(situation: Situation): Notice[] {
   else say('stuck', 'active', sentence(situation.stuck ?? ''))
   say('model', 'active', ended(situation.model?.notice ?? ''))
   situation.news.forEach((words, index) => say(`news-${index}-${words}`, 'quiet', words))
+  if (situation.unreadable > 0) say('unreadable', 'bad', unreadableWords(situation.unreadable))
   if (situation.leftOut > 0) say('left-out', 'quiet', leftOutWords(situation.leftOut))
   return notices
 }
@@ -44,6 +47,12 @@ export function noticesOf(situation: Situation): Notice[] {
 function unreachableWords(pending: number): string {
   const kept = 'Connection to the manager lost. Everything shown here is kept, and the page resumes by itself.'
   return pending > 0 ? `${kept} Keep it open: some pictures have not been sent yet.` : kept
+}
+
+function unreadableWords(count: number): string {
+  return count === 1
+    ? 'Of what was dropped, 1 file or folder could not be read.'
+    : `Of what was dropped, ${count.toLocaleString('en')} files or folders could not be read.`
 }
 
 function leftOutWords(count: number): string {
