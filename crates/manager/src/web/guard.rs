@@ -11,8 +11,9 @@ use axum::{
 
 use crate::web::error::RequestError;
 
-/// The cookie that holds the token once the page was opened by the printed address.
-const COOKIE: &str = "manyeyes_token";
+/// How the cookie's name begins that holds the token once the page was opened by the printed address. The port follows:
+/// a browser has one set of cookies for all ports of a host, and so for all managers there.
+const COOKIE: &str = "manyeyes_token_";
 
 /// What the page may do: its own scripts, styles and pictures, and a socket to where it came from. `blob:` is for the
 /// small pictures of files that are still being uploaded.
@@ -32,6 +33,7 @@ pub(crate) struct Guard {
 pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let by_address = query_token(request.uri().query()).is_some();
     let allowed = guard.check(request.headers(), request.uri().query());
+    let port = port(host(request.headers())).to_owned();
     let mut response = match allowed {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
@@ -39,7 +41,7 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
     let headers = response.headers_mut();
     protect(headers);
     if let (true, true, Some(token)) = (by_address, response.status().is_success(), &guard.token) {
-        let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
+        let cookie = format!("{COOKIE}{port}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
         let cookie = HeaderValue::from_str(&cookie).expect("a token is base58");
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -49,7 +51,7 @@ pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
 impl Guard {
     /// Whether a request with these headers and this query may pass.
     pub(crate) fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(), RequestError> {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let host = host(headers);
         if !self.is_ours(host) {
             return Err(RequestError::ForeignHost);
         }
@@ -75,6 +77,16 @@ impl Guard {
     }
 }
 
+fn host(headers: &HeaderMap) -> &str {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// The port that a host names; empty for the usual one.
+fn port(host: &str) -> &str {
+    let digits = host[host_name(host).len()..].trim_start_matches(':');
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits } else { "" }
+}
+
 /// The host without its port.
 fn host_name(host: &str) -> &str {
     match host.rfind(':') {
@@ -96,7 +108,7 @@ fn shown<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<It
     let cookie = cookies
         .flat_map(|cookies| cookies.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
-        .filter_map(|(name, value)| (name == COOKIE).then_some(value));
+        .filter_map(|(name, value)| name.starts_with(COOKIE).then_some(value));
     let (scheme, bearer) = authorization.and_then(|value| value.split_once(' ')).unzip();
     let bearer = bearer.filter(|_| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer")));
     bearer.map(str::trim).into_iter().chain(query_token(query)).chain(cookie)
@@ -150,6 +162,14 @@ mod tests {
     }
 
     #[test]
+    fn the_port_is_what_follows_the_host() {
+        for (host, expected) in [("127.0.0.1:8080", "8080"), ("[::1]:80", "80"), ("[::1]", ""), ("localhost", "")] {
+            assert_eq!(port(host), expected, "{host}");
+        }
+        assert_eq!(port("[::1]:80; Path=/"), "", "nothing but digits gets into a cookie's name");
+    }
+
+    #[test]
     fn a_request_from_another_origin_is_refused() {
         let from =
             |origin| guard(None).check(&headers(&[(header::HOST, "127.0.0.1:8080"), (header::ORIGIN, origin)]), None);
@@ -168,6 +188,10 @@ mod tests {
         assert!(matches!(guard.check(&none, Some("token=secre")), Err(RequestError::TokenNeeded)));
         assert!(guard.check(&none, Some("a=b&token=secret")).is_ok());
         assert!(guard.check(&headers(&[host.clone(), (header::AUTHORIZATION, "Bearer secret")]), None).is_ok());
-        assert!(guard.check(&headers(&[host, (header::COOKIE, "x=y; manyeyes_token=secret")]), None).is_ok());
+        assert!(
+            guard
+                .check(&headers(&[host, (header::COOKIE, "manyeyes_token_80=other; manyeyes_token_8080=secret")]), None)
+                .is_ok()
+        );
     }
 }

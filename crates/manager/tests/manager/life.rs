@@ -301,6 +301,8 @@ async fn beyond_loopback_a_token_is_asked_for() {
     assert_eq!(page.status, 200);
     let cookie = &page.headers["set-cookie"];
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    // Two managers on one host would take each other's cookie away.
+    assert!(cookie.starts_with(&format!("manyeyes_token_{}=", address.port())), "{cookie}");
     let cookie = cookie.split(';').next().unwrap();
     assert_eq!(client.with(&format!("Cookie: {cookie}")).get("/api/v1/workers").await.status, 200);
 }
