@@ -194,7 +194,13 @@ impl EngineLoop {
             let problem = Problem { code: code(failure.code).to_owned(), message: sentence(&failure.message) };
             self.outbox.push_back(Outcome::Failed { image, worker: self.name(worker), problem, at: now, receipt });
         } else {
-            tracing::warn!(worker = &*self.name(worker), %image, reason = failure.message, "a worker could not do it");
+            let (of, worker, reason) = (worker, self.name(worker), &failure.message);
+            // Every image that waits is tried again and again: one line tells of all until it has an answer.
+            if self.roster(|roster| roster.failed_itself(of)) {
+                tracing::warn!(worker = &*worker, %image, reason, "a worker cannot do what it is given");
+            } else {
+                tracing::debug!(worker = &*worker, %image, reason, "a worker cannot do what it is given");
+            }
             receipt.acknowledge();
         }
         self.tell(Event::Failed { worker, image, attempt, code: failure.code }, now);

@@ -36,6 +36,8 @@ struct Entry {
     in_flight: u32,
     images: u64,
     failures: u64,
+    /// It has had no answer since it last failed through no fault of the image.
+    failing: bool,
     service: Option<Duration>,
     rate: Rate,
 }
@@ -59,6 +61,7 @@ impl Roster {
             in_flight: 0,
             images: 0,
             failures: 0,
+            failing: false,
             service: None,
             rate: Rate::default(),
         });
@@ -91,6 +94,7 @@ impl Roster {
     pub(super) fn answered(&mut self, worker: WorkerId, service: Duration, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&worker) {
             entry.images += 1;
+            entry.failing = false;
             entry.rate.count(now);
             entry.service = Some(match entry.service {
                 None => service,
@@ -104,6 +108,11 @@ impl Roster {
         if let Some(entry) = self.entries.get_mut(&worker) {
             entry.failures += 1;
         }
+    }
+
+    /// That was not the image's fault. Says whether that is news: whether it had an answer since the last such.
+    pub(super) fn failed_itself(&mut self, worker: WorkerId) -> bool {
+        self.entries.get_mut(&worker).is_none_or(|entry| !std::mem::replace(&mut entry.failing, true))
     }
 
     /// Its name, as it is shown.
@@ -222,6 +231,8 @@ fn ms(duration: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use manyeyes_protocol::id::InstanceId;
+
     use super::*;
 
     #[test]
@@ -234,6 +245,31 @@ mod tests {
         let now = begin + Duration::from_secs(20);
         assert!((rate.per_s(now) - 10.0).abs() < 1.5, "{}", rate.per_s(now));
         assert!(rate.per_s(now + RATE_OVER) < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_worker_that_fails_at_everything_is_news_once() {
+        let (mut roster, worker) = (Roster::default(), WorkerId(1));
+        roster.joined(worker, profile());
+        let news = [roster.failed_itself(worker), roster.failed_itself(worker), roster.failed_itself(worker)];
+        assert_eq!(news, [true, false, false]);
+        roster.answered(worker, Duration::ZERO, Instant::now());
+        assert!(roster.failed_itself(worker));
+    }
+
+    fn profile() -> WorkerProfile {
+        WorkerProfile {
+            id: "eye".to_owned(),
+            name: "eye".to_owned(),
+            instance: InstanceId([1; 16]),
+            slots: 1,
+            window: 1,
+            models: Vec::new(),
+            software: "test".to_owned(),
+            address: ([127, 0, 0, 1], 1).into(),
+            returning: false,
+            replaces: None,
+        }
     }
 
     #[test]
