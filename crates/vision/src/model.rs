@@ -11,7 +11,6 @@
 
 mod error;
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
