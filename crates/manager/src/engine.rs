@@ -150,3 +150,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
