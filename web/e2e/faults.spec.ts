@@ -44,9 +44,11 @@ test('with one worker killed and one stopped half way, 250 photos are answered o
   expect(now.get('worker-1')).not.toBe(killed)
   const others = [now.get('worker-1') as number, now.get('worker-3') as number]
   await whileStopped(others, async () => {
-    await choose(page, landscapes(3))
-    await expect(cards(page, 'recognised')).toHaveCount(names.length + 3)
-    await expect(page.locator('.card', { hasText: 'recognised by worker-2' }).last()).toContainText('harbour-3.png')
+    const more = landscapes(3)
+    await choose(page, more)
+    for (const { name } of more) {
+      await expect(page.locator('.card', { hasText: name })).toContainText('recognised by worker-2')
+    }
   })
 })
 
