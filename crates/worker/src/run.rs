@@ -128,7 +128,11 @@ fn hear(heard: FromManager, link: &WorkerEnd, queue: &Queue, outage: &mut Outage
         FromManager::Disconnected { reason, retry_in } => {
             tracing::debug!(reason, retry_in_ms = retry_in.as_millis(), "not connected");
             if let Some(lasted) = outage.failed(Instant::now()) {
-                tracing::warn!(reason, for_s = lasted.as_secs(), "no connection to the manager; trying until there is one");
+                tracing::warn!(
+                    reason,
+                    for_s = lasted.as_secs(),
+                    "no connection to the manager; trying until there is one"
+                );
             }
         }
         // Both end the loop before they come here; while leaving, neither changes anything.
