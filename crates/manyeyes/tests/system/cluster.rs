@@ -26,13 +26,12 @@ impl Process {
     }
 
     pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = manyeyes()
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        Self::spawn(manyeyes().args(arguments).envs(environment.iter().copied()))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut child = started.expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let (line, lines) = mpsc::channel();
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
@@ -117,7 +116,8 @@ impl Server {
         Self::of(Process::start(&[&listen[..], &["--data", data, "--open"]].concat()))
     }
 
-    fn of(process: Process) -> Self {
+    /// A manager that is being started.
+    pub(crate) fn of(process: Process) -> Self {
         let url = process.line_after("listening on ");
         let workers = process.line_after("workers on ");
         Self { process, url, workers }

@@ -7,6 +7,7 @@ mod cable;
 mod cluster;
 mod command_line;
 mod contract;
+mod durability;
 mod failures;
 mod photos;
 mod recognition;
