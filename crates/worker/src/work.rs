@@ -1,7 +1,7 @@
 //! What a worker recognises with.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,18 @@ impl Work {
             verified: model.verified,
             notice: model.notice.clone(),
         };
-        Self::new(description, move || Ok(Box::new(Recogniser::load(&model, engine, threads)?)))
+        // Said by the first slot for all: a slower engine than was hoped for is otherwise a riddle.
+        let said = Once::new();
+        Self::new(description, move || {
+            let recogniser = Recogniser::load(&model, engine, threads)?;
+            said.call_once(|| {
+                if let Some(notice) = recogniser.notice() {
+                    tracing::warn!("{notice}");
+                }
+                tracing::info!(model = model.name, engine = recogniser.engine(), "loaded");
+            });
+            Ok(Box::new(recogniser))
+        })
     }
 
     /// No model: each image gets the same made-up answer after this time. For measuring everything but recognition; its
