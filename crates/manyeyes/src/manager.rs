@@ -8,7 +8,7 @@ use anyhow::Context;
 use manyeyes_manager::settings::{ManagerSettings, ThumbnailSettings};
 use manyeyes_manager::store::StoreSettings;
 use manyeyes_manager::{Manager, start};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli;
 
@@ -18,9 +18,10 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) fn run(arguments: &cli::Manager) -> anyhow::Result<()> {
     let settings = settings(&arguments.serve, arguments.worker_listen)?;
     runtime()?.block_on(async {
+        let mut ending = Ending::watch()?;
         let manager = start(settings).await?;
         announce(&manager)?;
-        asked_to_end().await?;
+        ending.asked().await;
         manager.shutdown(GRACE).await;
         Ok(())
     })
@@ -52,15 +53,27 @@ pub(crate) fn announce(manager: &Manager) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Resolves when the process is asked to end: by Ctrl-C, or by whoever started it.
-pub(crate) async fn asked_to_end() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("failed to watch for signals")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("failed to watch for signals")?,
-        _ = terminate.recv() => {}
+/// The wish that this process ends: Ctrl-C, or SIGTERM from whoever started it.
+pub(crate) struct Ending {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ending {
+    /// Watches from now on. To be called before anyone is told that the process runs, so that none asks it in vain.
+    pub(crate) fn watch() -> anyhow::Result<Self> {
+        let watch = |kind| signal(kind).context("failed to watch for signals");
+        Ok(Self { interrupt: watch(SignalKind::interrupt())?, terminate: watch(SignalKind::terminate())? })
     }
-    tracing::info!("ending");
-    Ok(())
+
+    /// Resolves when the process is asked to end.
+    pub(crate) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        tracing::info!("ending");
+    }
 }
 
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: cli::Up) -> anyhow::Result<()> {
     settings.model = Some(model.digest);
     drop(model);
     manager::runtime()?.block_on(async {
+        let mut asked_to_end = manager::Ending::watch()?;
         let manager = manyeyes_manager::start(settings).await?;
         let ending = CancellationToken::new();
         let workers = TaskTracker::new();
@@ -37,7 +38,7 @@ pub(crate) fn run(arguments: cli::Up) -> anyhow::Result<()> {
         }
         workers.close();
         manager::announce(&manager)?;
-        manager::asked_to_end().await?;
+        asked_to_end.asked().await;
         ending.cancel();
         workers.wait().await;
         manager.shutdown(GRACE).await;

@@ -24,14 +24,14 @@ pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<()> {
     };
     let settings = settings(arguments);
     manager::runtime()?.block_on(async {
+        let mut asked_to_end = manager::Ending::watch()?;
         let ending = CancellationToken::new();
         let span = tracing::info_span!("worker", name = settings.name);
         let running = tokio::spawn(manyeyes_worker::run(settings, work, ending.clone()).instrument(span));
         tokio::pin!(running);
         let ended = tokio::select! {
             ended = &mut running => ended,
-            asked = manager::asked_to_end() => {
-                asked?;
+            () = asked_to_end.asked() => {
                 ending.cancel();
                 running.await
             }

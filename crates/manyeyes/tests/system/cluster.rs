@@ -64,6 +64,12 @@ impl Process {
         signal_process(self.id(), signal);
     }
 
+    /// Waits for its end; `None` when a signal was it.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        wait_until("the process has ended", || self.has_ended());
+        self.child.wait().expect("the child can be waited for").code()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("the child can be waited for").is_some()
     }

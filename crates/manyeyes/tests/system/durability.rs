@@ -180,12 +180,6 @@ fn on_a_small_disk(mount: &Path) -> Option<Server> {
 /// Ends it as a person would, so that all is in the books' own file.
 fn end(server: Server) {
     let mut process = server.process;
-    // It says where it listens before it listens to signals, and one that comes earlier just kills it.
-    wait_until("the manager listens to signals", || {
-        let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default().trim();
-        u64::from_str_radix(caught, 16).is_ok_and(|caught| caught & (1 << 14) != 0)
-    });
     process.signal(Signal::TERM);
     wait_until("the manager has ended", || process.has_ended());
 }

@@ -138,6 +138,17 @@ fn a_worker_may_be_started_before_its_manager() {
     server.wait_until_ready();
 }
 
+/// Found by a test that hung: SIGTERM right after the addresses were printed killed the process, books open.
+#[test]
+fn a_manager_may_be_asked_to_end_as_soon_as_it_says_where_it_listens() {
+    let data = folder();
+    for _ in 0..5 {
+        let Server { mut process, .. } = Server::manager(data.path(), "127.0.0.1:0", "127.0.0.1:0");
+        process.signal(Signal::TERM);
+        assert_eq!(process.exit_code(), Some(0));
+    }
+}
+
 #[test]
 fn images_wait_while_there_is_no_worker() {
     let data = folder();
