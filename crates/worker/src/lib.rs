@@ -1,6 +1,6 @@
 //! The worker: link to vision to link, on its own threads.
 //!
-//! [`run`] connects to a manager and recognises what it is given until it is told to go. One thread of the operating
+//! [`run()`] connects to a manager and recognises what it is given until it is told to go. One thread of the operating
 //! system for each slot, each with a recogniser of its own; between them and the link one bounded queue. The async runtime
 //! carries frames and never recognises.
 //!
