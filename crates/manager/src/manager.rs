@@ -52,7 +52,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The token's file.
-    #[error("the token in the data folder cannot be read or made: {0}")]
+    #[error("the token in the data folder cannot be read or made")]
     Token(#[source] io::Error),
     /// An address.
     #[error("cannot listen on {address} for {whom}: {}", reason(.source))]

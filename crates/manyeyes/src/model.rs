@@ -43,7 +43,7 @@ fn list() -> anyhow::Result<()> {
             Ok((path, true)) => path.display().to_string(),
             Ok((path, false)) => format!("{} (unverified: not the published file)", path.display()),
             Err(manyeyes_vision::ModelError::NotFound { .. }) => "not on this machine".to_owned(),
-            Err(error) => error.to_string(),
+            Err(error) => format!("{:#}", anyhow::Error::from(error)),
         };
         writeln!(out, "{}\n  {}\n  licence: {}\n  {found}", entry.name, entry.title, entry.licence)?;
     }

@@ -74,6 +74,8 @@ fn no_model_at_all_names_every_place_looked_in() {
         .args(["worker", "--manager", "127.0.0.1:9"])
         .env("MANYEYES_MODELS", models.path())
         .env("XDG_CACHE_HOME", cache.path())
+        // Where nobody listens: downloads must fail on this machine, on any machine.
+        .env("ALL_PROXY", "http://127.0.0.1:9")
         .output()
         .expect("the program runs");
     let error = String::from_utf8_lossy(&output.stderr);
@@ -81,6 +83,9 @@ fn no_model_at_all_names_every_place_looked_in() {
     for place in [models.path(), cache.path()] {
         assert!(error.contains(place.to_str().unwrap()), "{} is not named in: {error}", place.display());
     }
+    // It once said all of it twice: an error told its source's words, and then its source told them again.
+    assert_eq!(error.matches("no source has it").count(), 1, "{error}");
+    assert!(!error.contains("lookup"), "no name is looked up: {error}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub enum ModelError {
         places: Vec<Place>,
     },
     /// It is nowhere, and the download failed too.
-    #[error("no model `{name}`{}\n  downloads: {source}", Places(places))]
+    #[error("no model `{name}`{}\n  downloads", Places(places))]
     Pull {
         /// What was looked for.
         name: String,
@@ -33,7 +33,7 @@ pub enum ModelError {
         source: PullError,
     },
     /// The file cannot be read.
-    #[error("cannot read the model {}: {source}", path.display())]
+    #[error("cannot read the model {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

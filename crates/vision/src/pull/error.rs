@@ -18,7 +18,7 @@ pub enum PullError {
     #[error("there is no cache folder: neither XDG_CACHE_HOME nor HOME is set")]
     NoCache,
     /// The cache cannot be written.
-    #[error("cannot write to {}: {source}", folder.display())]
+    #[error("cannot write to {}", folder.display())]
     Unwritable {
         /// The folder.
         folder: PathBuf,
