@@ -32,7 +32,7 @@ export interface Manager {
 /** What a test may start. Two managers of one test share its data folder, one after the other. */
 export interface House {
   /** A manager with three workers as its children. */
-  up(): Promise<Manager>
+  up(options?: { engine?: 'auto' | 'onnxruntime' | 'rten' }): Promise<Manager>
   /** A manager alone. */
   manager(options?: { listen?: string; workerListen?: string }): Promise<Manager>
   /** A worker of its own, which outlives the manager. */
@@ -53,7 +53,8 @@ export const test = base.extend<{ house: House }>({
     }
     const anywhere = '127.0.0.1:0'
     await use({
-      up: () => managed(run(['up', '--listen', anywhere, '--workers', '3', '--data', data])),
+      up: ({ engine = 'auto' } = {}) =>
+        managed(run(['up', '--listen', anywhere, '--workers', '3', '--data', data, '--engine', engine])),
       manager: ({ listen = anywhere, workerListen = anywhere } = {}) =>
         managed(run(['manager', '--listen', listen, '--worker-listen', workerListen, '--data', data])),
       worker: (manager, name) =>
@@ -68,7 +69,9 @@ export const test = base.extend<{ house: House }>({
 })
 
 /** Ends a test that cannot run here. It is reported as skipped, and a line says why, which a script counts. */
-export function needs(variable: 'MANYEYES_IMAGES' | 'MANYEYES_IMAGES_250' | 'MANYEYES_MODELS'): string {
+export function needs(
+  variable: 'MANYEYES_IMAGES' | 'MANYEYES_IMAGES_250' | 'MANYEYES_MODELS' | 'ORT_DYLIB_PATH',
+): string {
   const value = process.env[variable]
   if (value) return value
   process.stderr.write(`NOT RUN without ${variable}: ${test.info().title}\n`)

@@ -12,27 +12,30 @@ import { landscapes, type PictureFile } from './pictures'
 /** What the README shows. Not kept by the test: a person looks at it first and copies it to `docs/`. */
 const PICTURE_OF_ITSELF = join(import.meta.dirname, '../test-results/screenshot.png')
 
-test('every photo gets its expected label, and all are there after a reload', async ({ page, house }) => {
-  const folder = needs('MANYEYES_IMAGES')
-  needs('MANYEYES_MODELS')
-  const expected = await expectedClasses(folder)
-  const paths = Object.keys(expected).map((name) => join(folder, name))
-  const manager = await house.up()
+for (const engine of ['onnxruntime', 'rten'] as const) {
+  test(`every photo gets its expected label from ${engine}, and all are there after a reload`, async ({ page, house }) => {
+    const folder = needs('MANYEYES_IMAGES')
+    needs('MANYEYES_MODELS')
+    if (engine === 'onnxruntime') needs('ORT_DYLIB_PATH')
+    const expected = await expectedClasses(folder)
+    const paths = Object.keys(expected).map((name) => join(folder, name))
+    const manager = await house.up({ engine })
 
-  await page.goto(manager.url)
-  await drop(page, paths.slice(0, 20))
-  await choose(page, paths.slice(20))
+    await page.goto(manager.url)
+    await drop(page, paths.slice(0, 20))
+    await choose(page, paths.slice(20))
 
-  await expect(cards(page, 'recognised')).toHaveCount(paths.length, { timeout: 60_000 })
-  expect(await topClasses(page)).toEqual(expected)
-  await expect(page.locator('.summary .title')).toHaveText(`All ${paths.length} pictures recognised`)
+    await expect(cards(page, 'recognised')).toHaveCount(paths.length, { timeout: 60_000 })
+    expect(await topClasses(page)).toEqual(expected)
+    await expect(page.locator('.summary .title')).toHaveText(`All ${paths.length} pictures recognised`)
 
-  await page.reload()
-  await expect(cards(page, 'recognised')).toHaveCount(paths.length)
-  expect(await topClasses(page)).toEqual(expected)
-  const shown = page.locator('[data-image] img').first()
-  await expect.poll(() => shown.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0)
-})
+    await page.reload()
+    await expect(cards(page, 'recognised')).toHaveCount(paths.length)
+    expect(await topClasses(page)).toEqual(expected)
+    const shown = page.locator('[data-image] img').first()
+    await expect.poll(() => shown.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0)
+  })
+}
 
 test('of a dropped folder the pictures are taken, those in folders inside as well', async ({ page, house }) => {
   needs('MANYEYES_MODELS')
