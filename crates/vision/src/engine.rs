@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::model::ModelError;
 use crate::onnx::Interface;
 
-/// Which runtime to use: `--engine`, `MANYEYES_ENGINE`.
+/// Which runtime to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineChoice {
     /// ONNX Runtime where its library is found and loads, otherwise rten.
@@ -24,19 +24,6 @@ pub enum EngineChoice {
     OnnxRuntime,
     /// rten, even where ONNX Runtime is there.
     Rten,
-}
-
-impl EngineChoice {
-    /// What `MANYEYES_ENGINE` says; [`EngineChoice::Auto`] where it is unset or empty.
-    ///
-    /// # Errors
-    /// It is set to something else than `auto`, `onnxruntime` or `rten`.
-    pub fn from_environment() -> Result<Self, EngineError> {
-        match std::env::var("MANYEYES_ENGINE") {
-            Ok(name) if !name.is_empty() => name.parse(),
-            _ => Ok(Self::Auto),
-        }
-    }
 }
 
 impl FromStr for EngineChoice {
