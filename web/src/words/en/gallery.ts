@@ -1,0 +1,3 @@
+/** The pictures together: filter, search, sort, group, select. */
+
+export const gallery = {}

@@ -1,0 +1,3 @@
+/** What happens beside the pictures: workers, throughput, model, happenings, exports. */
+
+export const panel = {}

@@ -1,0 +1,3 @@
+/** One picture: its card, and the large view of it. */
+
+export const picture = {}
