@@ -4,7 +4,7 @@ import type { Api } from './api'
 import { RequestError } from './api'
 import App from './App.vue'
 import type { Event, Image } from './protocol'
-import { anImage, aStatus, aWorker, someCounts } from './testing'
+import { anApi as aManager, anImage, aStatus, aWorker } from './testing'
 
 enableAutoUnmount(afterEach)
 
@@ -27,17 +27,12 @@ class FakeSocket {
 }
 
 function anApi(own: Partial<Api> = {}): Api {
-  return {
+  return aManager({
     createBatch: vi.fn(async () => 'new'),
-    page: async () => ({ id: 'new', seq: 0, counts: someCounts(), images: [], more: false, throughput: aStatus().throughput }),
     upload: () => ({ images: new Promise<Image[]>(() => {}), abort() {} }),
-    retry: async () => anImage(),
     workers: async () => ({ workers: [aWorker()] }),
-    model: async () => aStatus().model,
-    thumbnailUrl: (_batch, image) => `/thumb/${image}`,
-    eventsUrl: (batch, from) => `ws://page/${batch}?from=${from}`,
     ...own,
-  }
+  })
 }
 
 function snapshot(images: Image[], status = aStatus()): Event {
@@ -79,7 +74,7 @@ it('the first pictures make one batch, which the address then names', async () =
   await paste(cat, new File(['x'], 'dog.jpg'))
   expect(api.createBatch).toHaveBeenCalledOnce()
   expect(location.hash).toBe('#new')
-  expect(FakeSocket.last?.url).toBe('ws://page/new?from=0')
+  expect(FakeSocket.last?.url).toBe('ws://manager/new?from=0')
   expect(page.findAll('.card')).toHaveLength(2)
 })
 
@@ -160,6 +155,6 @@ it('a file that could not be sent is sent at once when the manager is back', asy
 it('images that wait for a worker are explained', async () => {
   location.hash = '#old'
   const page = await open(anApi())
-  await FakeSocket.last?.say(snapshot([anImage()], aStatus({ notice: 'No worker is connected.' })))
+  await FakeSocket.last?.say(snapshot([anImage()], aStatus({ notice: { code: 'no_worker', message: 'No worker is connected.' } })))
   expect(page.find('[data-notice=stuck]').text()).toBe('No worker is connected.')
 })

@@ -1,7 +1,21 @@
 /** The manager's HTTP interface (`docs/api.md`), typed. Whatever goes wrong becomes a `RequestError` with a sentence. */
 
-import type { BatchPage, ErrorBody, Image, Model, NewBatch, Uploaded, Workers } from './protocol'
+import type {
+  BatchPage,
+  ErrorBody,
+  Image,
+  Known,
+  Model,
+  NewBatch,
+  Selection,
+  SelectionDone,
+  Uploaded,
+  Workers,
+} from './protocol'
 import { retryAfterMs } from './rules/backoff'
+
+/** The most ids or digests that the manager takes in one request. */
+export const MOST_AT_A_TIME = 10_000
 
 /** A request that failed. `message` is a sentence for a person. */
 export class RequestError extends Error {
@@ -34,14 +48,30 @@ export interface Api {
   page(batch: string, after: string | null, limit: number): Promise<BatchPage>
   /** Sends one file. Sending it again with the same `key` is answered with the same images. */
   upload(batch: string, file: File, key: string, onProgress: (share: number) => void): Upload
-  /** Tries a failed or cancelled image again. */
+  /** Those of the digests (hex SHA-256, at most `MOST_AT_A_TIME`) whose files the batch has already. */
+  known(batch: string, digests: readonly string[]): Promise<string[]>
+  /** Has a recognised, failed or cancelled image recognised (again). */
   retry(batch: string, image: string): Promise<Image>
+  /** Takes an image back that has not ended. */
+  cancel(batch: string, image: string): Promise<Image>
+  /** Removes an image and its file. */
+  delete(batch: string, image: string): Promise<void>
+  /** `retry` for many images: any number, sent `MOST_AT_A_TIME` by `MOST_AT_A_TIME`. */
+  retryAll(batch: string, images: readonly string[]): Promise<SelectionDone>
+  /** `cancel` for many images. */
+  cancelAll(batch: string, images: readonly string[]): Promise<SelectionDone>
+  /** `delete` for many images. */
+  deleteAll(batch: string, images: readonly string[]): Promise<SelectionDone>
   /** The workers, whichever batch is shown. */
   workers(): Promise<Workers>
   /** The model in use. */
   model(): Promise<Model>
   /** Where the small picture of an image is. */
   thumbnailUrl(batch: string, image: string): string
+  /** Where the file of an image is, as it was uploaded. */
+  fileUrl(batch: string, image: string): string
+  /** Where all images of a batch with their answers are, as a file to keep. */
+  exportUrl(batch: string, format: 'csv' | 'json'): string
   /** Where the changes after change `from` are told. */
   eventsUrl(batch: string, from: number): string
 }
@@ -65,11 +95,25 @@ export function connectApi(token: string | null): Api {
       const url = `${batchUrl(batch)}/images?${new URLSearchParams({ name: file.name })}`
       return send(url, file, { ...headers, 'Idempotency-Key': key }, onProgress)
     },
+    async known(batch, digests) {
+      const question: Known = { sha256: [...digests] }
+      return (await ask<Known>('POST', `${batchUrl(batch)}/known`, headers, question)).sha256
+    },
     retry: (batch, image) => ask<Image>('POST', `${imageUrl(batch, image)}/retry`, headers),
+    cancel: (batch, image) => ask<Image>('POST', `${imageUrl(batch, image)}/cancel`, headers),
+    async delete(batch, image) {
+      await ask<null>('DELETE', imageUrl(batch, image), headers)
+    },
+    retryAll: (batch, images) => askForAll(`${batchUrl(batch)}/retry`, images, headers),
+    cancelAll: (batch, images) => askForAll(`${batchUrl(batch)}/cancel`, images, headers),
+    deleteAll: (batch, images) => askForAll(`${batchUrl(batch)}/delete`, images, headers),
     workers: () => ask<Workers>('GET', '/api/v1/workers', headers),
     model: () => ask<Model>('GET', '/api/v1/model', headers),
-    // An <img> and a WebSocket cannot carry the header: they rely on the cookie that the manager sets with the page.
+    // An <img>, a link and a WebSocket cannot carry the header: they rely on the cookie that the manager sets with the
+    // page.
     thumbnailUrl: (batch, image) => `${imageUrl(batch, image)}/thumbnail`,
+    fileUrl: (batch, image) => `${imageUrl(batch, image)}/file`,
+    exportUrl: (batch, format) => `${batchUrl(batch)}/export.${format}`,
     eventsUrl(batch, from) {
       const url = new URL(`${batchUrl(batch)}/events?from=${from}`, location.href)
       url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
@@ -78,8 +122,33 @@ export function connectApi(token: string | null): Api {
   }
 }
 
-async function ask<Answer>(method: string, url: string, headers: Record<string, string>): Promise<Answer> {
-  const response = await fetch(url, { method, headers }).catch(() => {
+/** In parts that the manager takes, one after the other. What fails leaves the parts before it done. */
+async function askForAll(
+  url: string,
+  images: readonly string[],
+  headers: Record<string, string>,
+): Promise<SelectionDone> {
+  const sum: SelectionDone = { done: 0, refused: 0 }
+  for (let begin = 0; begin < images.length; begin += MOST_AT_A_TIME) {
+    const selection: Selection = { images: images.slice(begin, begin + MOST_AT_A_TIME) }
+    const part = await ask<SelectionDone>('POST', url, headers, selection)
+    sum.done += part.done
+    sum.refused += part.refused
+  }
+  return sum
+}
+
+async function ask<Answer>(
+  method: string,
+  url: string,
+  headers: Record<string, string>,
+  content?: unknown,
+): Promise<Answer> {
+  const request: RequestInit =
+    content === undefined
+      ? { method, headers }
+      : { method, headers: { ...headers, 'Content-Type': 'application/json' }, body: JSON.stringify(content) }
+  const response = await fetch(url, request).catch(() => {
     throw unreachable()
   })
   const text = await response.text().catch(() => {

@@ -208,6 +208,28 @@ export type Known = {
 sha256: Array<string>, };
 
 /**
+ * `POST .../retry`, `.../cancel`, `.../delete` of a batch: which of its images are meant.
+ */
+export type Selection = {
+/**
+ * The images' ids, at most 10,000. One that is named twice counts once.
+ */
+images: Array<string>, };
+
+/**
+ * What became of a [`Selection`].
+ */
+export type SelectionDone = {
+/**
+ * Images to which it was done.
+ */
+done: number,
+/**
+ * Images to which it could not be done: in another state, or not (any more) in the batch.
+ */
+refused: number, };
+
+/**
  * `GET /api/v1/batches/{id}`: a page of a batch.
  */
 export type BatchPage = {
@@ -423,6 +445,65 @@ workers: Array<Worker>,
  */
 model: Model,
 /**
- * Why nothing moves, in one sentence: no worker is connected, say.
+ * Why images of this batch wait, if something stands in their way.
  */
-notice: string | null, };
+notice: Problem | null,
+/**
+ * What waits in the whole manager, this batch's images and all others.
+ */
+queue: Queue,
+/**
+ * What has happened to workers: the last 20, none older than an hour, newest last.
+ */
+happenings: Array<Happening>,
+/**
+ * Hex digest of the page that this manager serves. A page of another digest is to be loaded again.
+ */
+page: string, };
+
+/**
+ * The unfinished images of all batches.
+ */
+export type Queue = {
+/**
+ * With no worker.
+ */
+waiting: number,
+/**
+ * With a worker.
+ */
+assigned: number, };
+
+/**
+ * Something that happened to a worker.
+ */
+export type Happening = {
+/**
+ * Later ones have higher numbers. One that comes again and again moves to a new number.
+ */
+seq: number,
+/**
+ * How long ago.
+ */
+ago_ms: number,
+/**
+ * What.
+ */
+kind: HappeningKind,
+/**
+ * The worker's id, as [`Worker::id`]; of one that was refused, what it called itself.
+ */
+worker: string,
+/**
+ * Images that it had and that moved on to others.
+ */
+images: number,
+/**
+ * More of it in a sentence's part: why a worker was refused.
+ */
+detail: string | null, };
+
+/**
+ * The kinds of [`Happening`].
+ */
+export type HappeningKind = "joined" | "left" | "lost" | "silent" | "back" | "refused";

@@ -1,6 +1,7 @@
 /** Images, workers and answers for tests: whole, with only what a test speaks of said by the test. */
 
-import type { Counts, Image, Status, Worker } from './protocol'
+import type { Api } from './api'
+import type { Counts, Happening, Image, Status, Worker } from './protocol'
 
 /** An image that waits. */
 export function anImage(own: Partial<Image> = {}): Image {
@@ -70,6 +71,45 @@ export function aStatus(own: Partial<Status> = {}): Status {
     workers: [],
     model: { name: 'GoogLeNet', digest: null, verified: true, notice: null },
     notice: null,
+    queue: { waiting: 0, assigned: 0 },
+    happenings: [],
+    page: 'digest-of-the-page',
+    ...own,
+  }
+}
+
+/** A worker's connection has ended, with nothing of its to move on. */
+export function aHappening(own: Partial<Happening> = {}): Happening {
+  return { seq: 1, ago_ms: 0, kind: 'lost', worker: 'worker-1', images: 0, detail: null, ...own }
+}
+
+/** An interface that has nothing and does what it is asked. */
+export function anApi(own: Partial<Api> = {}): Api {
+  const done = async (_batch: string, images: readonly string[]) => ({ done: images.length, refused: 0 })
+  return {
+    createBatch: async () => 'b1',
+    page: async () => ({
+      id: 'b1',
+      seq: 1,
+      counts: someCounts(),
+      images: [],
+      more: false,
+      throughput: { images_per_s: 0, file_bits_per_s: 0, elapsed_s: 0 },
+    }),
+    known: async () => [],
+    upload: () => ({ images: Promise.resolve([anImage()]), abort() {} }),
+    retry: async (_batch, id) => anImage({ id }),
+    cancel: async (_batch, id) => anImage({ id, state: 'cancelled' }),
+    delete: async () => {},
+    retryAll: done,
+    cancelAll: done,
+    deleteAll: done,
+    workers: async () => ({ workers: [] }),
+    model: async () => ({ name: 'GoogLeNet', digest: null, verified: true, notice: null }),
+    thumbnailUrl: (batch, image) => `/thumbnails/${batch}/${image}`,
+    fileUrl: (batch, image) => `/files/${batch}/${image}`,
+    exportUrl: (batch, format) => `/exports/${batch}.${format}`,
+    eventsUrl: (batch, from) => `ws://manager/${batch}?from=${from}`,
     ...own,
   }
 }

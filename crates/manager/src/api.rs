@@ -158,6 +158,24 @@ pub struct Known {
     pub sha256: Vec<String>,
 }
 
+/// `POST .../retry`, `.../cancel`, `.../delete` of a batch: which of its images are meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct Selection {
+    /// The images' ids, at most 10,000. One that is named twice counts once.
+    pub images: Vec<String>,
+}
+
+/// What became of a [`Selection`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct SelectionDone {
+    /// Images to which it was done.
+    pub done: u32,
+    /// Images to which it could not be done: in another state, or not (any more) in the batch.
+    pub refused: u32,
+}
+
 /// `GET /api/v1/batches/{id}`: a page of a batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(TS))]
@@ -305,7 +323,8 @@ pub enum Event {
         /// The id of the image that was deleted.
         deleted: Option<String>,
     },
-    /// What is not of one image; sent when it has changed, at most a few times a second. Not numbered.
+    /// What is not of one image: sent when it has changed, at most a few times a second, and every few seconds even when
+    /// it has not, so that a page that hears nothing knows that it is cut off. Not numbered.
     Status(Status),
     /// The batch was deleted or has expired. Nothing follows.
     Gone,
@@ -323,8 +342,63 @@ pub struct Status {
     pub workers: Vec<Worker>,
     /// The model in use.
     pub model: Model,
-    /// Why nothing moves, in one sentence: no worker is connected, say.
-    pub notice: Option<String>,
+    /// Why images of this batch wait, if something stands in their way.
+    pub notice: Option<Problem>,
+    /// What waits in the whole manager, this batch's images and all others.
+    pub queue: Queue,
+    /// What has happened to workers: the last 20, none older than an hour, newest last.
+    pub happenings: Vec<Happening>,
+    /// Hex digest of the page that this manager serves. A page of another digest is to be loaded again.
+    pub page: String,
+}
+
+/// The unfinished images of all batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct Queue {
+    /// With no worker.
+    pub waiting: u32,
+    /// With a worker.
+    pub assigned: u32,
+}
+
+/// Something that happened to a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct Happening {
+    /// Later ones have higher numbers. One that comes again and again moves to a new number.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub seq: u64,
+    /// How long ago.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub ago_ms: u64,
+    /// What.
+    pub kind: HappeningKind,
+    /// The worker's id, as [`Worker::id`]; of one that was refused, what it called itself.
+    pub worker: String,
+    /// Images that it had and that moved on to others.
+    pub images: u32,
+    /// More of it in a sentence's part: why a worker was refused.
+    pub detail: Option<String>,
+}
+
+/// The kinds of [`Happening`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "lowercase")]
+pub enum HappeningKind {
+    /// It is there for the first time.
+    Joined,
+    /// It said goodbye.
+    Left,
+    /// Its connection ended without a goodbye.
+    Lost,
+    /// It does not answer.
+    Silent,
+    /// It was lost or silent, and it or another process of its name is there again.
+    Back,
+    /// It was turned away; `detail` says why.
+    Refused,
 }
 
 #[cfg(test)]

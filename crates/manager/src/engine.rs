@@ -130,10 +130,10 @@ impl Engine {
     }
 
     /// Why nothing can be recognised now, if so.
-    pub(crate) fn obstacle(&self) -> Option<String> {
+    pub(crate) fn obstacle(&self) -> Option<Problem> {
         if self.commands.is_closed() {
             // Its loop or that of results has panicked. What was accepted is in the books.
-            return Some("the manager has failed in part and must be started again".to_owned());
+            return Some(obstacle("manager_failed", "The manager has failed in part and must be started again."));
         }
         self.roster.lock().unwrap_or_else(PoisonError::into_inner).obstacle()
     }
@@ -149,6 +149,11 @@ impl Engine {
             tracing::debug!("the engine has stopped");
         }
     }
+}
+
+/// Why nothing can be recognised now.
+fn obstacle(code: &str, message: &str) -> Problem {
+    Problem { code: code.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]

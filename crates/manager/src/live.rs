@@ -15,7 +15,7 @@ use manyeyes_protocol::{
 };
 use tokio::sync::oneshot;
 
-use crate::api::{Image, ImageState, Timing};
+use crate::api::{Image, ImageState, Queue, Timing};
 
 /// The unfinished images.
 #[derive(Debug, Default)]
@@ -179,6 +179,14 @@ impl Live {
     /// How many images of the batch are with a worker.
     pub(crate) fn assigned_of(&self, batch: BatchId) -> u32 {
         self.lock().assigned.get(&batch).copied().unwrap_or(0)
+    }
+
+    /// How many images of all batches wait, and how many are with a worker.
+    pub(crate) fn queue(&self) -> Queue {
+        let table = self.lock();
+        let assigned = table.assigned.values().sum();
+        let unfinished = u32::try_from(table.images.len()).unwrap_or(u32::MAX);
+        Queue { waiting: unfinished.saturating_sub(assigned), assigned }
     }
 
     /// How many images are unfinished.

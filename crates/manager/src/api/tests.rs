@@ -53,6 +53,8 @@ fn typescript() -> String {
         NewBatch,
         Uploaded,
         Known,
+        Selection,
+        SelectionDone,
         BatchPage,
         Throughput,
         Worker,
@@ -61,6 +63,9 @@ fn typescript() -> String {
         Model,
         Event,
         Status,
+        Queue,
+        Happening,
+        HappeningKind,
     );
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

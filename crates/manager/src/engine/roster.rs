@@ -9,7 +9,8 @@ use std::{
 use manyeyes_link::{WireCounters, WorkerProfile};
 use manyeyes_protocol::id::{ModelDigest, WorkerId};
 
-use crate::api::{Model, Worker, WorkerState};
+use super::obstacle;
+use crate::api::{Model, Problem, Worker, WorkerState};
 
 /// How long a worker that has gone is shown, so that a person sees what happened.
 const SHOWN_AFTER_LEAVING: Duration = Duration::from_secs(120);
@@ -150,12 +151,14 @@ impl Roster {
     }
 
     /// Why no image can be recognised now, if so.
-    pub(super) fn obstacle(&self) -> Option<String> {
+    pub(super) fn obstacle(&self) -> Option<Problem> {
         if self.here().any(|entry| !entry.profile.models.is_empty()) {
-            return None;
+            None
+        } else if self.here().next().is_some() {
+            Some(obstacle("no_model", "No worker has a model."))
+        } else {
+            Some(obstacle("no_worker", "No worker is connected."))
         }
-        let why = if self.here().next().is_some() { "no worker has a model" } else { "no worker is connected" };
-        Some(why.to_owned())
     }
 
     fn here(&self) -> impl Iterator<Item = &Entry> {
@@ -274,6 +277,6 @@ mod tests {
 
     #[test]
     fn without_a_worker_the_obstacle_is_named() {
-        assert_eq!(Roster::default().obstacle().as_deref(), Some("no worker is connected"));
+        assert_eq!(Roster::default().obstacle().unwrap().code, "no_worker");
     }
 }

@@ -33,10 +33,12 @@ async fn start() -> Running {
 #[tokio::test]
 async fn an_engine_that_has_ended_is_not_ready_and_says_what_to_do() {
     let running = start().await;
-    assert_eq!(running.engine.obstacle().as_deref(), Some("no worker is connected"));
+    assert_eq!(running.engine.obstacle().unwrap().code, "no_worker");
     running.stop.cancel();
     running.task.await.unwrap();
-    assert!(running.engine.obstacle().unwrap().contains("started again"));
+    let obstacle = running.engine.obstacle().unwrap();
+    assert_eq!(obstacle.code, "manager_failed");
+    assert!(obstacle.message.contains("started again"));
 }
 
 /// A batch that was removed just as an upload to it was kept left the image counted as unfinished for ever.

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, broadcast::error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use super::{App, error::RequestError, optional};
+use super::{App, error::RequestError, optional, page};
 use crate::{
     api::{Event, Status, Worker},
     hub::{Message, Subscription, json},
@@ -180,9 +180,10 @@ impl App {
 
     fn status(&self, batch: BatchId, facts: &BatchFacts, workers: Vec<Worker>) -> Status {
         let (counts, throughput) = self.progress(batch, facts);
-        let obstacle = self.shared.engine.obstacle().filter(|_| counts.waiting > 0);
-        let notice = obstacle.map(|obstacle| format!("The images wait: {obstacle}."));
-        Status { counts, throughput, workers, model: self.shared.engine.model(), notice }
+        let notice = self.shared.engine.obstacle().filter(|_| counts.waiting > 0);
+        let queue = self.shared.results.live.queue();
+        let (model, page) = (self.shared.engine.model(), page::digest().to_owned());
+        Status { counts, throughput, workers, model, notice, queue, happenings: Vec::new(), page }
     }
 }
 

@@ -1,13 +1,17 @@
 //! The page itself, from within the binary (from `web/dist` on the disk in a debug build).
 
+use std::sync::LazyLock;
+
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
 use rust_embed::{Embed, EmbeddedFile};
+use sha2::{Digest, Sha256};
 
 use super::{error::RequestError, text};
+use crate::results::hex;
 
 /// What `npm run build` made; empty where it has not been run.
 #[derive(Embed)]
@@ -25,6 +29,21 @@ const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title
      <p>This manager works, but its binary was built without the page. In the project's folder run \
      <code>make run</code>, or <code>npm ci &amp;&amp; npm run build</code> in <code>web</code> and build the binary again.</p>\
      <p>Its interface is there: see <code>docs/api.md</code>, for example <a href=/api/v1/workers>the workers</a>.</p>";
+
+/// Hex digest of the page, of all its files: what tells an open page that the manager has a newer one.
+pub(super) fn digest() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(|| {
+        let mut digest = Sha256::new();
+        for name in Page::iter() {
+            let content = Page::get(&name).map(|file| file.metadata.sha256_hash()).unwrap_or_default();
+            digest.update(name.as_bytes());
+            digest.update([0]);
+            digest.update(content);
+        }
+        hex(&digest.finalize())
+    });
+    &DIGEST
+}
 
 /// Answers every address that is of nobody else.
 pub(super) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {

@@ -3,10 +3,7 @@
 use axum::{Json, Router, extract::State, routing::get};
 
 use super::{App, error::RequestError};
-use crate::{
-    api::{Model, Workers},
-    upload::sentence,
-};
+use crate::api::{Model, Workers};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -32,6 +29,6 @@ async fn alive() -> &'static str {
 async fn ready(State(app): State<App>) -> Result<&'static str, RequestError> {
     match app.shared.engine.obstacle() {
         None => Ok("ready\n"),
-        Some(obstacle) => Err(RequestError::NotReady(sentence(&obstacle))),
+        Some(obstacle) => Err(RequestError::NotReady(obstacle.message)),
     }
 }

@@ -49,7 +49,7 @@ async fn without_a_worker_images_wait_and_the_manager_says_so() {
     let images = running.upload(&batch, &[("a.jpg", &jpeg(1))]).await;
     assert_eq!(states(&images), [ImageState::Waiting]);
     let page = Page::open(&running, &batch, None).await;
-    assert_eq!(page.status.unwrap().notice.as_deref(), Some("The images wait: no worker is connected."));
+    assert_eq!(page.status.unwrap().notice.unwrap().code, "no_worker");
     let _worker = Worker::start(running.manager.worker_addr(), "late");
     assert_eq!(running.finished(&batch).await.counts.recognised, 1);
     assert_eq!(running.client.get("/readyz").await.status, 200);
