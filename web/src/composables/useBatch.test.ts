@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { watch } from 'vue'
 import { RequestError } from '../api'
 import type { BatchPage, Event, Image } from '../protocol'
-import { anImage, aStatus, aWorker, settle, someCounts } from '../testing'
-import { NEWS_KEPT, REREAD, useBatch } from './useBatch'
+import { anImage, aStatus, settle, someCounts } from '../testing'
+import { REREAD, useBatch, type BatchNeeds } from './useBatch'
 import { RECONNECT, type Socket } from './useEvents'
 
 interface FakeSocket extends Socket {
@@ -10,7 +11,7 @@ interface FakeSocket extends Socket {
   say(event: Event): void
 }
 
-function setUp() {
+function setUp(own: Partial<BatchNeeds> = {}) {
   const sockets: FakeSocket[] = []
   const api = { page: vi.fn<(batch: string, after: string | null, limit: number) => Promise<BatchPage>>(), eventsUrl: (batch: string, from: number) => `${batch}?from=${from}` }
   const openSocket = (url: string) => {
@@ -27,7 +28,7 @@ function setUp() {
     sockets.push(socket)
     return socket
   }
-  const batch = useBatch(api, openSocket, () => 1)
+  const batch = useBatch(api, { openSocket, chance: () => 1, ...own })
   batch.open('b')
   return { api, batch, sockets, last: () => sockets.at(-1) as FakeSocket }
 }
@@ -208,26 +209,54 @@ describe('a batch that cannot be shown', () => {
   })
 })
 
-it('what happens to workers is told, the newest few', () => {
-  const { batch, last } = setUp()
-  const there = aStatus({ workers: [aWorker()] })
-  const gone = aStatus({ workers: [aWorker({ state: 'gone' })] })
-  last().say(snapshot(1, [], { status: there }))
-  expect(batch.news.value).toEqual([])
-  for (let turn = 0; turn < NEWS_KEPT; turn += 1) {
-    last().say({ type: 'status', ...gone })
-    last().say({ type: 'status', ...there })
-  }
-  expect(batch.news.value).toHaveLength(NEWS_KEPT)
-  expect(batch.news.value.at(-1)).toBe('worker-1 is back.')
+describe('who follows a batch', () => {
+  it('is told of hundreds of changes once a frame, and of each image at once', () => {
+    const { batch, last } = setUp()
+    last().say(snapshot(1, []))
+    const told = vi.fn()
+    watch([batch.order, batch.changes], told, { flush: 'sync' })
+    for (let id = 1; id <= 300; id += 1) last().say(change(anImage({ id: String(id), seq: id + 1 })))
+    expect(batch.images.size).toBe(300)
+    expect(batch.order.value).toHaveLength(300)
+    expect(told.mock.calls.length).toBeLessThanOrEqual(2)
+    vi.advanceTimersToNextFrame()
+    vi.advanceTimersToNextFrame()
+    expect(told.mock.calls.length).toBeLessThanOrEqual(4)
+    expect(told).toHaveBeenCalled()
+  })
+
+  it('sees the same in each of several pages, however the news are mixed', () => {
+    const one = setUp()
+    const two = setUp()
+    const news = [change(anImage({ id: '1', seq: 2 })), change(anImage({ id: '2', seq: 3 })), change(anImage({ id: '1', seq: 4, state: 'recognised' }))]
+    for (const { last } of [one, two]) last().say(snapshot(1, []))
+    for (const event of news) one.last().say(event)
+    for (const event of [news[2], news[0], news[1], news[2]] as Event[]) two.last().say(event)
+    expect([...two.batch.images.values()].toSorted((a, b) => Number(a.id) - Number(b.id))).toEqual([...one.batch.images.values()])
+    expect(two.batch.order.value).toEqual(one.batch.order.value)
+  })
 })
 
-it('workers that a new snapshot lacks are no news: it was the manager that went', () => {
-  const { batch, last } = setUp()
-  last().say(snapshot(1, [], { status: aStatus({ workers: [aWorker()] }) }))
-  last().onclose?.()
-  vi.advanceTimersByTime(RECONNECT.firstMs)
-  last().say(snapshot(9, []))
-  last().say({ type: 'status', ...aStatus({ workers: [aWorker({ address: '127.0.0.1:40002' })] }) })
-  expect(batch.news.value).toEqual([])
+describe('a page that is older or newer than its manager', () => {
+  it('knows that the manager serves another page by now', () => {
+    const { batch, last } = setUp({ pageDigest: 'aa' })
+    last().say(snapshot(1, [], { status: aStatus({ page: 'aa' }) }))
+    expect(batch.isOutdated.value).toBe(false)
+    last().say({ type: 'status', ...aStatus({ page: 'bb' }) })
+    expect(batch.isOutdated.value).toBe(true)
+  })
+
+  it('that does not know what it is does not ask to be loaded again', () => {
+    const { batch, last } = setUp({ pageDigest: null })
+    last().say(snapshot(1, [], { status: aStatus({ page: 'bb' }) }))
+    expect(batch.isOutdated.value).toBe(false)
+  })
+
+  it('ignores events and fields that it does not know', () => {
+    const { batch, last } = setUp()
+    last().say(snapshot(1, [anImage()], { moon: 'full' } as object))
+    last().say({ type: 'weather', sky: 'blue' } as unknown as Event)
+    last().say(change({ ...anImage({ seq: 2, state: 'recognised' }), mood: 'good' } as Image))
+    expect(batch.images.get('1')?.state).toBe('recognised')
+  })
 })

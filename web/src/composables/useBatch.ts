@@ -5,16 +5,13 @@
  * those pages are in, a lost connection resumes from where it stood before the snapshot, so that nothing is skipped.
  */
 
-import { ref, shallowReactive, shallowRef, triggerRef, type Ref, type ShallowRef } from 'vue'
+import { computed, ref, shallowReactive, shallowRef, triggerRef, type Ref, type ShallowRef } from 'vue'
 import { RequestError, type Api } from '../api'
 import type { BatchPage, Event, Image, Status } from '../protocol'
 import { waitMs, type Backoff } from '../rules/backoff'
 import { keepOnly, strikeOut, takeIn, type Book } from '../rules/merge'
-import { newsBetween } from '../rules/news'
 import { useEvents, type Connection, type Socket } from './useEvents'
-
-/** As many sentences about workers are kept. Older ones say nothing that the table does not. */
-export const NEWS_KEPT = 3
+import { oncePerFrame } from './useFrame'
 
 /** As many images are asked for at a time: the most that the manager puts on a page. */
 export const PAGE_SIZE = 1000
@@ -37,11 +34,13 @@ export interface Batch {
   readonly connection: Readonly<Ref<Connection>>
   /** Each image by its id. A reader of one image is told of changes of that one only. */
   readonly images: ReadonlyMap<string, Image>
-  /** The ids in upload order. */
+  /** The ids in upload order. Who follows it is told once a frame, however many images come. */
   readonly order: Readonly<ShallowRef<readonly string[]>>
+  /** Rises when any image has changed, once a frame: for who reads all images. */
+  readonly changes: Readonly<Ref<number>>
   readonly status: Readonly<ShallowRef<Status | null>>
-  /** What happened to workers, newest last. */
-  readonly news: Readonly<ShallowRef<readonly string[]>>
+  /** Whether the manager serves another page than this one by now. */
+  readonly isOutdated: Readonly<Ref<boolean>>
   /** Shows the batch `id`. Once in the life of a page. */
   open(id: string): void
   /** Takes in images that came as the answer to an upload. */
@@ -52,18 +51,32 @@ export interface Batch {
   close(): void
 }
 
+/** What a batch needs from outside. All of it is the browser's own where a test says nothing else. */
+export interface BatchNeeds {
+  openSocket(url: string): Socket
+  /** 0..1. */
+  chance(): number
+  /** The time in milliseconds. */
+  now(): number
+  /** The digest of the page that runs; null where none is known, as while developing. */
+  readonly pageDigest: string | null
+}
+
 /** Knows no batch until `open`. */
-export function useBatch(
-  api: Pick<Api, 'page' | 'eventsUrl'>,
-  openSocket: (url: string) => Socket = (url) => new WebSocket(url) as unknown as Socket,
-  chance: () => number = Math.random,
-): Batch {
+export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<BatchNeeds> = {}): Batch {
+  const needs: BatchNeeds = {
+    openSocket: (url) => new WebSocket(url) as unknown as Socket,
+    chance: Math.random,
+    now: Date.now,
+    pageDigest: digestOfThisPage(),
+    ...own,
+  }
   const id = ref<string | null>(null)
   const phase = ref<BatchPhase>('none')
   const ending = ref<string | null>(null)
   const status = shallowRef<Status | null>(null)
-  const news = shallowRef<readonly string[]>([])
   const order = shallowRef<string[]>([])
+  const changes = ref(0)
   const book: Book = { images: shallowReactive(new Map<string, Image>()), order: order.value, deleted: new Set() }
   /**
    * Images that are known from the answer to their upload only. A whole snapshot that was read while they were being
@@ -75,16 +88,25 @@ export function useBatch(
   /** Rises with each reading of pages, so that one that was overtaken stops. */
   let reading = 0
 
+  /** Whether ids have come or gone that nobody was told of yet. */
+  let orderHasChanged = false
+  const tell = oncePerFrame(() => {
+    if (orderHasChanged) triggerRef(order)
+    orderHasChanged = false
+    changes.value += 1
+  })
+
   const events = useEvents({
     open(from) {
       // What was stored before this connection asks is in what it gets.
       unseen.clear()
-      return openSocket(api.eventsUrl(id.value ?? '', from))
+      return needs.openSocket(api.eventsUrl(id.value ?? '', from))
     },
     from: () => seen,
     onEvent,
     onRefused: () => void askWhetherEnded(),
-    chance,
+    chance: needs.chance,
+    now: needs.now,
   })
 
   function onEvent(event: Event): void {
@@ -98,9 +120,12 @@ export function useBatch(
         if (phase.value === 'ready') seen = Math.max(seen, event.seq)
         return
       case 'status':
-        return onStatus(event)
+        status.value = event
+        return
       case 'gone':
         return end('This batch was deleted, or it has expired.')
+      default:
+      // A newer manager says things that this page knows nothing of.
     }
   }
 
@@ -109,7 +134,6 @@ export function useBatch(
     const before = order.value.filter((known) => !unseen.has(known))
     takeSeen(snapshot.images)
     strike(snapshot.deleted)
-    // What happened to workers while the page was away is no news: after the manager's own end, all of them look lost.
     status.value = snapshot.status
     if (snapshot.more) {
       phase.value = 'loading'
@@ -146,15 +170,9 @@ export function useBatch(
       } catch (error) {
         if (mine === reading) endIfFinal(error)
       }
-      await new Promise((resolve) => setTimeout(resolve, waitMs(REREAD, failures, chance())))
+      await new Promise((resolve) => setTimeout(resolve, waitMs(REREAD, failures, needs.chance())))
     }
     return null
-  }
-
-  function onStatus(next: Status): void {
-    const fresh = newsBetween(status.value?.workers ?? [], next.workers)
-    if (fresh.length > 0) news.value = [...news.value, ...fresh].slice(-NEWS_KEPT)
-    status.value = next
   }
 
   async function askWhetherEnded(): Promise<void> {
@@ -187,19 +205,19 @@ export function useBatch(
   }
 
   function takeImages(images: readonly Image[]): void {
-    let changed = false
-    for (const image of images) changed = takeIn(book, image) || changed
-    if (changed) triggerRef(order)
+    for (const image of images) orderHasChanged = takeIn(book, image) || orderHasChanged
+    if (images.length > 0) tell()
   }
 
   function strike(ids: readonly string[]): void {
-    let changed = false
-    for (const one of ids) changed = strikeOut(book, one) || changed
-    if (changed) triggerRef(order)
+    for (const one of ids) orderHasChanged = strikeOut(book, one) || orderHasChanged
+    if (ids.length > 0) tell()
   }
 
   function keep(present: ReadonlySet<string>, before: readonly string[]): void {
-    if (keepOnly(book, present, before)) triggerRef(order)
+    if (!keepOnly(book, present, before)) return
+    orderHasChanged = true
+    tell()
   }
 
   return {
@@ -209,8 +227,9 @@ export function useBatch(
     connection: events.connection,
     images: book.images,
     order,
+    changes,
     status,
-    news,
+    isOutdated: computed(() => needs.pageDigest !== null && (status.value?.page ?? needs.pageDigest) !== needs.pageDigest),
     open(batch) {
       id.value = batch
       phase.value = 'loading'
@@ -225,4 +244,9 @@ export function useBatch(
       events.stop()
     },
   }
+}
+
+/** The manager writes it into the page that it serves. */
+function digestOfThisPage(): string | null {
+  return document.querySelector<HTMLMetaElement>('meta[name=manyeyes-page]')?.content || null
 }

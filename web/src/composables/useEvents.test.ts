@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Event } from '../protocol'
-import { OPEN_WITHIN_MS, RECONNECT, useEvents, type Socket } from './useEvents'
+import { OPEN_WITHIN_MS, RECONNECT, SILENCE_MS, useEvents, type Socket } from './useEvents'
 
 class FakeSocket implements Socket {
   onopen: (() => void) | null = null
@@ -36,6 +36,7 @@ function setUp() {
     onEvent: (event) => heard.push(event),
     onRefused,
     chance: () => 1,
+    now: Date.now,
   })
   return { events, sockets, heard, onRefused, see: (seq: number) => (seen = seq), last: () => sockets.at(-1) as FakeSocket }
 }
@@ -92,6 +93,31 @@ describe('a connection', () => {
     expect(onRefused).toHaveBeenCalledOnce()
     vi.advanceTimersByTime(RECONNECT.firstMs)
     expect(sockets).toHaveLength(2)
+  })
+
+  it('on which nothing is heard is given up as lost and made anew, though nobody has ended it', () => {
+    const { events, sockets, last } = setUp()
+    events.connect()
+    last().open()
+    last().say(gone)
+    vi.advanceTimersByTime(SILENCE_MS - 1)
+    last().say(gone)
+    vi.advanceTimersByTime(SILENCE_MS - 1)
+    expect(events.connection.value).toBe('open')
+    vi.advanceTimersByTime(1)
+    expect(events.connection.value).toBe('lost')
+    expect(sockets[0]?.closed).toBe(true)
+    vi.advanceTimersByTime(RECONNECT.firstMs)
+    expect(sockets).toHaveLength(2)
+  })
+
+  it('does not stumble over what it cannot read', () => {
+    const { events, heard, last } = setUp()
+    events.connect()
+    last().open()
+    for (const data of ['{', 'null', '7', '']) last().onmessage?.({ data })
+    last().say(gone)
+    expect(heard).toEqual([gone])
   })
 
   it('asks why only when it was refused, not when it was lost', () => {

@@ -14,6 +14,12 @@ export const RECONNECT: Backoff = { firstMs: 300, longestMs: 10_000 }
 /** A connection that has not opened by then is given up and tried again. */
 export const OPEN_WITHIN_MS = 8_000
 
+/**
+ * A connection on which nothing was heard for so long is dead, though no end of it was told: a cable that was pulled, a
+ * laptop that slept. The manager speaks at least every 5 s.
+ */
+export const SILENCE_MS = 15_000
+
 /** How the connection is. `off`: not wanted (any more). */
 export type Connection = 'off' | 'connecting' | 'open' | 'lost'
 
@@ -31,12 +37,14 @@ export interface EventsNeeds {
   open(from: number): Socket
   /** The number of the last change that is known completely. */
   from(): number
-  /** Takes in what the manager says. */
+  /** Takes in what the manager says. A newer manager may say what this page's types do not know. */
   onEvent(event: Event): void
   /** Called after a try that never opened. A browser hides why: whether the batch still exists is found out here. */
   onRefused(): void
   /** 0..1. */
   chance(): number
+  /** The time, in milliseconds from any moment. It goes on while the computer sleeps. */
+  now(): number
 }
 
 /** The connection, and what may be done with it. */
@@ -62,15 +70,25 @@ export function useEvents(needs: EventsNeeds): Events {
     socket = current
     timer = setTimeout(onClosed, OPEN_WITHIN_MS, false)
     let opened = false
+    let heardAt = 0
+    function listen(): void {
+      const silent = needs.now() - heardAt
+      if (silent >= SILENCE_MS) onClosed(true)
+      else timer = setTimeout(listen, SILENCE_MS - silent)
+    }
     current.onopen = () => {
       opened = true
+      heardAt = needs.now()
       clearTimeout(timer)
+      listen()
     }
     current.onmessage = ({ data }) => {
       // Only what has been said counts as connected: a proxy may open a socket to nowhere.
       failures = 0
+      heardAt = needs.now()
       connection.value = 'open'
-      needs.onEvent(JSON.parse(String(data)) as Event)
+      const event = parse(data)
+      if (event !== null) needs.onEvent(event)
     }
     current.onclose = () => onClosed(opened)
   }
@@ -97,4 +115,14 @@ export function useEvents(needs: EventsNeeds): Events {
   }
 
   return { connection, connect, stop }
+}
+
+/** What is no JSON object is none of the manager's. */
+function parse(data: unknown): Event | null {
+  try {
+    const event: unknown = JSON.parse(String(data))
+    return typeof event === 'object' && event !== null ? (event as Event) : null
+  } catch {
+    return null
+  }
 }

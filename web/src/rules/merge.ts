@@ -30,7 +30,7 @@ export function takeIn(book: Book, image: Image): boolean {
 export function strikeOut(book: Book, id: string): boolean {
   book.deleted.add(id)
   if (!book.images.delete(id)) return false
-  book.order.splice(book.order.indexOf(id), 1)
+  book.order.splice(place(book.order, id), 1)
   return true
 }
 
@@ -50,9 +50,15 @@ export function compareIds(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** Where `id` belongs in `order`. Nearly always at the end, so the search starts there. */
-function place(order: string[], id: string): number {
-  let index = order.length
-  while (index > 0 && compareIds(order[index - 1] as string, id) > 0) index -= 1
-  return index
+/** Where `id` is in `order`, or belongs there. Nearly always the end, so that is looked at first. */
+function place(order: readonly string[], id: string): number {
+  let low = 0
+  let high = order.length
+  if (high > 0 && compareIds(order[high - 1] as string, id) < 0) return high
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compareIds(order[middle] as string, id) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
 }
