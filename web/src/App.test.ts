@@ -107,11 +107,11 @@ it('an address that names a batch shows it', async () => {
 it('a batch that does not exist is a message and not an empty page', async () => {
   location.hash = '#never'
   const page = await open(
-    anApi({ page: () => Promise.reject(new RequestError(404, 'unknown_batch', 'There is no such batch.')) }),
+    anApi({ page: () => Promise.reject(new RequestError(404, 'no_such_batch', 'there is no such batch')) }),
   )
   FakeSocket.last?.onclose?.()
   await flushPromises()
-  expect(page.find('.ended').text()).toContain('There is no such batch.')
+  expect(page.find('.ended').text()).toContain('There is no such batch')
 })
 
 it('a lost connection is said, and what is shown stays', async () => {

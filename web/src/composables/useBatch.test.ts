@@ -195,7 +195,7 @@ describe('a batch that cannot be shown', () => {
     api.page.mockRejectedValueOnce(new RequestError(404, 'unknown_batch', 'There is no such batch.'))
     last().onclose?.()
     await settle()
-    expect(batch.ending.value).toBe('There is no such batch.')
+    expect(batch.ending.value?.message).toBe('There is no such batch.')
   })
 
   it('does not end because the manager is away', async () => {

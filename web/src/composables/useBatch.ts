@@ -7,10 +7,10 @@
 
 import { computed, ref, shallowReactive, shallowRef, triggerRef, type Ref, type ShallowRef } from 'vue'
 import { RequestError, type Api } from '../api'
-import type { BatchPage, Event, Image, Status } from '../protocol'
+import type { BatchPage, Event, Image, Problem, Status } from '../protocol'
 import { waitMs, type Backoff } from '../rules/backoff'
 import { keepOnly, strikeOut, takeIn, type Book } from '../rules/merge'
-import { useEvents, type Connection, type Socket } from './useEvents'
+import { useEvents, type Connection, type Outage, type Socket } from './useEvents'
 import { oncePerFrame } from './useFrame'
 
 /** As many images are asked for at a time: the most that the manager puts on a page. */
@@ -29,9 +29,10 @@ export type BatchPhase = 'none' | 'loading' | 'ready' | 'ended'
 export interface Batch {
   readonly id: Readonly<Ref<string | null>>
   readonly phase: Readonly<Ref<BatchPhase>>
-  /** Why the batch cannot be shown, in a sentence. */
-  readonly ending: Readonly<Ref<string | null>>
+  /** Why the batch cannot be shown. `gone`: it was here, and was deleted or has expired meanwhile. */
+  readonly ending: Readonly<ShallowRef<Problem | null>>
   readonly connection: Readonly<Ref<Connection>>
+  readonly outage: Readonly<ShallowRef<Outage | null>>
   /** Each image by its id. A reader of one image is told of changes of that one only. */
   readonly images: ReadonlyMap<string, Image>
   /** The ids in upload order. Who follows it is told once a frame, however many images come. */
@@ -73,7 +74,7 @@ export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<Batc
   }
   const id = ref<string | null>(null)
   const phase = ref<BatchPhase>('none')
-  const ending = ref<string | null>(null)
+  const ending = shallowRef<Problem | null>(null)
   const status = shallowRef<Status | null>(null)
   const order = shallowRef<string[]>([])
   const changes = ref(0)
@@ -123,7 +124,7 @@ export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<Batc
         status.value = event
         return
       case 'gone':
-        return end('This batch was deleted, or it has expired.')
+        return end({ code: 'gone', message: 'the batch was deleted, or it has expired' })
       default:
       // A newer manager says things that this page knows nothing of.
     }
@@ -184,10 +185,10 @@ export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<Batc
   }
 
   function endIfFinal(error: unknown): void {
-    if (error instanceof RequestError && FINAL_STATUSES.includes(error.status)) end(error.message)
+    if (error instanceof RequestError && FINAL_STATUSES.includes(error.status)) end({ code: error.code, message: error.message })
   }
 
-  function end(why: string): void {
+  function end(why: Problem): void {
     reading += 1
     ending.value = why
     phase.value = 'ended'
@@ -225,6 +226,7 @@ export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<Batc
     phase,
     ending,
     connection: events.connection,
+    outage: events.outage,
     images: book.images,
     order,
     changes,

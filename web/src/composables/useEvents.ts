@@ -4,7 +4,7 @@
  * It knows nothing of images. `from()` says after which change to go on, and whatever arrives goes to `onEvent`.
  */
 
-import { ref, type Ref } from 'vue'
+import { ref, shallowRef, type Ref, type ShallowRef } from 'vue'
 import type { Event } from '../protocol'
 import { waitMs, type Backoff } from '../rules/backoff'
 
@@ -47,9 +47,18 @@ export interface EventsNeeds {
   now(): number
 }
 
+/** A lost connection. Times are those of `EventsNeeds.now`. */
+export interface Outage {
+  readonly since: number
+  /** When it is tried again. In the past: it is being tried. */
+  readonly nextTry: number
+}
+
 /** The connection, and what may be done with it. */
 export interface Events {
   readonly connection: Readonly<Ref<Connection>>
+  /** Not null while the connection is lost. */
+  readonly outage: Readonly<ShallowRef<Outage | null>>
   /** Connects, or connects anew from `from()`. */
   connect(): void
   /** Ends it for good. */
@@ -59,6 +68,7 @@ export interface Events {
 /** Makes a connection that is not connected yet. */
 export function useEvents(needs: EventsNeeds): Events {
   const connection = ref<Connection>('off')
+  const outage = shallowRef<Outage | null>(null)
   let socket: Socket | null = null
   let timer: ReturnType<typeof setTimeout> | undefined
   let failures = 0
@@ -87,6 +97,7 @@ export function useEvents(needs: EventsNeeds): Events {
       failures = 0
       heardAt = needs.now()
       connection.value = 'open'
+      outage.value = null
       const event = parse(data)
       if (event !== null) needs.onEvent(event)
     }
@@ -97,7 +108,9 @@ export function useEvents(needs: EventsNeeds): Events {
     drop()
     failures += 1
     connection.value = 'lost'
-    timer = setTimeout(connect, waitMs(RECONNECT, failures, needs.chance()))
+    const wait = waitMs(RECONNECT, failures, needs.chance())
+    outage.value = { since: outage.value?.since ?? needs.now(), nextTry: needs.now() + wait }
+    timer = setTimeout(connect, wait)
     if (!opened) needs.onRefused()
   }
 
@@ -112,9 +125,10 @@ export function useEvents(needs: EventsNeeds): Events {
   function stop(): void {
     drop()
     connection.value = 'off'
+    outage.value = null
   }
 
-  return { connection, connect, stop }
+  return { connection, outage, connect, stop }
 }
 
 /** What is no JSON object is none of the manager's. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { RequestError } from '../api'
 import { aStatus, aWorker } from '../testing'
 import { ASK_EVERY_MS, useManager } from './useManager'
 
@@ -11,9 +12,9 @@ it('workers that join, and a manager that goes away, are seen at the next asking
   manager.start()
   await vi.advanceTimersByTimeAsync(0)
   expect(manager.workers.value).toHaveLength(1)
-  workers.mockRejectedValueOnce(new Error('The manager cannot be reached.'))
+  workers.mockRejectedValueOnce(new RequestError(0, 'unreachable', 'The manager cannot be reached.'))
   await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
-  expect(manager.problem.value).toBe('The manager cannot be reached.')
+  expect(manager.problem.value?.code).toBe('unreachable')
   await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
   expect(manager.problem.value).toBeNull()
 })
