@@ -1,24 +1,14 @@
 /** What a person does on the page, and what they read there. */
 
-import type { Locator, Page } from '@playwright/test'
+import { expect, type Locator, type Page } from '@playwright/test'
 import type { PictureFile } from './pictures'
 
 /** Chooses files, as with the button. */
 export async function choose(page: Page, files: string[] | PictureFile[]): Promise<void> {
-  await page.locator('input[type=file]').setInputFiles(files)
+  await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(files)
 }
 
-/** Drops files and folders of this computer on the page, as the browser is told of them by a desktop. */
-export async function drop(page: Page, paths: string[]): Promise<void> {
-  const desktop = await page.context().newCDPSession(page)
-  const data = { items: [], files: paths, dragOperationsMask: 1 }
-  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
-    await desktop.send('Input.dispatchDragEvent', { type, x: 200, y: 200, data })
-  }
-  await desktop.detach()
-}
-
-/** The cards of images in a state. */
+/** The cards of images in a state, of those on the screen. */
 export function cards(page: Page, state: string): Locator {
   return page.locator(`[data-image][data-state=${state}]`)
 }
@@ -28,20 +18,77 @@ export function workerRow(page: Page, name: string): Locator {
   return page.locator(`[data-worker="${name}"]`)
 }
 
-/** What the page has to say of workers. */
-export function news(page: Page, words: string | RegExp): Locator {
-  return page.locator('[data-notice^=news]').filter({ hasText: words })
+/** What the page says has happened to workers. */
+export function happening(page: Page, kind: string, words: string | RegExp): Locator {
+  return page.locator(`[data-happening=${kind}]`).filter({ hasText: words })
 }
 
-/** The most probable class of each card, by the card's file name. Fails when two cards are of one file. */
-export async function topClasses(page: Page): Promise<Record<string, number>> {
-  const found = await page.locator('[data-image]').evaluateAll((all) =>
-    all.map((card): [string, number] => [
-      card.querySelector('h2')?.textContent ?? '',
-      Number(card.querySelector<HTMLElement>('.top-five li')?.dataset.index),
-    ]),
-  )
-  const classes = Object.fromEntries(found)
-  if (Object.keys(classes).length !== found.length) throw new Error('A file has two cards.')
-  return classes
+/** Opens a page of the manager, and waits until so many workers have joined: whatever is dropped finds them there. */
+export async function openWithWorkers(page: Page, url: string, count: number): Promise<void> {
+  await page.goto(url)
+  await expect(page.getByText(`${count} workers ready`)).toBeVisible()
+}
+
+/** Waits until the page says that every picture has ended. */
+export async function untilDone(page: Page, { within = 60_000 }: { within?: number } = {}): Promise<void> {
+  await expect(page.locator('[data-done=true]')).toBeVisible({ timeout: within })
+}
+
+/** What a card says of its image. */
+export interface Card {
+  readonly state: string
+  /** The most probable class; -1 while there is none. */
+  readonly top: number
+}
+
+/**
+ * Reads every card by its image: scrolls from the first to the last, as there are only those on the screen. A pass that was
+ * faster than the page is followed by another.
+ */
+export async function readCards(page: Page, count: number): Promise<Map<string, Card>> {
+  const read = new Map<string, Card>()
+  await expect
+    .poll(
+      async () => {
+        for (const [id, card] of await passOverCards(page)) read.set(id, card)
+        return read.size
+      },
+      { timeout: 120_000 },
+    )
+    .toBe(count)
+  return read
+}
+
+/** Turns the wheel until the page moves no further. */
+export async function wheelThrough(page: Page): Promise<void> {
+  await page.evaluate(() => window.scrollTo(0, 0))
+  const { width, height } = page.viewportSize() ?? { width: 1280, height: 720 }
+  await page.mouse.move(width / 3, height / 2)
+  for (;;) {
+    await page.mouse.wheel(0, 2 * height)
+    const isAtEnd = await page.evaluate(
+      () => new Promise<boolean>((tell) => requestAnimationFrame(() =>
+        tell(window.scrollY + window.innerHeight >= document.documentElement.scrollHeight - 1),
+      )),
+    )
+    if (isAtEnd) return
+  }
+}
+
+async function passOverCards(page: Page): Promise<[string, Card][]> {
+  return page.evaluate(async () => {
+    const cards = new Map<string, Card>()
+    const painted = () => new Promise((tell) => requestAnimationFrame(() => requestAnimationFrame(tell)))
+    window.scrollTo(0, 0)
+    for (let before = -1; window.scrollY > before; ) {
+      await painted()
+      for (const card of document.querySelectorAll<HTMLElement>('[data-image]')) {
+        const { image = '', state = '', top } = card.dataset
+        cards.set(image, { state, top: top ? Number(top) : -1 })
+      }
+      before = window.scrollY
+      window.scrollBy(0, window.innerHeight * 0.8)
+    }
+    return [...cards]
+  })
 }

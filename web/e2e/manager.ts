@@ -23,24 +23,39 @@ export interface Manager {
   readonly url: string
   /** Where workers connect, as `HOST:PORT`. */
   readonly workerAddress: string
+  /** The process of the manager. */
+  readonly pid: number
   /** Kills it as a crash would: nothing is flushed, nobody is told. */
   crash(): Promise<void>
   /** The process ids of the workers that are its children, by name. */
   workers(): Promise<Map<string, number>>
 }
 
-/** What a test may start. Two managers of one test share its data folder, one after the other. */
-export interface House {
-  /** A manager with three workers as its children. */
-  up(options?: { engine?: 'auto' | 'onnxruntime' | 'rten' }): Promise<Manager>
-  /** A manager alone. */
-  manager(options?: { listen?: string; workerListen?: string }): Promise<Manager>
-  /** A worker of its own, which outlives the manager. */
-  worker(manager: Manager, name: string): void
+/** How to start `manyeyes up`. What is not said is as by default. */
+export interface UpOptions {
+  engine?: 'auto' | 'onnxruntime' | 'rten'
+  /** A model's name, as `manyeyes model list` has it. */
+  model?: string
+  workers?: number
 }
 
-/** Playwright's `test` with a `house`. */
-export const test = base.extend<{ house: House }>({
+/** What a test may start. Two managers of one test share its data folder, one after the other. */
+export interface House {
+  /** A manager with workers as its children: three, where not said otherwise. */
+  up(options?: UpOptions): Promise<Manager>
+  /** A manager alone. */
+  manager(options?: { listen?: string; workerListen?: string }): Promise<Manager>
+  /** A worker of its own, which outlives the manager. Gives its process id. */
+  worker(manager: Manager, name: string): number
+}
+
+/** Playwright's `test` with a `house`, and with a `folder` of its own that is empty at first. */
+export const test = base.extend<{ house: House; folder: string }>({
+  folder: async ({}, use) => {
+    const folder = await mkdtemp(join(tmpdir(), 'manyeyes-folder-'))
+    await use(folder)
+    await rm(folder, { recursive: true })
+  },
   house: async ({}, use, testInfo) => {
     const data = await mkdtemp(join(tmpdir(), 'manyeyes-page-'))
     const started: ChildProcess[] = []
@@ -53,12 +68,17 @@ export const test = base.extend<{ house: House }>({
     }
     const anywhere = '127.0.0.1:0'
     await use({
-      up: ({ engine = 'auto' } = {}) =>
-        managed(run(['up', '--listen', anywhere, '--workers', '3', '--data', data, '--engine', engine])),
+      up: ({ engine = 'auto', model, workers = 3 } = {}) => {
+        const place = ['--listen', anywhere, '--data', data, '--workers', String(workers), '--engine', engine]
+        return managed(run(['up', ...place, ...(model === undefined ? [] : ['--model', model])]))
+      },
       manager: ({ listen = anywhere, workerListen = anywhere } = {}) =>
         managed(run(['manager', '--listen', listen, '--worker-listen', workerListen, '--data', data])),
-      worker: (manager, name) =>
-        void run(['worker', '--manager', manager.workerAddress, '--name', name, '--slots', '1']).stdout.resume(),
+      worker(manager, name) {
+        const child = run(['worker', '--manager', manager.workerAddress, '--name', name, '--slots', '1'])
+        child.stdout.resume()
+        return child.pid as number
+      },
     })
     // The last first: a worker says goodbye while its manager is there to hear it.
     for (const child of started.toReversed()) await end(child)
@@ -84,6 +104,7 @@ async function managed(child: ChildProcess): Promise<Manager> {
   return {
     url,
     workerAddress,
+    pid: child.pid as number,
     async crash() {
       child.kill('SIGKILL')
       await ended(child)

@@ -1,6 +1,8 @@
 /** Pictures that are drawn here, for everything that is shown or kept: photos of others are neither. */
 
-import { crc32, deflateSync } from 'node:zlib'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crc32, deflateSync, type ZlibOptions } from 'node:zlib'
 
 /** A file for a file input. */
 export interface PictureFile {
@@ -13,6 +15,9 @@ type Colour = readonly [red: number, green: number, blue: number]
 
 const WIDTH = 360
 const HEIGHT = 270
+
+/** The side of the smallest pictures. */
+const TINY = 24
 
 const NAMES = ['morning', 'dunes', 'harbour', 'dusk', 'forest', 'snowfield', 'meadow', 'night', 'reef', 'canyon', 'lake', 'storm']
 
@@ -37,6 +42,40 @@ export function landscapes(count: number): PictureFile[] {
   }))
 }
 
+/**
+ * Writes `count` tiny pictures of a few hundred bytes into a folder, all different, the same ones every time: thousands are
+ * made in a second or two.
+ */
+export async function writeTinyPictures(folder: string, count: number): Promise<void> {
+  for (let number = 0; number < count; number += 1) {
+    await writeFile(join(folder, `tiny-${String(number + 1).padStart(5, '0')}.png`), tinyPicture(number))
+  }
+}
+
+/** A picture of so many bytes and a little more: noise, which does not get smaller. */
+export function heavyPicture(name: string, bytes: number): PictureFile {
+  const side = Math.ceil(Math.sqrt(bytes / 3))
+  const chance = sequence(bytes)
+  const noise = Uint8Array.from({ length: 4096 }, () => 256 * chance())
+  const pixel = (x: number, y: number): Colour => {
+    const at = (x * 7 + y * 1009) % 4094
+    return [noise[at] ?? 0, noise[at + 1] ?? 0, noise[at + 2] ?? 0]
+  }
+  return { name, mimeType: 'image/png', buffer: png(side, side, pixel, { level: 0 }) }
+}
+
+/** A hill before a sky: what a landscape is in 24 pixels. */
+function tinyPicture(number: number): Buffer {
+  const [top, low, , near] = PALETTES[number % PALETTES.length] as (typeof PALETTES)[number]
+  // The number is in the hill's line and in one pixel, so that no two are the same.
+  const mark: Colour = [number & 255, number >> 8, 128]
+  return png(TINY, TINY, (x, y) => {
+    if (x === 0 && y === 0) return mark
+    const crest = TINY * (0.55 + 0.2 * Math.sin(x / 5 + number))
+    return y < crest ? mix(top, low, Math.round((4 * y) / TINY) / 4) : near
+  })
+}
+
 /** One landscape: sky, sun, and three ranges of hills that darken towards us. */
 function landscape(number: number): Buffer {
   const [top, low, far, near, sun] = PALETTES[number % PALETTES.length] as (typeof PALETTES)[number]
@@ -55,7 +94,7 @@ function landscape(number: number): Buffer {
     })),
   }))
 
-  return png((x, y) => {
+  return png(WIDTH, HEIGHT, (x, y) => {
     let colour = mix(top, low, Math.min(1, y / horizon))
     const away = Math.hypot(x - sunX, y - sunY) - sunRadius
     colour = mix(colour, sun, away < 0 ? 1 : 0.35 * Math.exp(-away / 28))
@@ -82,20 +121,20 @@ function sequence(seed: number): () => number {
 }
 
 /** A PNG of 8-bit RGB without filters (PNG specification, sections 5 and 11). */
-function png(pixel: (x: number, y: number) => Colour): Buffer {
-  const rows = Buffer.alloc(HEIGHT * (1 + WIDTH * 3))
-  for (let y = 0, at = 0; y < HEIGHT; y += 1) {
+function png(width: number, height: number, pixel: (x: number, y: number) => Colour, options: ZlibOptions = {}): Buffer {
+  const rows = Buffer.alloc(height * (1 + width * 3))
+  for (let y = 0, at = 0; y < height; y += 1) {
     at += 1
-    for (let x = 0; x < WIDTH; x += 1) {
+    for (let x = 0; x < width; x += 1) {
       for (const channel of pixel(x, y)) rows[at++] = Math.round(channel)
     }
   }
   const header = Buffer.alloc(13)
-  header.writeUInt32BE(WIDTH, 0)
-  header.writeUInt32BE(HEIGHT, 4)
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
   header.set([8, 2, 0, 0, 0], 8)
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))])
+  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows, options)), chunk('IEND', Buffer.alloc(0))])
 }
 
 function chunk(type: string, data: Buffer): Buffer {
