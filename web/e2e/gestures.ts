@@ -8,6 +8,11 @@ export async function choose(page: Page, files: string[] | PictureFile[]): Promi
   await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(files)
 }
 
+/** Makes the page speak a language, by its tag, as with the choice at its top. */
+export async function speak(page: Page, tag: string): Promise<void> {
+  await page.locator('select:has(option[value=zh])').selectOption(tag)
+}
+
 /** The cards of images in a state, of those on the screen. */
 export function cards(page: Page, state: string): Locator {
   return page.locator(`[data-image][data-state=${state}]`)

@@ -1,0 +1,75 @@
+/** The whole way without a mouse, and the page in another language. */
+
+import { expect, type Page } from '@playwright/test'
+import { images, untilAtLeast } from './books'
+import { openWithWorkers, speak, untilDone } from './gestures'
+import { needs, test } from './manager'
+import { landscapes } from './pictures'
+
+/** A person who has pressed Tab so often gives up. */
+const TABS = 30
+
+test('pictures are chosen, walked through, opened and closed by keys alone', async ({ page, house }) => {
+  needs('MANYEYES_MODELS')
+  const manager = await house.up()
+  await openWithWorkers(page, manager.url, 3)
+
+  await tabTo(page, 'button, input[type=file]', /choose|pictures|files/i)
+  const chooser = page.waitForEvent('filechooser')
+  await page.keyboard.press('Enter')
+  await (await chooser).setFiles(landscapes(8))
+  await untilAtLeast(page, 8, 'recognised')
+  await untilDone(page)
+  const ids = (await images(page)).map(({ id }) => id)
+
+  await tabTo(page, '[data-image], [data-image] *')
+  expect(await focusedImage(page)).toBe(ids[0])
+  await page.keyboard.press('ArrowRight')
+  expect(await focusedImage(page)).toBe(ids[1])
+  await page.keyboard.press('End')
+  expect(await focusedImage(page)).toBe(ids[7])
+  await page.keyboard.press('Home')
+  await page.keyboard.press('ArrowRight')
+
+  await page.keyboard.press('Enter')
+  const lightbox = page.getByRole('dialog')
+  await expect(lightbox).toContainText('dunes-2.png')
+  await page.keyboard.press('ArrowRight')
+  await expect(lightbox).toContainText('harbour-3.png')
+  await page.keyboard.press('Escape')
+  await expect(lightbox).toHaveCount(0)
+  expect(await focusedImage(page)).toBe(ids[2])
+})
+
+test('in Chinese the page says it all in Chinese, and still does after a reload', async ({ page, house }) => {
+  needs('MANYEYES_MODELS')
+  const manager = await house.up()
+  await openWithWorkers(page, manager.url, 3)
+  await speak(page, 'zh')
+  await page.reload()
+
+  await expect(page.locator('html')).toHaveAttribute('lang', /^zh/)
+  // What is neither Chinese nor a name nor a number is English that was left over.
+  const left = (await page.locator('body').innerText()).match(/[a-z]{3,}/gi) ?? []
+  expect(left.filter((word) => !NAMES.test(word))).toEqual([])
+})
+
+/** What is written in Latin letters in every language. */
+const NAMES = /^(manyeyes|English|GoogLeNet|ONNX|Runtime|SqueezeNet|ImageNet|worker|RTT|CSV|JSON|BVLC|googlenet|unverified)$/i
+
+/** Presses Tab until something of that kind, and of that name, has the focus. */
+async function tabTo(page: Page, selector: string, name?: RegExp): Promise<void> {
+  for (let pressed = 0; pressed < TABS; pressed += 1) {
+    await page.keyboard.press('Tab')
+    const focused = page.locator(':focus')
+    if ((await focused.count()) === 0) continue
+    const words = `${await focused.getAttribute('aria-label')} ${await focused.textContent()}`
+    if ((await focused.and(page.locator(selector)).count()) > 0 && (name === undefined || name.test(words))) return
+  }
+  throw new Error(`Tab does not lead to ${selector} of the name ${name}.`)
+}
+
+/** The image whose card has the focus, or holds what has it. */
+async function focusedImage(page: Page): Promise<string | null> {
+  return page.evaluate(() => document.activeElement?.closest<HTMLElement>('[data-image]')?.dataset.image ?? null)
+}

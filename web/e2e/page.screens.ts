@@ -1,0 +1,59 @@
+/**
+ * The page's pictures for the documentation: `npm run screens` takes them all into `docs/screens/`, and a person looks at
+ * them. What they show is drawn by the project itself.
+ */
+
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, type Page } from '@playwright/test'
+import { speak } from './gestures'
+import { test } from './manager'
+import { viewNamed } from './views'
+
+const FOLDER = join(import.meta.dirname, '../../docs/screens')
+
+const DESKTOP = { width: 1280, height: 860 }
+const PHONE = { width: 390, height: 844 }
+
+interface Picture {
+  /** The view, and the file's name where nothing follows. */
+  readonly view: string
+  readonly dark?: true
+  readonly phone?: true
+  readonly language?: string
+}
+
+const PICTURES: readonly Picture[] = [
+  { view: 'empty' },
+  { view: 'samples' },
+  { view: 'progress' },
+  { view: 'done' },
+  { view: 'done', dark: true },
+  { view: 'done', phone: true },
+  { view: 'done', language: 'zh' },
+  { view: 'grouped' },
+  { view: 'selection' },
+  { view: 'lightbox' },
+  { view: 'offline', dark: true },
+]
+
+for (const { view, dark, phone, language } of PICTURES) {
+  const name = [view, dark && 'dark', phone && 'phone', language].filter(Boolean).join('-')
+  test(name, async ({ page, house }) => {
+    await mkdir(FOLDER, { recursive: true })
+    await page.setViewportSize(phone ? PHONE : DESKTOP)
+    await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' })
+    await viewNamed(view).show({ page, house })
+    if (language) await speak(page, language)
+    await untilPainted(page)
+    await page.screenshot({ path: join(FOLDER, `${name}.png`), animations: 'disabled' })
+  })
+}
+
+/** Every picture on the screen has arrived. */
+async function untilPainted(page: Page): Promise<void> {
+  const arriving = page.locator('img:visible')
+  await expect
+    .poll(() => arriving.evaluateAll((all) => all.every((image) => (image as HTMLImageElement).complete)))
+    .toBe(true)
+}

@@ -1,0 +1,154 @@
+/** Every view of the page, and how a person comes to it: for the tests that look at all of them, and for their pictures. */
+
+import { expect, type Page } from '@playwright/test'
+import { untilAtLeast } from './books'
+import { dragOver, slowLink } from './devtools'
+import { cards, choose, openWithWorkers, untilDone } from './gestures'
+import type { House } from './manager'
+import { landscapes } from './pictures'
+
+/** Where a view is to be shown. */
+interface Place {
+  readonly page: Page
+  readonly house: House
+}
+
+/** A view by its name, which is the file of its picture too. */
+export interface View {
+  readonly name: string
+  show(place: Place): Promise<void>
+}
+
+/** As many pictures as fill a screen. */
+const SCREENFUL = 18
+
+export const VIEWS: readonly View[] = [
+  {
+    name: 'empty',
+    async show({ page, house }) {
+      await openWithWorkers(page, (await house.up()).url, 3)
+    },
+  },
+  {
+    name: 'dragging',
+    async show({ page, house }) {
+      await openWithWorkers(page, (await house.up()).url, 3)
+      await dragOver(page, [import.meta.filename])
+    },
+  },
+  {
+    name: 'samples',
+    async show({ page, house }) {
+      await openWithWorkers(page, (await house.up()).url, 3)
+      await page.getByRole('button', { name: /try it|sample/i }).first().click()
+      await untilAtLeast(page, 1, 'recognised')
+      await untilDone(page)
+    },
+  },
+  {
+    name: 'progress',
+    async show({ page, house }) {
+      await openWithWorkers(page, (await house.up()).url, 3)
+      await slowLink(page, { latencyMs: 20, bytesPerSecond: 60_000 })
+      await choose(page, landscapes(60))
+      await untilAtLeast(page, 6, 'recognised')
+    },
+  },
+  { name: 'done', show: showDone },
+  {
+    name: 'grouped',
+    async show(place) {
+      await showDone(place)
+      await place.page.getByLabel(/group/i).click()
+    },
+  },
+  {
+    name: 'nothing-found',
+    async show(place) {
+      await showDone(place)
+      await place.page.getByRole('searchbox').fill('no picture is called this')
+      await expect(place.page.locator('[data-image]')).toHaveCount(0)
+    },
+  },
+  { name: 'selection', show: showSelection },
+  {
+    name: 'deleting',
+    async show(place) {
+      await showSelection(place)
+      await place.page.getByRole('button', { name: /delete/i }).first().click()
+      await expect(place.page.getByRole('dialog').or(place.page.getByRole('alertdialog'))).toBeVisible()
+    },
+  },
+  {
+    name: 'lightbox',
+    async show(place) {
+      await showDone(place)
+      await cards(place.page, 'recognised').nth(1).click()
+      await expect(place.page.getByRole('dialog')).toBeVisible()
+    },
+  },
+  {
+    name: 'upload-failures',
+    async show({ page, house }) {
+      await page.route(/name=dunes-2\.png/, (route) =>
+        route.fulfill({ status: 413, json: { error: { code: 'request_too_large', message: 'the file is too large' } } }),
+      )
+      await openWithWorkers(page, (await house.up()).url, 3)
+      await choose(page, landscapes(5))
+      await untilAtLeast(page, 4, 'recognised')
+      await expect(page.locator('[data-uploads]')).toContainText('dunes-2.png')
+    },
+  },
+  {
+    name: 'offline',
+    async show({ page, house }) {
+      const manager = await house.manager()
+      await page.goto(manager.url)
+      await choose(page, landscapes(4))
+      await untilAtLeast(page, 4, 'waiting')
+      await manager.crash()
+      await expect(page.locator('[data-notice=unreachable]')).toBeVisible()
+    },
+  },
+  {
+    name: 'ended',
+    async show({ page, house }) {
+      await page.goto(`${(await house.manager()).url}/#2Jn8yQwErTzUiOpAsDfGhK`)
+      await expect(page.getByRole('heading', { name: /no such batch/i })).toBeVisible()
+    },
+  },
+  {
+    name: 'outdated',
+    async show({ page, house }) {
+      const manager = await house.manager()
+      await page.route(`${manager.url}/`, async (route) => {
+        const answer = await route.fetch()
+        const body = (await answer.text()).replace(/(<meta name="manyeyes-page" content=")[^"]*/, '$10123456789abcdef')
+        await route.fulfill({ response: answer, body })
+      })
+      await page.goto(manager.url)
+      await choose(page, landscapes(2))
+      await expect(page.locator('[data-notice=outdated]')).toBeVisible()
+    },
+  },
+]
+
+/** The view of that name. */
+export function viewNamed(name: string): View {
+  const view = VIEWS.find((one) => one.name === name)
+  if (view === undefined) throw new Error(`There is no view of the name ${name}.`)
+  return view
+}
+
+async function showDone({ page, house }: Place): Promise<void> {
+  await openWithWorkers(page, (await house.up()).url, 3)
+  await choose(page, landscapes(SCREENFUL))
+  await untilAtLeast(page, SCREENFUL, 'recognised')
+  await untilDone(page)
+}
+
+async function showSelection(place: Place): Promise<void> {
+  await showDone(place)
+  const boxes = place.page.locator('[data-image]').getByRole('checkbox')
+  for (const at of [0, 2]) await boxes.nth(at).check({ force: true })
+}
