@@ -1,3 +1,154 @@
 /** What happens beside the pictures: workers, throughput, model, happenings, exports. */
 
-export const panel = {}
+import type { Happening, ImageState, Throughput } from '../../protocol'
+import type { Age } from '../../rules/happenings'
+import type { Progress } from '../../rules/progress'
+import type { RateFigures } from '../../rules/rates'
+import { shared } from './shared'
+
+export const panel = {
+  title: 'Live',
+  /** The one line of the closed panel on a phone. */
+  digest: (workers: number, perSecond: number | null) =>
+    perSecond === null || perSecond === 0
+      ? shared.workers(workers)
+      : `${shared.workers(workers)} · ${shared.imageRate(perSecond)}`,
+
+  progress: {
+    title: 'Progress of the batch',
+    bar: 'Pictures done',
+    /** How far the batch is, or what became of it. */
+    headline({ settled, total, recognised, isDone }: Progress): string {
+      if (total === 0) return 'No pictures'
+      if (!isDone) return `${shared.number(settled)} of ${shared.pictures(total)} done`
+      if (recognised === total) return total === 1 ? 'The picture is recognised' : `All ${shared.pictures(total)} recognised`
+      return `${shared.number(recognised)} of ${shared.pictures(total)} recognised`
+    },
+    tally(state: ImageState | 'uploading', count: number): string {
+      const words: Record<ImageState | 'uploading', string> = {
+        uploading: 'uploading',
+        waiting: 'waiting',
+        assigned: 'with workers',
+        recognised: 'recognised',
+        failed: 'failed',
+        rejected: 'not accepted',
+        cancelled: 'cancelled',
+      }
+      return `${shared.number(count)} ${words[state]}`
+    },
+    /** What the batch has achieved from its first upload to its last answer. */
+    achieved: ({ images_per_s, file_bits_per_s, elapsed_s }: Throughput) =>
+      `${shared.seconds(elapsed_s)} · ${shared.imageRate(images_per_s)} on average · ${shared.bitRate(file_bits_per_s)} of image files`,
+  },
+
+  throughput: {
+    title: 'Throughput',
+    unit: 'images/s',
+    explained: 'Answers to this batch a second. Each point is the mean of the five seconds before it.',
+    rate: (perSecond: number) => perSecond.toFixed(perSecond >= 100 ? 0 : 1),
+    twoMinutesAgo: '2 min ago',
+    oneMinuteAgo: '1 min',
+    now: 'now',
+    /** The chart for who cannot see it. */
+    said({ now, highest, mean }: RateFigures): string {
+      if (highest === null || mean === null) return 'Nothing is known of the last two minutes yet.'
+      if (highest === 0) return 'No answers in the last two minutes, as far as this page was open.'
+      const current = now === null ? 'not known now' : `now ${shared.imageRate(now)}`
+      return `Throughput of the last two minutes: ${current}, highest ${shared.imageRate(highest)}, mean ${shared.imageRate(mean)}.`
+    },
+  },
+
+  queue: {
+    title: 'Queue',
+    explained: 'Unfinished images of all batches at this manager',
+    waiting: 'Waiting',
+    assigned: 'With workers',
+    ofThisBatch: (count: number) => `${shared.number(count)} of this batch`,
+  },
+
+  workers: {
+    title: 'Workers',
+    none: 'None is connected.',
+    name: 'Name',
+    inFlight: 'Now',
+    inFlightExplained: 'Images that it has now and has not answered',
+    rate: 'Images/s',
+    rateExplained: 'Images a second, over the last ten seconds',
+    rtt: 'RTT',
+    rttExplained: 'Smoothed round trip between manager and worker',
+    share: 'Share',
+    shareExplained: 'Its share of all that these workers have answered',
+    failures: (count: number) => `${shared.number(count)} failed`,
+    sharePercent: (share: number) => `${Math.round(share * 100)} %`,
+    more: 'More figures',
+    answered: 'Answered',
+    service: 'Service',
+    serviceExplained: 'Smoothed time that an image takes at it: decoding and inference',
+    sent: 'Sent',
+    sentExplained: 'Bytes that the socket carried to it',
+    received: 'Received',
+    receivedExplained: 'Bytes that the socket carried from it',
+    resent: 'Resent',
+    resentExplained: 'TCP segments that were sent to it again',
+    unknown: '–',
+  },
+
+  happenings: {
+    title: 'What happened',
+    none: 'Nothing unusual in the last hour.',
+    more: (count: number) => `${shared.number(count)} earlier`,
+    happened({ kind, worker, images, detail }: Happening): string {
+      switch (kind) {
+        case 'joined':
+          return `${worker} joined`
+        case 'left':
+          return `${worker} left${moved(images)}`
+        case 'lost':
+          return `${worker} was lost${moved(images)}`
+        case 'silent':
+          return `${worker} does not answer${moved(images)}`
+        case 'back':
+          return `${worker} is back`
+        case 'refused':
+          return `${worker} was turned away${detail ? `: ${detail}` : ''}`
+      }
+    },
+    ago({ unit, count }: Age): string {
+      if (unit === 'now') return 'just now'
+      return unit === 'seconds' ? `${count} s ago` : `${count} min ago`
+    },
+  },
+
+  model: {
+    title: 'Model',
+    unverified: 'unverified',
+    unverifiedExplained: 'The digest of the model file is not one that this program knows.',
+    verifiedExplained: 'The digest of the model file is one that this program knows.',
+    builtin: 'Built-in model',
+    builtinTitle: 'Tells only ten kinds of things apart',
+    /** The classes of the built-in model, in its own order. */
+    builtinClasses: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
+    builtinElse: 'A picture of anything else is still given one of these names.',
+    why: 'Why, and how to get GoogLeNet',
+    howTo: 'GoogLeNet tells 1,000 kinds apart. Fetch it once where the workers run, then start them again:',
+    /** What a language that is not the manager's says before the manager's own words. */
+    ownWords: null as string | null,
+    /** The manager's notice, which is in English in every language. */
+    sentence: (notice: string) => shared.problem({ code: '', message: notice }),
+  },
+
+  exports: {
+    title: 'Export',
+    csv: 'CSV',
+    json: 'JSON',
+    csvExplained: 'Download all results as a table (CSV)',
+    jsonExplained: 'Download all results as JSON',
+    unfinished: (count: number) =>
+      `${shared.pictures(count)} ${count === 1 ? 'is' : 'are'} unfinished: a file made now holds what is known so far.`,
+  },
+}
+
+function moved(images: number): string {
+  if (images === 0) return ''
+  return `; its ${shared.number(images)} ${images === 1 ? 'image' : 'images'} moved on to others`
+}
