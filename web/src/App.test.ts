@@ -120,7 +120,7 @@ it('a lost connection is said, and what is shown stays', async () => {
   await FakeSocket.last?.say(snapshot([anImage()]))
   FakeSocket.last?.onclose?.()
   await flushPromises()
-  expect(page.find('[role=status]').text()).toContain('Connection to the manager lost')
+  expect(page.find('[role=status]').text()).toContain('The manager cannot be reached')
   expect(page.findAll('.card')).toHaveLength(1)
 })
 

@@ -19,6 +19,24 @@ it('workers that join, and a manager that goes away, are seen at the next asking
   expect(manager.problem.value).toBeNull()
 })
 
+it('an outage tells since when, and when it is tried again, which a person may hasten', async () => {
+  const workers = vi.fn(() => Promise.reject(new RequestError(0, 'unreachable', 'The manager cannot be reached.')))
+  const manager = useManager({ workers, model: async () => aStatus().model })
+  manager.start()
+  await vi.advanceTimersByTimeAsync(0)
+  const since = Date.now()
+  expect(manager.outage.value).toEqual({ since, nextTry: since + ASK_EVERY_MS })
+  await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
+  expect(manager.outage.value).toEqual({ since, nextTry: since + 2 * ASK_EVERY_MS })
+
+  await vi.advanceTimersByTimeAsync(1)
+  manager.hurry()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(workers).toHaveBeenCalledTimes(3)
+  await vi.advanceTimersByTimeAsync(ASK_EVERY_MS - 1)
+  expect(workers).toHaveBeenCalledTimes(3)
+})
+
 it('a problem does not outlast the asking', async () => {
   let fail: (error: Error) => void = () => {}
   const workers = vi.fn(() => new Promise<never>((_, reject) => (fail = reject)))

@@ -3,6 +3,7 @@
 import { shallowRef, type ShallowRef } from 'vue'
 import { RequestError, type Api } from '../api'
 import type { Model, Problem, Worker } from '../protocol'
+import type { Outage } from './useEvents'
 
 /** Often enough to see the workers of a fresh `manyeyes up` arrive, seldom enough to cost nothing. */
 export const ASK_EVERY_MS = 2_000
@@ -14,8 +15,12 @@ export interface Manager {
   readonly model: Readonly<ShallowRef<Model | null>>
   /** Why it could not be asked. Null once nobody asks any more. */
   readonly problem: Readonly<ShallowRef<Problem | null>>
+  /** Not null while it could not be asked. Times are those of `Date.now`. */
+  readonly outage: Readonly<ShallowRef<Outage | null>>
   /** Asks, and goes on asking until `stop`. */
   start(): void
+  /** Asks now rather than when its wait is over. */
+  hurry(): void
   stop(): void
 }
 
@@ -24,20 +29,24 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
   const workers = shallowRef<readonly Worker[] | null>(null)
   const model = shallowRef<Model | null>(null)
   const problem = shallowRef<Problem | null>(null)
+  const outage = shallowRef<Outage | null>(null)
   let timer: ReturnType<typeof setTimeout> | undefined
   let running = false
 
   async function askOn(): Promise<void> {
+    clearTimeout(timer)
     try {
       const [list, current] = await Promise.all([api.workers(), api.model()])
       if (!running) return
       workers.value = list.workers
       model.value = current
-      problem.value = null
+      problem.value = outage.value = null
     } catch (error) {
       if (!running) return
-      problem.value = error instanceof RequestError ? { code: error.code, message: error.message } : { code: 'unknown', message: String(error) }
+      problem.value = problemOf(error)
+      outage.value = { since: outage.value?.since ?? Date.now(), nextTry: Date.now() + ASK_EVERY_MS }
     }
+    clearTimeout(timer)
     timer = setTimeout(() => void askOn(), ASK_EVERY_MS)
   }
 
@@ -45,15 +54,24 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
     workers,
     model,
     problem,
+    outage,
     start() {
       if (running) return
       running = true
       void askOn()
     },
+    hurry() {
+      if (running) void askOn()
+    },
     stop() {
       running = false
       clearTimeout(timer)
-      problem.value = null
+      problem.value = outage.value = null
     },
   }
+}
+
+function problemOf(error: unknown): Problem {
+  if (error instanceof RequestError) return { code: error.code, message: error.message }
+  return { code: 'unknown', message: error instanceof Error ? error.message : String(error) }
 }

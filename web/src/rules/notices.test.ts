@@ -1,35 +1,62 @@
 import { expect, it } from 'vitest'
-import { noticesOf, type Situation } from './notices'
+import type { Model } from '../protocol'
+import { LANGUAGES, wordsIn } from '../words/words'
+import { noticesOf, partsOf, type Situation } from './notices'
 
-const calm: Situation = { unreachable: false, pending: 0, stuck: null, model: null, news: [], leftOut: 0, unreadable: 0 }
+const calm: Situation = { isAway: false, unsent: 0, isOutdated: false, stuck: null, model: null }
+const noWorker = { code: 'no_worker', message: 'no worker is connected' }
 
-it('nothing is said when nothing stands in the way', () => {
-  expect(noticesOf(calm)).toEqual([])
+function aModel(own: Partial<Model> = {}): Model {
+  return { name: 'GoogLeNet', digest: null, verified: true, notice: null, ...own }
+}
+
+for (const { name, words } of LANGUAGES) {
+  const told = (situation: Partial<Situation>) => noticesOf({ ...calm, ...situation }, words)
+
+  it(`${name}: nothing is said when nothing stands in the way`, () => {
+    expect(told({ model: aModel(), unsent: 3 })).toEqual([])
+  })
+
+  it(`${name}: while the manager is away, its last word on workers is not repeated`, () => {
+    expect(told({ isAway: true, stuck: noWorker }).map(({ key }) => key)).toEqual(['unreachable'])
+  })
+
+  it(`${name}: the worst comes first, each with what can be done about it`, () => {
+    const all = told({ isAway: true, isOutdated: true, model: aModel({ notice: 'it is unverified' }) })
+    expect(all.map(({ key, remedy }) => [key, remedy])).toEqual([
+      ['unreachable', 'try-now'],
+      ['outdated', 'reload'],
+      ['model', null],
+    ])
+  })
+
+  it(`${name}: who still has files to send is told so before leaving or reloading`, () => {
+    for (const situation of [{ isAway: true }, { isOutdated: true }]) {
+      const [without, withOne, withMany] = [0, 1, 1200].map((unsent) => told({ ...situation, unsent })[0]?.words)
+      expect(new Set([without, withOne, withMany]).size).toBe(3)
+      expect(withMany).toContain('1,200')
+    }
+  })
+
+  it(`${name}: the built-in model is told in words of the page, and the manager's reason is kept`, () => {
+    const notice = 'The built-in model serves in place of GoogLeNet. Why: no network. To get GoogLeNet: run `x`.'
+    const [said] = told({ model: aModel({ name: 'builtin', notice }) })
+    expect(said?.words).not.toContain('no network')
+    expect(said?.more).toContain('no network')
+  })
+}
+
+it('what the manager says of itself and of its model is shown, as sentences', () => {
+  const model = aModel({ name: 'mine.onnx', verified: false, notice: 'mine.onnx is not a published file' })
+  const notices = noticesOf({ ...calm, stuck: noWorker, model }, wordsIn('en'))
+  expect(notices.map((notice) => notice.words)).toEqual(['No worker is connected.', 'mine.onnx is not a published file.'])
 })
 
-it('while the manager is away, its last word on workers is not repeated', () => {
-  const notices = noticesOf({ ...calm, unreachable: true, stuck: 'No worker is connected.' })
-  expect(notices.map(({ key }) => key)).toEqual(['unreachable'])
-})
-
-it('who still has files to send is asked to keep the page open', () => {
-  expect(noticesOf({ ...calm, unreachable: true, pending: 1 })[0]?.words).toContain('Keep it open')
-  expect(noticesOf({ ...calm, unreachable: true, pending: 0 })[0]?.words).not.toContain('Keep it open')
-})
-
-it('what the manager says of itself and of its model is shown', () => {
-  const model = { name: 'small', digest: null, verified: true, notice: 'The small model answers.' }
-  const notices = noticesOf({ ...calm, stuck: 'no worker is connected', model })
-  expect(notices.map(({ words }) => words)).toEqual(['No worker is connected.', 'The small model answers.'])
-})
-
-it('the name of a worker or of a file is written as it is', () => {
-  const model = { name: 'mine', digest: null, verified: false, notice: 'mine.onnx is not a published file' }
-  const notices = noticesOf({ ...calm, model, news: ['worker-2 was lost.'] })
-  expect(notices.map(({ words }) => words)).toEqual(['mine.onnx is not a published file.', 'worker-2 was lost.'])
-})
-
-it('what could not be read or is no picture is told in numbers', () => {
-  const notices = noticesOf({ ...calm, leftOut: 1, unreadable: 1200 })
-  expect(notices.map(({ words }) => words.match(/[\d,]+ (other )?files?/)?.[0])).toEqual(['1,200 files', '1 other file'])
+it('what is to be typed stands apart', () => {
+  expect(partsOf('Run `manyeyes up`, then wait.')).toEqual([
+    { text: 'Run ', isCode: false },
+    { text: 'manyeyes up', isCode: true },
+    { text: ', then wait.', isCode: false },
+  ])
+  expect(partsOf('plain')).toEqual([{ text: 'plain', isCode: false }])
 })

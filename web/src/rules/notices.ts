@@ -1,62 +1,56 @@
 /** What a person should be told beside the pictures: everything that stands in the way, worst first. */
 
-import type { Model } from '../protocol'
-import { ended, sentence, type Tone } from './words'
+import type { Model, Problem } from '../protocol'
+import type { Words } from '../words/words'
+import type { Tone } from './state'
 
-/** One sentence at the top of the page. */
+/** What a person can do about a notice. */
+export type Remedy = 'try-now' | 'reload'
+
+/** One thing to be told. Text between backticks is to be typed as it is. */
 export interface Notice {
   /** Unique among the notices of a moment. */
   readonly key: string
   readonly tone: Tone
   readonly words: string
+  /** More of it, for who wants to know. */
+  readonly more: string | null
+  readonly remedy: Remedy | null
 }
 
 /** What notices are made of. */
 export interface Situation {
   /** Whether the connection to the manager is lost, or it could not be asked. */
-  readonly unreachable: boolean
+  readonly isAway: boolean
   /** Files that have not arrived yet. */
-  readonly pending: number
-  /** Why nothing moves, as the manager says it. */
-  readonly stuck: string | null
+  readonly unsent: number
+  /** Whether the manager serves a newer page than this. */
+  readonly isOutdated: boolean
+  /** Why nothing moves. */
+  readonly stuck: Problem | null
   readonly model: Model | null
-  /** What happened to workers. */
-  readonly news: readonly string[]
-  /** Files of dropped folders that are no pictures. */
-  readonly leftOut: number
-  /** Files and folders of a drop that could not be read. */
-  readonly unreadable: number
 }
 
 /** The notices of a situation. */
-export function noticesOf(situation: Situation): Notice[] {
+export function noticesOf(situation: Situation, words: Words): Notice[] {
+  const { isAway, unsent, isOutdated, stuck, model } = situation
+  const said = words.shell.notices
   const notices: Notice[] = []
-  const say = (key: string, tone: Tone, words: string) => {
-    if (words) notices.push({ key, tone, words })
-  }
-  if (situation.unreachable) say('unreachable', 'bad', unreachableWords(situation.pending))
+  if (isAway) notices.push({ key: 'unreachable', tone: 'bad', words: said.away(unsent), more: null, remedy: 'try-now' })
+  if (isOutdated) notices.push({ key: 'outdated', tone: 'active', words: said.outdated(unsent), more: null, remedy: 'reload' })
   // What the manager said before it was lost need not be true any more.
-  else say('stuck', 'active', sentence(situation.stuck ?? ''))
-  say('model', 'active', ended(situation.model?.notice ?? ''))
-  situation.news.forEach((words, index) => say(`news-${index}-${words}`, 'quiet', words))
-  if (situation.unreadable > 0) say('unreadable', 'bad', unreadableWords(situation.unreadable))
-  if (situation.leftOut > 0) say('left-out', 'quiet', leftOutWords(situation.leftOut))
+  if (stuck !== null && !isAway) {
+    notices.push({ key: 'stuck', tone: 'active', words: words.shared.problem(stuck), more: null, remedy: null })
+  }
+  const ofModel = model === null ? null : said.model(model)
+  if (ofModel !== null) notices.push({ key: 'model', tone: 'active', ...ofModel, remedy: null })
   return notices
 }
 
-function unreachableWords(pending: number): string {
-  const kept = 'Connection to the manager lost. Everything shown here is kept, and the page resumes by itself.'
-  return pending > 0 ? `${kept} Keep it open: some pictures have not been sent yet.` : kept
-}
-
-function unreadableWords(count: number): string {
-  return count === 1
-    ? 'Of what was dropped, 1 file or folder could not be read.'
-    : `Of what was dropped, ${count.toLocaleString('en')} files or folders could not be read.`
-}
-
-function leftOutWords(count: number): string {
-  return count === 1
-    ? '1 other file in the dropped folder is no picture and was left out.'
-    : `${count.toLocaleString('en')} other files in the dropped folder are no pictures and were left out.`
+/** A text in parts, of which those to be typed as they are stood between backticks. */
+export function partsOf(text: string): { text: string; isCode: boolean }[] {
+  return text
+    .split('`')
+    .map((part, index) => ({ text: part, isCode: index % 2 === 1 }))
+    .filter((part) => part.text !== '')
 }

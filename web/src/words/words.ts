@@ -3,7 +3,7 @@
  * of sentences and of functions that make sentences; the compiler refuses one in which a sentence is missing.
  */
 
-import { inject, shallowRef, type InjectionKey, type ShallowRef } from 'vue'
+import { inject, shallowRef, type InjectionKey, type Ref } from 'vue'
 import { gallery } from './en/gallery'
 import { panel } from './en/panel'
 import { picture } from './en/picture'
@@ -39,11 +39,16 @@ export const LANGUAGES: readonly { readonly tag: string; readonly name: string; 
 ]
 
 /** The language of a page, provided by `App`. */
-export const WORDS: InjectionKey<Readonly<ShallowRef<Words>>> = Symbol('words')
+export const WORDS: InjectionKey<Readonly<Ref<Words>>> = Symbol('words')
 
 /** What to say, in the language that the page speaks now. A component that stands alone speaks English. */
-export function useWords(): Readonly<ShallowRef<Words>> {
+export function useWords(): Readonly<Ref<Words>> {
   return inject(WORDS, () => shallowRef(en), true)
+}
+
+/** What the page says in the language of that tag; in English where there is none such. */
+export function wordsIn(tag: string): Words {
+  return LANGUAGES.find((language) => language.tag === tag)?.words ?? en
 }
 
 /** The first of the wanted tags that is spoken here: `zh-Hant-TW` is answered in `zh`. */

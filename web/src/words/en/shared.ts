@@ -32,6 +32,12 @@ export const shared = {
     return `${Math.floor(whole / 60)} min ${whole % 60} s`
   },
 
+  /** A time span that ticks by the second. */
+  wholeSeconds(span: number): string {
+    const whole = Math.round(span)
+    return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`
+  },
+
   fileSize(bytes: number): string {
     if (bytes < 1000) return `${bytes} B`
     if (bytes < 1_000_000) return `${Math.round(bytes / 1000)} kB`
@@ -78,6 +84,9 @@ export const shared = {
    * say what they know of `code`.
    */
   problem: ({ message }: { code: string; message: string }) => sentence(message),
+
+  /** What somebody says, as a sentence whose beginning stays: it may be the name of a file or of a worker. */
+  asSaid: (message: string) => ended(message),
 }
 
 function counted(count: number, noun: string): string {
@@ -94,8 +103,11 @@ function recognised(image: Image): string {
 
 /** The manager's messages are fragments that begin small. */
 function sentence(message: string): string {
+  const text = ended(message)
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+function ended(message: string): string {
   const text = message.trim()
-  if (text === '') return ''
-  const whole = /[.!?…]$/.test(text) ? text : `${text}.`
-  return whole.charAt(0).toUpperCase() + whole.slice(1)
+  return text === '' || /[.!?…]$/.test(text) ? text : `${text}.`
 }

@@ -25,6 +25,11 @@ export const shared: typeof en = {
     return `${Math.floor(whole / 60)} 分 ${whole % 60} 秒`
   },
 
+  wholeSeconds(span) {
+    const whole = Math.round(span)
+    return whole < 60 ? `${whole} 秒` : `${Math.floor(whole / 60)} 分 ${whole % 60} 秒`
+  },
+
   fileSize: english.fileSize,
   imageRate: (perSecond) => `${perSecond.toFixed(perSecond >= 100 ? 0 : 1)} 张/秒`,
   bitRate: english.bitRate,
@@ -62,6 +67,8 @@ export const shared: typeof en = {
   problem({ code, message }) {
     return PROBLEMS[code] ?? english.problem({ code, message })
   },
+
+  asSaid: english.asSaid,
 }
 
 function recognised(image: Image): string {

@@ -4,9 +4,49 @@ import type { shell as en } from '../en/shell'
 import { shared } from './shared'
 
 export const shell: typeof en = {
+  title: (progress) =>
+    progress === null ? 'manyeyes' : `${shared.number(progress.settled)}/${shared.number(progress.total)} · manyeyes`,
+  home: 'manyeyes，开始新批次',
   newBatch: '新批次',
+  language: '语言',
+  theme: '浅色或深色',
+  themes: { system: '跟随系统', light: '浅色', dark: '深色' },
+  connection: { connecting: '连接中', open: '实时', lost: '离线' },
+  loading: '正在加载批次',
 
   ready: (workers) => (workers === 0 ? '尚无工作节点连接，图片会一直等到有为止。' : `${shared.workers(workers)}已就绪`),
+
+  samples: {
+    title: '手边没有图片？',
+    send: '用这些试试',
+    one: (name) => `用这张图片试试：${name}`,
+    failed: '无法加载示例图片。',
+  },
+
+  notices: {
+    label: '通知',
+    away: (unsent) =>
+      unsent === 0
+        ? '无法连接管理节点。这里显示的内容都会保留，恢复后页面会自动继续。'
+        : `无法连接管理节点。这里显示的内容都会保留，恢复后页面会自动继续；请不要关闭页面，还有 ${shared.files(unsent)}尚未上传。`,
+    awayFor: (seconds) => `已断开 ${shared.wholeSeconds(seconds)}。`,
+    nextTry: (seconds) => (seconds <= 0 ? '正在重试……' : `${shared.wholeSeconds(seconds)}后重试。`),
+    tryNow: '立即重试',
+    outdated: (unsent) =>
+      unsent === 0
+        ? '页面有新版本，重新加载不会丢失任何内容。'
+        : `页面有新版本。最好等上传完成再重新加载，否则有 ${shared.files(unsent)}需要重新选择。`,
+    reload: '重新加载',
+    more: '原因与更换方法',
+    model({ name, notice }) {
+      if (notice === null) return null
+      if (name !== 'builtin') return { words: shared.asSaid(notice), more: null }
+      return {
+        words: '目前由内置的小模型识别。它只认识十类事物，会把任何图片归入其中一类。',
+        more: `要使用 GoogLeNet：运行 \`manyeyes model pull googlenet\`，或把 googlenet.onnx 放入 MANYEYES_MODELS 所指的文件夹，然后重新启动。管理节点的原话：${notice}`,
+      }
+    },
+  },
 
   ended({ code, message }) {
     switch (code) {
