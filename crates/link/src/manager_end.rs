@@ -118,6 +118,13 @@ pub enum FromWorker {
         /// Smoothed.
         smoothed: Duration,
     },
+    /// A worker was turned away, for a reason that will not mend. Nothing follows of its connection.
+    Refused {
+        /// What it calls itself, less control characters; its address where it has no name.
+        name: String,
+        /// Why, as it was told: a sentence without its capital letter and full stop.
+        reason: String,
+    },
     /// The worker's connection has ended, and with it every delivery that was made over it. Always the last of its
     /// connection.
     Left {
@@ -142,7 +149,7 @@ pub struct WorkerProfile {
     pub slots: u32,
     /// The most images that it will hold, running and queued.
     pub window: u32,
-    /// The models that it holds.
+    /// The models that it holds, the one in use first.
     pub models: Vec<ModelDescription>,
     /// Program and version, for people.
     pub software: String,
@@ -204,7 +211,7 @@ impl ManagerEnd {
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
         let ManagerSettings { books, token, model, timers, max_connections } = settings;
         let shared = Arc::new(Shared {
-            session: ManagerSessionSettings { books, token, model, timers },
+            session: ManagerSessionSettings { books, token, model, model_name: None, timers },
             address: listener.local_addr()?,
             connections: Arc::new(Semaphore::new(max_connections)),
             events,

@@ -3,6 +3,7 @@
 //! One loop owns both. Its `select!` names what happened; plain functions decide.
 
 mod happened;
+mod happenings;
 mod roster;
 
 use std::{
@@ -21,9 +22,9 @@ use manyeyes_protocol::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::{happened::EngineLoop, roster::Roster};
+use self::{happened::EngineLoop, happenings::Happenings, roster::Roster};
 use crate::{
-    api::{Model, Problem, Worker},
+    api::{Happening, Model, Problem, Worker},
     store::Store,
 };
 
@@ -38,6 +39,7 @@ pub(crate) struct Engine {
     commands: mpsc::Sender<Command>,
     link: ManagerEnd,
     roster: Arc<Mutex<Roster>>,
+    happenings: Arc<Mutex<Happenings>>,
 }
 
 /// What is asked of the engine.
@@ -98,9 +100,11 @@ impl Engine {
         let (commands, received_commands) = mpsc::channel(COMMANDS);
         let (outcomes, received_outcomes) = mpsc::channel(OUTCOMES);
         let roster = Arc::new(Mutex::new(Roster::default()));
-        let engine_loop = EngineLoop::new(dispatch, link.clone(), store, roster.clone(), outcomes);
+        let happenings = Arc::new(Mutex::new(Happenings::default()));
+        let shown = (roster.clone(), happenings.clone());
+        let engine_loop = EngineLoop::new(dispatch, link.clone(), store, shown, outcomes);
         let running = tokio::spawn(engine_loop.run(received_commands, from_workers, stop));
-        Ok((Self { commands, link, roster }, received_outcomes, running))
+        Ok((Self { commands, link, roster, happenings }, received_outcomes, running))
     }
 
     /// Where workers connect.
@@ -122,6 +126,16 @@ impl Engine {
     pub(crate) fn workers(&self) -> Vec<Worker> {
         let roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
         roster.workers(Instant::now(), |worker| self.link.wire(worker))
+    }
+
+    /// What has happened to workers, newest last.
+    pub(crate) fn happenings(&self) -> Vec<Happening> {
+        self.happenings.lock().unwrap_or_else(PoisonError::into_inner).shown(Instant::now())
+    }
+
+    /// How much has happened to workers: it tells whether there is anything new.
+    pub(crate) fn happened(&self) -> u64 {
+        self.happenings.lock().unwrap_or_else(PoisonError::into_inner).noted()
     }
 
     /// The model that the workers answer with.

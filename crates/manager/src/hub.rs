@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::extract::ws::Utf8Bytes;
@@ -38,6 +39,8 @@ struct Feed {
     journal: VecDeque<(u64, ImageId)>,
     /// Something has changed since the last status.
     stale: bool,
+    /// When who watches was last told a status.
+    told: Option<Instant>,
     watched_at: u64,
 }
 
@@ -105,11 +108,12 @@ impl Hub {
         }
     }
 
-    /// Batches that someone watches; `stale` ones only where asked. They are not stale afterwards.
-    pub(crate) fn take_watched(&self, only_stale: bool) -> Vec<BatchId> {
+    /// Batches that someone watches and whose status is to be told now: `all`, or those that have changed since or were
+    /// not told for `longest`. They count as told.
+    pub(crate) fn take_watched(&self, all: bool, longest: Duration, now: Instant) -> Vec<BatchId> {
         let mut feeds = self.lock();
         let watched = feeds.iter_mut().filter(|(_, feed)| feed.messages.receiver_count() > 0);
-        watched.filter_map(|(&batch, feed)| (std::mem::take(&mut feed.stale) || !only_stale).then_some(batch)).collect()
+        watched.filter_map(|(&batch, feed)| feed.take_due(all, longest, now).then_some(batch)).collect()
     }
 
     /// Tells who watches what is not of one image.
@@ -145,8 +149,19 @@ impl Feed {
             journal_from: seq,
             journal: VecDeque::new(),
             stale: true,
+            told: None,
             watched_at: seq,
         }
+    }
+
+    fn take_due(&mut self, all: bool, longest: Duration, now: Instant) -> bool {
+        let long_ago = |told: Instant| now.saturating_duration_since(told) >= longest;
+        let is_due = all || self.stale || self.told.is_none_or(long_ago);
+        if is_due {
+            self.stale = false;
+            self.told = Some(now);
+        }
+        is_due
     }
 
     fn remember(&mut self, seq: u64, image: ImageId) {
@@ -182,4 +197,26 @@ fn forget_unwatched(feeds: &mut HashMap<BatchId, Feed>) {
 /// An event as it travels.
 pub(crate) fn json(event: &Event) -> Utf8Bytes {
     serde_json::to_string(event).expect("the types of the interface are JSON").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreSettings;
+
+    #[test]
+    fn who_watches_is_told_a_status_now_and_then_though_nothing_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = Hub::new(Store::open(folder.path(), StoreSettings::default()).unwrap(), 16);
+        let (batch, longest, begin) = (BatchId(1), Duration::from_secs(5), Instant::now());
+        let page = hub.subscribe(batch, None);
+        assert_eq!(hub.take_watched(false, longest, begin), [batch], "whoever has come is told");
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert!(hub.take_watched(false, longest, at(4)).is_empty());
+        assert_eq!(hub.take_watched(false, longest, at(5)), [batch]);
+        assert!(hub.take_watched(false, longest, at(9)).is_empty());
+        assert_eq!(hub.take_watched(true, longest, at(9)), [batch], "what all pages show has changed");
+        drop(page);
+        assert!(hub.take_watched(true, longest, at(100)).is_empty(), "nobody is there to be told");
+    }
 }

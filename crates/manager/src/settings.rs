@@ -87,6 +87,9 @@ pub struct Limits {
     pub subscriber_changes: usize,
     /// How often an event stream's peer is asked whether it is there; it has as long again to answer.
     pub subscriber_ping: Duration,
+    /// The longest time for which an event stream says nothing: then it tells its status though that has not changed. A
+    /// page takes three times as long a silence for a connection that is lost.
+    pub subscriber_status: Duration,
     /// The most images in one page of a batch or in one snapshot.
     pub page_images: u32,
     /// The most digests in one question after known files. More are refused (413).
@@ -113,6 +116,7 @@ impl Default for Limits {
             subscribers: 512,
             subscriber_changes: 1024,
             subscriber_ping: Duration::from_secs(20),
+            subscriber_status: Duration::from_secs(5),
             page_images: 1000,
             known_digests: 10_000,
             classify_wait: Duration::from_secs(300),

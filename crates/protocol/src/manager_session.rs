@@ -37,6 +37,8 @@ pub struct ManagerSessionSettings {
     pub token: Option<String>,
     /// The model that a worker has to hold; `None`: any.
     pub model: Option<ModelDigest>,
+    /// What that model is called, where that is known: a person who is told of a refusal knows it by its name.
+    pub model_name: Option<String>,
     /// How long the timers run.
     pub timers: TimerSettings,
 }
@@ -213,7 +215,7 @@ impl ManagerSession {
     /// Says goodbye; the worker will try again later.
     pub fn shutdown(&mut self) {
         match self.phase {
-            Phase::Greeting => self.refuse(RefusalCode::ShuttingDown, "the manager is going down"),
+            Phase::Greeting => self.refuse(RefusalCode::ShuttingDown, "the manager is going down", String::new()),
             Phase::Joined => {
                 self.say(ManagerFrame::Goodbye);
                 self.close(Ending::Shutdown);
@@ -279,7 +281,7 @@ impl ManagerSession {
     fn greet(&mut self, hello: Hello, now: Instant) {
         let version = match admission::admit(&self.settings, &hello) {
             Ok(version) => version,
-            Err((code, sentence)) => return self.refuse(code, &sentence),
+            Err((code, sentence)) => return self.refuse(code, &sentence, hello.name),
         };
         let timers = &self.settings.timers;
         let (heartbeat, silence) = (timers.heartbeat, timers.silence);
@@ -380,9 +382,9 @@ impl ManagerSession {
         self.small.push_back(frame);
     }
 
-    fn refuse(&mut self, code: RefusalCode, sentence: &str) {
+    fn refuse(&mut self, code: RefusalCode, sentence: &str, name: String) {
         self.say(ManagerFrame::Refused(Refusal { code, sentence: sentence.to_owned() }));
-        self.close(Ending::Refused(code));
+        self.close(Ending::Refused { code, sentence: sentence.to_owned(), name });
     }
 
     fn misbehaved(&mut self, how: &str) {

@@ -58,8 +58,11 @@ impl Connection {
         let (sender, commands) = mpsc::channel(MAX_COMMANDS);
         let line = Line { commands: sender, hang_up: CancellationToken::new(), ended: CancellationToken::new() };
         let mut settings = shared.session.clone();
-        // Decided when it connects: two first workers that come at the same moment may yet differ.
-        settings.model = settings.model.or_else(|| shared.roster().model_here());
+        if let Some(model) =
+            shared.roster().model_here().filter(|here| settings.model.is_none_or(|it| it == here.digest))
+        {
+            (settings.model, settings.model_name) = (Some(model.digest), Some(model.name.clone()));
+        }
         let session = ManagerSession::new(settings, now);
         Self { shared, address, session, wire, commands, line, worker: None, observed: now }
     }
@@ -190,8 +193,17 @@ impl Connection {
     async fn tell_events(&mut self) -> Option<Departure> {
         while let Some(event) = self.session.poll_event() {
             match event {
-                ManagerEvent::Joined(hello) => self.take_seat(hello).await,
-                ManagerEvent::Closed(ending) => return Some(self.departure(ending)),
+                ManagerEvent::Joined(hello) => {
+                    if !self.take_seat(hello).await {
+                        return Some(Departure::Disconnected);
+                    }
+                }
+                ManagerEvent::Closed(ending) => {
+                    if let Some(refused) = self.refused(&ending) {
+                        self.tell(refused).await;
+                    }
+                    return Some(self.departure(ending));
+                }
                 ManagerEvent::RoundTrip { smoothed } => {
                     self.wire.counters().smoothed_round_trip.set(smoothed);
                     self.tell_of_worker(|worker| FromWorker::RoundTrip { worker, smoothed }).await;
@@ -214,8 +226,13 @@ impl Connection {
         None
     }
 
-    async fn take_seat(&mut self, hello: Hello) {
-        let seat = self.shared.roster().join(hello, self.address, self.line.clone());
+    /// Says whether there was one: of two first workers that come at the same moment with different models, the second
+    /// is hung up, and is refused when it comes again.
+    async fn take_seat(&mut self, hello: Hello) -> bool {
+        let wanted = self.shared.session.model;
+        let Some(seat) = self.shared.roster().join(hello, wanted, self.address, self.line.clone()) else {
+            return false;
+        };
         let Seat { worker, profile, counters, before } = seat;
         if let Some(before) = before {
             before.hang_up.cancel();
@@ -224,6 +241,7 @@ impl Connection {
         self.wire.count_in(counters);
         self.worker = Some(worker);
         self.tell(FromWorker::Joined { worker, profile }).await;
+        true
     }
 
     async fn tell_of_worker(&self, event: impl FnOnce(WorkerId) -> FromWorker) {
@@ -246,6 +264,18 @@ impl Connection {
         }
     }
 
+    /// What the owner hears of one that was turned away. One that will be let in later is no news.
+    fn refused(&self, ending: &Ending) -> Option<FromWorker> {
+        let Ending::Refused { code, sentence, name } = ending else {
+            return None;
+        };
+        let mut name = name.replace(char::is_control, "");
+        if name.is_empty() {
+            name = self.address.to_string();
+        }
+        (!code.may_mend()).then(|| FromWorker::Refused { name, reason: sentence.clone() })
+    }
+
     fn departure(&self, ending: Ending) -> Departure {
         match ending {
             Ending::Goodbye => Departure::Goodbye,
@@ -258,7 +288,7 @@ impl Connection {
                 }
                 Departure::Misbehaved(how)
             }
-            Ending::Refused(code) => {
+            Ending::Refused { code, .. } => {
                 if let Some(passed_over) = self.shared.complaints.one_more(Instant::now()) {
                     tracing::warn!(address = %self.address, ?code, passed_over, "a worker was refused");
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use manyeyes_protocol::frame::Hello;
+use manyeyes_protocol::frame::{Hello, ModelDescription};
 use manyeyes_protocol::id::{InstanceId, ModelDigest, WorkerId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -30,8 +30,8 @@ struct Entry {
     /// `None`: given up, for others to have.
     id: Option<String>,
     presence: Presence,
-    /// The first model that it said it holds.
-    model: Option<ModelDigest>,
+    /// Of the models that it holds, the one in use.
+    model: Option<ModelDescription>,
     counters: Arc<Counters>,
 }
 
@@ -65,7 +65,19 @@ pub(super) struct Seat {
 }
 
 impl Roster {
-    pub(super) fn join(&mut self, hello: Hello, address: SocketAddr, line: Line) -> Seat {
+    /// `wanted` is the model that a worker has to hold; `None`: that of those that are here. There is no seat for one
+    /// that does not hold it.
+    pub(super) fn join(
+        &mut self,
+        mut hello: Hello,
+        wanted: Option<ModelDigest>,
+        address: SocketAddr,
+        line: Line,
+    ) -> Option<Seat> {
+        if let Some(in_use) = wanted.or_else(|| Some(self.model_here()?.digest)) {
+            let at = hello.models.iter().position(|held| held.digest == in_use)?;
+            hello.models.swap(0, at);
+        }
         let known = self.by_instance.get(&hello.instance).copied();
         let (worker, replaces) = match known {
             Some(worker) => (worker, None),
@@ -77,6 +89,7 @@ impl Roster {
         };
         let entry = self.workers.get_mut(&worker).expect("known, or met just now");
         entry.id = Some(id.clone());
+        entry.model = hello.models.first().cloned();
         let before = match std::mem::replace(&mut entry.presence, Presence::Here(line)) {
             Presence::Here(line) => Some(line),
             Presence::Lost | Presence::Gone => None,
@@ -85,7 +98,7 @@ impl Roster {
         let returning = known.is_some();
         let profile =
             WorkerProfile { id, name, instance, slots, window, models, software, address, returning, replaces };
-        Seat { worker, profile, counters: Arc::clone(&entry.counters), before }
+        Some(Seat { worker, profile, counters: Arc::clone(&entry.counters), before })
     }
 
     /// A connection has ended. One that another has taken the place of changes nothing.
@@ -113,9 +126,9 @@ impl Roster {
     }
 
     /// The model of a worker that is here.
-    pub(super) fn model_here(&self) -> Option<ModelDigest> {
+    pub(super) fn model_here(&self) -> Option<&ModelDescription> {
         let here = |entry: &&Entry| matches!(entry.presence, Presence::Here(_));
-        self.workers.values().filter(here).find_map(|entry| entry.model)
+        self.workers.values().filter(here).find_map(|entry| entry.model.as_ref())
     }
 
     pub(super) fn counters(&self, worker: WorkerId) -> Option<&Arc<Counters>> {
@@ -141,14 +154,7 @@ impl Roster {
         let worker = WorkerId(self.met);
         let (instance, name) = (hello.instance, hello.name.clone());
         self.by_instance.insert(instance, worker);
-        let entry = Entry {
-            instance,
-            name,
-            id,
-            presence: Presence::Gone,
-            model: hello.models.first().map(|model| model.digest),
-            counters: Arc::default(),
-        };
+        let entry = Entry { instance, name, id, presence: Presence::Gone, model: None, counters: Arc::default() };
         self.workers.insert(worker, entry);
         (worker, replaces)
     }

@@ -281,6 +281,8 @@ async fn a_wrong_token_ends_the_worker<T: Transport>() {
         let mut worker = Worker::start_with::<T>(settings);
         assert_eq!(worker.next().await, FromManager::Refused { reason: reason.to_owned() });
         assert_eq!(worker.events.recv().await, None);
+        let (name, reason) = ("eye".to_owned(), reason.to_owned());
+        assert_eq!(manager.next().await, FromWorker::Refused { name, reason });
     }
     let mut settings = worker_settings("eye", 1, manager.end.local_addr());
     settings.token = Some("open sesame".to_owned());
@@ -306,7 +308,9 @@ async fn the_model_of_the_workers_that_are_here_is_the_one_in_use<T: Transport>(
     other.models[0].digest = ModelDigest([9; 32]);
     let mut second = Worker::start_with::<T>(other.clone());
     let event = second.next().await;
-    assert!(matches!(&event, FromManager::Refused { reason } if reason.contains("model")), "{event:?}");
+    let FromManager::Refused { reason } = event else { panic!("{event:?}") };
+    assert!(reason.contains("test (070707") && reason.contains("test (090909"), "{reason}");
+    assert_eq!(manager.next().await, FromWorker::Refused { name: "other".to_owned(), reason });
 
     first.end.goodbye(Duration::from_secs(5)).await;
     assert!(matches!(manager.next().await, FromWorker::Left { .. }));

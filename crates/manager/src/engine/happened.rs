@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::pending,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -20,9 +20,9 @@ use manyeyes_protocol::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Command, Outcome, Receipt, roster::Roster};
+use super::{Command, Outcome, Receipt, happenings::Happenings, roster::Roster};
 use crate::{
-    api::Problem,
+    api::{HappeningKind, Problem},
     store::{Store, StoreError},
     upload::sentence,
 };
@@ -33,6 +33,7 @@ pub(super) struct EngineLoop {
     link: ManagerEnd,
     store: Store,
     roster: Arc<Mutex<Roster>>,
+    happenings: Arc<Mutex<Happenings>>,
     outcomes: mpsc::Sender<Outcome>,
     /// Outcomes of the event at hand, in order.
     outbox: VecDeque<Outcome>,
@@ -74,7 +75,7 @@ impl EngineLoop {
         dispatch: DispatchSettings,
         link: ManagerEnd,
         store: Store,
-        roster: Arc<Mutex<Roster>>,
+        (roster, happenings): (Arc<Mutex<Roster>>, Arc<Mutex<Happenings>>),
         outcomes: mpsc::Sender<Outcome>,
     ) -> Self {
         Self {
@@ -82,6 +83,7 @@ impl EngineLoop {
             link,
             store,
             roster,
+            happenings,
             outcomes,
             outbox: VecDeque::new(),
             deliveries: HashMap::new(),
@@ -138,7 +140,9 @@ impl EngineLoop {
     fn heard(&mut self, heard: FromWorker, now: Instant) {
         match heard {
             FromWorker::Joined { worker, profile } => self.joined(worker, profile, now),
-            FromWorker::Started { worker, image, attempt } => self.tell(Event::Started { worker, image, attempt }, now),
+            FromWorker::Started { worker, image, attempt } => {
+                self.tell(Event::Started { worker, image, attempt }, now);
+            }
             FromWorker::Answered { worker, image, attempt, answer, wire } => {
                 let service = answer.timing.decode + answer.timing.inference;
                 // Said again because it was asked for twice, it is not another image.
@@ -151,8 +155,16 @@ impl EngineLoop {
                 self.outbox.push_back(outcome);
             }
             FromWorker::Failed { worker, image, attempt, failure } => self.failed(worker, image, attempt, failure, now),
-            FromWorker::Stalled { worker, image, attempt } => self.tell(Event::Stalled { worker, image, attempt }, now),
-            FromWorker::RoundTrip { worker, smoothed } => self.tell(Event::RoundTrip { worker, smoothed }, now),
+            FromWorker::Stalled { worker, image, attempt } => {
+                self.tell(Event::Stalled { worker, image, attempt }, now);
+            }
+            FromWorker::RoundTrip { worker, smoothed } => {
+                self.tell(Event::RoundTrip { worker, smoothed }, now);
+            }
+            FromWorker::Refused { name, reason } => {
+                tracing::warn!(worker = name, reason, "a worker was refused");
+                self.happenings().refused(&name, reason, now);
+            }
             FromWorker::Left { worker, departure } => self.left(worker, &departure, now),
         }
     }
@@ -169,6 +181,9 @@ impl EngineLoop {
             returning: profile.returning,
         };
         let name = profile.id.clone();
+        let is_back = profile.returning || profile.replaces.is_some();
+        let kind = if is_back { HappeningKind::Back } else { HappeningKind::Joined };
+        self.happenings().note(kind, &name, 0, None, now);
         self.roster(|roster| roster.joined(worker, profile));
         self.tell(Event::Joined { worker, capacity, name }, now);
     }
@@ -209,12 +224,15 @@ impl EngineLoop {
     fn left(&mut self, worker: WorkerId, departure: &Departure, now: Instant) {
         tracing::info!(worker = &*self.name(worker), ?departure, "a worker left");
         self.roster(|roster| roster.left(worker, *departure == Departure::Silent, now));
-        let departure = match departure {
-            Departure::Goodbye | Departure::ManagerShutdown => DispatchDeparture::Goodbye,
-            Departure::Silent => DispatchDeparture::Silent,
-            Departure::Disconnected | Departure::Misbehaved(_) => DispatchDeparture::Disconnected,
+        let (to_dispatch, kind, detail) = match departure {
+            Departure::Goodbye | Departure::ManagerShutdown => (DispatchDeparture::Goodbye, HappeningKind::Left, None),
+            Departure::Silent => (DispatchDeparture::Silent, HappeningKind::Silent, None),
+            Departure::Disconnected => (DispatchDeparture::Disconnected, HappeningKind::Lost, None),
+            Departure::Misbehaved(how) => (DispatchDeparture::Disconnected, HappeningKind::Lost, Some(how.clone())),
         };
-        self.tell(Event::Left { worker, departure }, now);
+        // What it had answered before it went is not among these.
+        let moved_on = self.tell(Event::Left { worker, departure: to_dispatch }, now);
+        self.happenings().note(kind, &self.name(worker), moved_on, detail, now);
     }
 
     fn read(&mut self, read: Read, now: Instant) {
@@ -249,12 +267,14 @@ impl EngineLoop {
         self.outbox.push_back(Outcome::GivenUp { image, problem, at: now });
     }
 
-    fn tell(&mut self, event: Event, now: Instant) {
+    /// Tells dispatch and does what it says. Gives how many images are with nobody any more because of it.
+    fn tell(&mut self, event: Event, now: Instant) -> u32 {
         self.dispatch.handle(event, now);
-        self.act(now);
+        self.act(now)
     }
 
-    fn act(&mut self, now: Instant) {
+    fn act(&mut self, now: Instant) -> u32 {
+        let mut requeued = 0;
         while let Some(action) = self.dispatch.poll(now) {
             match action {
                 Action::Assign { worker, image, attempt, deadline } => self.assign(worker, image, attempt, deadline),
@@ -264,6 +284,7 @@ impl EngineLoop {
                 }
                 Action::Requeued { image } => {
                     self.release(image);
+                    requeued += 1;
                     self.outbox.push_back(Outcome::Requeued { image });
                 }
                 Action::Blame { image, worker } => self.blame(image, worker),
@@ -271,6 +292,7 @@ impl EngineLoop {
                 Action::Full { image } => self.full(image, now),
             }
         }
+        requeued
     }
 
     /// Reads the bytes off the loop, because a disk may be slow; they are sent in the order of assignment.
@@ -332,6 +354,10 @@ impl EngineLoop {
 
     fn name(&self, worker: WorkerId) -> Arc<str> {
         self.roster(|roster| roster.name(worker))
+    }
+
+    fn happenings(&self) -> MutexGuard<'_, Happenings> {
+        self.happenings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {

@@ -28,7 +28,7 @@ use crate::{
     store::{BatchFacts, BatchKey, ImageRow, StoreError},
 };
 
-/// How often a page is told what is not of one image.
+/// How often a page is told what is not of one image, while that changes.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
 /// The largest message from a page: it has nothing to say.
 const FROM_PAGE_BYTES: usize = 1024;
@@ -183,7 +183,8 @@ impl App {
         let notice = self.shared.engine.obstacle().filter(|_| counts.waiting > 0);
         let queue = self.shared.results.live.queue();
         let (model, page) = (self.shared.engine.model(), page::digest().to_owned());
-        Status { counts, throughput, workers, model, notice, queue, happenings: Vec::new(), page }
+        let happenings = self.shared.engine.happenings();
+        Status { counts, throughput, workers, model, notice, queue, happenings, page }
     }
 }
 
@@ -207,18 +208,23 @@ fn some(
     Ok(found)
 }
 
-/// Tells every page, a few times a second, what is not of one image, if that has changed. Until `stop`.
+/// Tells every page, a few times a second, what is not of one image, if that has changed, and now and then if it has not:
+/// a page that hears nothing is to know that it is cut off. Until `stop`.
 pub(crate) async fn tell_status(app: App, stop: CancellationToken) {
     let mut tick = tokio::time::interval(STATUS_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut last_workers = Vec::new();
+    let most = app.shared.limits.subscriber_status;
+    let mut last = None;
     loop {
         tokio::select! {
             _ = tick.tick() => {}
             () = stop.cancelled() => break,
         }
         let workers = app.shared.engine.workers();
-        let watched = app.shared.results.hub.take_watched(workers == last_workers);
+        // What pages of all batches show. A count is enough to tell whether anything has happened to workers.
+        let common = (workers.clone(), app.shared.engine.happened(), app.shared.results.live.queue());
+        let changed = last.as_ref() != Some(&common);
+        let watched = app.shared.results.hub.take_watched(changed, most, Instant::now());
         for number in watched {
             let facts = match app.read(move |store| store.facts(number)).await {
                 Ok(facts) => facts,
@@ -230,6 +236,6 @@ pub(crate) async fn tell_status(app: App, stop: CancellationToken) {
             };
             app.shared.results.hub.status(number, app.status(number, &facts, workers.clone()));
         }
-        last_workers = workers;
+        last = Some(common);
     }
 }

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod changes;
+mod happenings;
 mod http;
 mod life;
 mod page;

@@ -7,14 +7,18 @@ use manyeyes_protocol::{
     id::{InstanceId, ModelDigest},
     result::{Answer, Failure, FailureCode, Label, WorkerTiming},
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::mpsc,
+};
 
 /// What a worker says of a file; `None`: nothing, ever.
 type Rule = Arc<dyn Fn(&[u8]) -> Option<Result<Answer, Failure>> + Send + Sync>;
 
-/// A worker that runs until it is dropped.
+/// A worker that runs until it is dropped, which to the manager is as if its process was killed.
 pub(crate) struct Worker {
-    running: JoinHandle<()>,
+    /// All of it is here, so that nothing says goodbye.
+    process: Option<Runtime>,
     /// A message for each image that was assigned.
     pub(crate) assigned: mpsc::Receiver<u64>,
 }
@@ -30,9 +34,25 @@ impl Worker {
         name: &str,
         rule: impl Fn(&[u8]) -> Option<Result<Answer, Failure>> + Send + Sync + 'static,
     ) -> Self {
+        Self::with_settings(settings(manager, name), rule)
+    }
+
+    /// Answers everything at once, with a model of its own.
+    pub(crate) fn holding(manager: SocketAddr, name: &str, digest: u8, model: &str) -> Self {
+        let mut settings = settings(manager, name);
+        settings.models[0].digest = ModelDigest([digest; 32]);
+        settings.models[0].name = model.to_owned();
+        Self::with_settings(settings, |file| Some(Ok(answer(file))))
+    }
+
+    fn with_settings(
+        settings: WorkerSettings,
+        rule: impl Fn(&[u8]) -> Option<Result<Answer, Failure>> + Send + Sync + 'static,
+    ) -> Self {
         let (sender, assigned) = mpsc::channel(100_000);
-        let running = tokio::spawn(work(settings(manager, name), Arc::new(rule), sender));
-        Self { running, assigned }
+        let process = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        process.spawn(work(settings, Arc::new(rule), sender));
+        Self { process: Some(process), assigned }
     }
 
     /// Goes without a word.
@@ -43,7 +63,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.running.abort();
+        self.process.take().expect("it is dropped once").shutdown_background();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ManagerSessionSettings;
 use crate::frame::{Hello, MAX_SLOTS, MAX_WINDOW, RefusalCode, VERSIONS};
+use crate::id::ModelDigest;
 use crate::secret;
 
 /// The version to speak, or why the worker is not let in.
@@ -37,8 +38,18 @@ pub(super) fn admit(settings: &ManagerSessionSettings, hello: &Hello) -> Result<
     }
     match settings.model {
         Some(model) if hello.models.iter().all(|held| held.digest != model) => {
-            Err((RefusalCode::Model, format!("the model in use is {model}, which this worker does not hold")))
+            Err((RefusalCode::Model, other_model(model, settings.model_name.as_deref(), hello)))
         }
         Some(_) | None => Ok(version),
     }
+}
+
+/// The first digits of the digests are enough to tell two files of one name apart.
+fn other_model(model: ModelDigest, name: Option<&str>, hello: &Hello) -> String {
+    let short = |digest: ModelDigest| digest.to_string().chars().take(12).collect::<String>();
+    let called = |name: &str, digest| format!("{name} ({})", short(digest));
+    let in_use = name.map_or_else(|| short(model), |name| called(name, model));
+    let held: Vec<String> = hello.models.iter().map(|held| called(&held.name, held.digest)).collect();
+    let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+    format!("the model in use is {in_use} and this worker holds {held}: give all workers of a manager the same model")
 }

@@ -65,7 +65,14 @@ pub enum Ending {
     /// The worker broke the protocol; the text says how.
     Misbehaved(String),
     /// We did not let it in.
-    Refused(RefusalCode),
+    Refused {
+        /// Why.
+        code: RefusalCode,
+        /// Why, as it was told.
+        sentence: String,
+        /// What it calls itself; empty where it has not said so.
+        name: String,
+    },
     /// We said goodbye.
     Shutdown,
 }

@@ -48,7 +48,13 @@ impl Pair {
         let timers = TimerSettings::default();
         Self {
             now: start(),
-            settings: ManagerSessionSettings { books, token: None, model: None, timers: timers.clone() },
+            settings: ManagerSessionSettings {
+                books,
+                token: None,
+                model: None,
+                model_name: None,
+                timers: timers.clone(),
+            },
             manager: None,
             worker: WorkerSession::new(hello(), timers),
             manager_events: VecDeque::new(),

@@ -441,10 +441,13 @@ fn who_may_not_come_in_is_told_why() {
         if code != RefusalCode::Token {
             hello.token = Some("secret".to_owned());
         }
-        pair.worker = WorkerSession::new(hello, pair.settings.timers.clone());
+        pair.worker = WorkerSession::new(hello.clone(), pair.settings.timers.clone());
         pair.run_for(SECOND);
-        assert_eq!(ending(pair.manager_event()), Some(Ending::Refused(code)));
-        assert!(matches!(pair.worker_events.pop_front(), Some(WorkerEvent::Refused { .. })));
+        let name = hello.name.clone();
+        let Some(WorkerEvent::Refused { reason: sentence }) = pair.worker_events.pop_front() else {
+            panic!("{code:?}")
+        };
+        assert_eq!(ending(pair.manager_event()), Some(Ending::Refused { code, sentence, name }));
         assert!(pair.worker.is_over());
         assert_eq!(pair.worker.poll_timeout(), None);
     }

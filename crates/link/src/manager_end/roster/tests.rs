@@ -83,7 +83,39 @@ fn only_so_many_that_have_gone_are_remembered() {
     assert_eq!(roster.by_instance.len(), MAX_GONE);
 }
 
+/// Both were let in by what was here when they connected, which was nobody.
+#[test]
+fn of_two_first_workers_that_come_at_the_same_moment_only_one_chooses_the_model() {
+    let mut roster = Roster::default();
+    let (first, line) = join_with(&mut roster, "eye", 1, &[1]);
+    assert!(join_with(&mut roster, "ear", 2, &[2]).0.is_none());
+    assert!(join_with(&mut roster, "nose", 3, &[]).0.is_none());
+    assert_eq!(roster.model_here().map(|model| model.digest), Some(ModelDigest([1; 32])));
+    roster.leave(first.unwrap().worker, &line, &Departure::Goodbye);
+    assert!(join_with(&mut roster, "ear", 2, &[2]).0.is_some());
+}
+
+#[test]
+fn of_a_worker_with_several_models_the_one_in_use_comes_first() {
+    let mut roster = Roster::default();
+    join_with(&mut roster, "eye", 1, &[2]);
+    let (second, _) = join_with(&mut roster, "ear", 2, &[1, 2]);
+    let digests: Vec<_> = second.unwrap().profile.models.iter().map(|model| model.digest).collect();
+    assert_eq!(digests, [ModelDigest([2; 32]), ModelDigest([1; 32])]);
+}
+
 fn join(roster: &mut Roster, name: &str, number: u32) -> (Seat, Line) {
+    let (seat, line) = join_with(roster, name, number, &[]);
+    (seat.expect("no model is asked for"), line)
+}
+
+fn join_with(roster: &mut Roster, name: &str, number: u32, models: &[u8]) -> (Option<Seat>, Line) {
+    let model = |&digest: &u8| ModelDescription {
+        digest: ModelDigest([digest; 32]),
+        name: format!("model {digest}"),
+        verified: false,
+        notice: None,
+    };
     let mut instance = [0; 16];
     instance[..4].copy_from_slice(&number.to_be_bytes());
     let hello = Hello {
@@ -94,10 +126,10 @@ fn join(roster: &mut Roster, name: &str, number: u32) -> (Seat, Line) {
         name: name.to_owned(),
         software: String::new(),
         token: None,
-        models: Vec::new(),
+        models: models.iter().map(model).collect(),
     };
     let (commands, _) = mpsc::channel(1);
     let line = Line { commands, hang_up: CancellationToken::new(), ended: CancellationToken::new() };
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    (roster.join(hello, address, line.clone()), line)
+    (roster.join(hello, None, address, line.clone()), line)
 }
