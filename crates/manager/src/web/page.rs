@@ -1,13 +1,14 @@
-//! The page itself, from within the binary (from `web/dist` on the disk in a debug build).
+//! The page itself, from within the binary (from `web/dist` on the disk in a debug build). A build writes `X.br` and
+//! `X.gz` beside a file `X` that gets smaller so; who takes them gets them under the name of `X`.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
-use rust_embed::{Embed, EmbeddedFile};
+use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 
 use super::{error::RequestError, text};
@@ -23,6 +24,10 @@ struct Page;
 const INDEX: &str = "index.html";
 /// Their names hold a digest of their content.
 const ASSETS: &str = "assets/";
+/// The codings that a build writes, the smaller result first, and the endings of their files.
+const CODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
+/// What tells an open page which page it is (its `name`), and before what it is put.
+const MARK: (&str, &str) = ("manyeyes-page", "</head>");
 
 const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>manyeyes</title>\
      <h1>The page has not been built</h1>\
@@ -30,7 +35,13 @@ const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title
      <code>make run</code>, or <code>npm ci &amp;&amp; npm run build</code> in <code>web</code> and build the binary again.</p>\
      <p>Its interface is there: see <code>docs/api.md</code>, for example <a href=/api/v1/workers>the workers</a>.</p>";
 
-/// Hex digest of the page, of all its files: what tells an open page that the manager has a newer one.
+/// A file of the page.
+struct File {
+    content: Cow<'static, [u8]>,
+    digest: [u8; 32],
+}
+
+/// Hex digest of the page, of all its files: what tells an open page that the manager has another one.
 pub(super) fn digest() -> &'static str {
     static DIGEST: LazyLock<String> = LazyLock::new(|| {
         let mut digest = Sha256::new();
@@ -51,21 +62,67 @@ pub(super) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Respon
     if path.starts_with("api/") || !(method == Method::GET || method == Method::HEAD) {
         return RequestError::NoRoute.into_response();
     }
-    if let Some(file) = Page::get(path).filter(|_| !path.is_empty()) {
-        return answer(path, file, &headers);
+    if path != INDEX
+        && let Some(response) = answer(path, &headers, embedded)
+    {
+        return response;
     }
     // Addresses of the page's own, such as that of a batch; never a file that is missing.
     let is_file = path.rsplit('/').next().is_some_and(|last| last.contains('.'));
-    match Page::get(INDEX) {
-        _ if is_file => RequestError::NoRoute.into_response(),
-        Some(index) => answer(INDEX, index, &headers),
+    match embedded(INDEX) {
+        _ if is_file && path != INDEX => RequestError::NoRoute.into_response(),
+        Some(index) => respond(INDEX, marked(&index, digest()), None, &headers),
         None => (StatusCode::OK, Html(NOT_BUILT)).into_response(),
     }
 }
 
-fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
-    let digest = file.metadata.sha256_hash();
-    let etag = format!("\"{}\"", bs58::encode(digest).into_string());
+fn embedded(path: &str) -> Option<File> {
+    let file = Page::get(path)?;
+    Some(File { digest: file.metadata.sha256_hash(), content: file.data })
+}
+
+/// The page with its own digest in it. It is small and changes on the way, so it is not sent in a coding.
+fn marked(index: &File, page: &str) -> File {
+    let html = String::from_utf8_lossy(&index.content);
+    let (name, before) = MARK;
+    let marked = html.replacen(before, &format!("<meta name=\"{name}\" content=\"{page}\">{before}"), 1);
+    let content = marked.into_bytes();
+    File { digest: Sha256::digest(&content).into(), content: content.into() }
+}
+
+/// The file of that name, in the coding that its asker likes best of those that are there.
+fn answer(path: &str, headers: &HeaderMap, files: impl Fn(&str) -> Option<File>) -> Option<Response> {
+    let plain = files(path)?;
+    let coded = CODINGS.map(|(coding, ending)| Some((coding, files(&format!("{path}{ending}"))?)));
+    let varies = coded.iter().any(Option::is_some);
+    let accepted = text(headers, header::ACCEPT_ENCODING);
+    let liking = |coding: &str| quality(accepted, coding);
+    // Of equals the last is taken: the first coding.
+    let best = coded.into_iter().flatten().filter(|(coding, _)| liking(coding) > 0).rev();
+    let mut response = match best.max_by_key(|(coding, _)| liking(coding)) {
+        Some((coding, file)) => respond(path, file, Some(coding), headers),
+        None => respond(path, plain, None, headers),
+    };
+    if varies {
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    Some(response)
+}
+
+/// How much a coding is liked by an `Accept-Encoding`, 0 to 1000; 0: it is not accepted (RFC 9110, section 12.5.3).
+fn quality(accepted: &str, coding: &str) -> u16 {
+    let of = |wanted: &str| {
+        accepted.split(',').find_map(|item| {
+            let (name, weight) = item.split_once(';').unwrap_or((item, ""));
+            let weight = weight.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f32>);
+            name.trim().eq_ignore_ascii_case(wanted).then(|| weight.map_or(0, |q| (q.clamp(0.0, 1.0) * 1000.0) as u16))
+        })
+    };
+    of(coding).or_else(|| of("*")).unwrap_or(0)
+}
+
+fn respond(path: &str, file: File, coding: Option<&'static str>, headers: &HeaderMap) -> Response {
+    let etag = format!("\"{}\"", bs58::encode(file.digest).into_string());
     let caching = if path.starts_with(ASSETS) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let caching = [
         (header::ETAG, HeaderValue::from_str(&etag).expect("base58 in quotes")),
@@ -75,7 +132,11 @@ fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
         return (StatusCode::NOT_MODIFIED, caching).into_response();
     }
     let media_type = [(header::CONTENT_TYPE, HeaderValue::from_static(media_type(path)))];
-    (caching, media_type, Body::from(file.data.into_owned())).into_response()
+    let mut response = (caching, media_type, Body::from(file.content.into_owned())).into_response();
+    if let Some(coding) = coding {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    response
 }
 
 /// The types of what a build of the page consists of.
@@ -85,11 +146,95 @@ fn media_type(path: &str) -> &'static str {
         "html" => "text/html; charset=utf-8",
         "ico" => "image/x-icon",
         "js" => "text/javascript; charset=utf-8",
+        "jpg" | "jpeg" => "image/jpeg",
         "json" | "map" => "application/json",
         "png" => "image/png",
         "svg" => "image/svg+xml",
+        "txt" => "text/plain; charset=utf-8",
+        "webmanifest" => "application/manifest+json",
         "webp" => "image/webp",
         "woff2" => "font/woff2",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content: &'static str) -> Option<File> {
+        Some(File { content: content.as_bytes().into(), digest: Sha256::digest(content).into() })
+    }
+
+    /// A build with one file in all codings, one in none, and a picture.
+    fn build(path: &str) -> Option<File> {
+        match path {
+            "assets/page-1a2b.js" => file("plain"),
+            "assets/page-1a2b.js.br" => file("brotli"),
+            "assets/page-1a2b.js.gz" => file("gzip"),
+            "assets/small.css" => file("small"),
+            "samples/cat.jpg" => file("a picture"),
+            _ => None,
+        }
+    }
+
+    fn asked(path: &str, name: header::HeaderName, value: &'static str) -> Response {
+        let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
+        answer(path, &headers, build).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_sent_in_the_coding_that_its_asker_likes_best() {
+        for (accepted, coding) in [
+            ("", None),
+            ("identity", None),
+            ("deflate, zstd", None),
+            ("gzip", Some("gzip")),
+            ("gzip, deflate, br, zstd", Some("br")),
+            ("GZIP;q=1.0, br;q=0.5", Some("gzip")),
+            ("br;q=0, gzip;q=0.1", Some("gzip")),
+            ("*", Some("br")),
+            ("*;q=0.5, br;q=0", Some("gzip")),
+            ("br;q=much, gzip;q=0", None),
+        ] {
+            let response = asked("assets/page-1a2b.js", header::ACCEPT_ENCODING, accepted);
+            let found = response.headers().get(header::CONTENT_ENCODING).map(|coding| coding.to_str().unwrap());
+            assert_eq!(found, coding, "{accepted}");
+            assert_eq!(response.headers()[header::VARY], "Accept-Encoding");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+        }
+    }
+
+    #[test]
+    fn a_file_in_no_coding_is_sent_plain_to_everyone() {
+        let response = asked("assets/small.css", header::ACCEPT_ENCODING, "br, gzip");
+        assert_eq!(response.headers().get(header::CONTENT_ENCODING), None);
+        assert_eq!(response.headers().get(header::VARY), None);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
+    }
+
+    #[test]
+    fn sample_pictures_have_their_type_and_are_asked_after_again() {
+        let response = asked("samples/cat.jpg", header::ACCEPT_ENCODING, "br");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "image/jpeg");
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
+    }
+
+    #[test]
+    fn each_coding_of_a_file_has_its_own_tag() {
+        let tag = |accepted| asked("assets/page-1a2b.js", header::ACCEPT_ENCODING, accepted).headers()["etag"].clone();
+        assert!(tag("br") != tag("gzip") && tag("gzip") != tag(""));
+        let known: &'static str = Box::leak(tag("").to_str().unwrap().to_owned().into_boxed_str());
+        let again = asked("assets/page-1a2b.js", header::IF_NONE_MATCH, known);
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn the_page_is_told_its_own_digest() {
+        let index = file("<html><head><title>x</title></head><body></body></html>").unwrap();
+        let marked = marked(&index, "abcd");
+        let html = String::from_utf8(marked.content.into_owned()).unwrap();
+        assert!(html.contains("<title>x</title><meta name=\"manyeyes-page\" content=\"abcd\"></head>"), "{html}");
+        assert_ne!(marked.digest, index.digest);
     }
 }
