@@ -1,3 +1,15 @@
 /** One picture: its card, and the large view of it. */
 
-export const picture = {}
+import { lightbox } from './lightbox'
+
+export const picture = {
+  card: {
+    unsure: (label: string) => `Not sure: ${label}`,
+    select: (name: string) => `Select ${name}`,
+    retry: 'Try again',
+    retryOf: (name: string) => `Try again: ${name}`,
+    /** What a card is, for who cannot see it. `answer` is its label with the percentage, or its state. */
+    described: (name: string, answer: string) => `${name}: ${answer}`,
+  },
+  lightbox,
+}
