@@ -123,7 +123,7 @@ describe('the summary of a batch', () => {
   it('is said aloud once it is done', () => {
     const summary = mount(BatchSummary, { props: { counts: someCounts({ recognised: 3 }), throughput, pending: 0 } })
     expect(summary.find('[role=status]').text()).toBe('All 3 pictures recognised')
-    expect(summary.find('.achieved').text()).toBe('2.0 s · 10.0 images/s on average · 8.0 Mbit/s of image files')
+    expect(summary.find('.achieved').text()).toBe('2.0 s · 10.0 images/s on average · 8.0 Mbit/s')
   })
 
   it('does not call a batch recognised of which some failed', () => {

@@ -38,7 +38,8 @@ export const panel = {
     },
     /** What the batch has achieved from its first upload to its last answer. */
     achieved: ({ images_per_s, file_bits_per_s, elapsed_s }: Throughput) =>
-      `${shared.seconds(elapsed_s)} · ${shared.imageRate(images_per_s)} on average · ${shared.bitRate(file_bits_per_s)} of image files`,
+      `${shared.seconds(elapsed_s)} · ${shared.imageRate(images_per_s)} on average · ${shared.bitRate(file_bits_per_s)}`,
+    achievedExplained: 'From the first upload to the last answer; bits of image files, not of what the network carried',
   },
 
   throughput: {
@@ -70,7 +71,7 @@ export const panel = {
     title: 'Workers',
     none: 'None is connected.',
     name: 'Name',
-    inFlight: 'Now',
+    inFlight: 'In flight',
     inFlightExplained: 'Images that it has now and has not answered',
     rate: 'Images/s',
     rateExplained: 'Images a second, over the last ten seconds',

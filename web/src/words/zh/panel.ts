@@ -33,7 +33,8 @@ export const panel: typeof en = {
       return `${words[state]} ${shared.number(count)}`
     },
     achieved: ({ images_per_s, file_bits_per_s, elapsed_s }) =>
-      `用时 ${shared.seconds(elapsed_s)} · 平均 ${shared.imageRate(images_per_s)} · 图片数据 ${shared.bitRate(file_bits_per_s)}`,
+      `用时 ${shared.seconds(elapsed_s)} · 平均 ${shared.imageRate(images_per_s)} · ${shared.bitRate(file_bits_per_s)}`,
+    achievedExplained: '从第一次上传到最后一个结果；比特数按图片文件计算，不是网络实际传输量',
   },
 
   throughput: {
@@ -64,7 +65,7 @@ export const panel: typeof en = {
     title: '工作节点',
     none: '没有工作节点连接。',
     name: '名称',
-    inFlight: '在手',
+    inFlight: '处理中',
     inFlightExplained: '已分给它、尚未得到结果的图片',
     rate: '张/秒',
     rateExplained: '最近十秒内每秒识别的图片',
