@@ -25,6 +25,17 @@ export const shell = {
     title: 'No picture at hand?',
     send: 'Try it with these',
     one: (name: string) => `Try it with this picture: ${name}`,
+    names: {
+      airliner: 'airliner',
+      balloon: 'balloon',
+      daisy: 'daisy',
+      lighthouse: 'lighthouse',
+      sailboat: 'sailing boat',
+      'school-bus': 'school bus',
+      strawberry: 'strawberry',
+      'traffic-light': 'traffic light',
+      umbrella: 'umbrella',
+    },
     failed: 'The sample pictures could not be loaded.',
   },
 

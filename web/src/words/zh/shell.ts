@@ -20,6 +20,17 @@ export const shell: typeof en = {
     title: '手边没有图片？',
     send: '用这些试试',
     one: (name) => `用这张图片试试：${name}`,
+    names: {
+      airliner: '客机',
+      balloon: '热气球',
+      daisy: '雏菊',
+      lighthouse: '灯塔',
+      sailboat: '帆船',
+      'school-bus': '校车',
+      strawberry: '草莓',
+      'traffic-light': '红绿灯',
+      umbrella: '雨伞',
+    },
     failed: '无法加载示例图片。',
   },
 
