@@ -48,6 +48,13 @@ async function open(api: Api) {
 async function paste(...files: File[]) {
   window.dispatchEvent(Object.assign(new window.Event('paste'), { clipboardData: { files } }))
   await flushPromises()
+  await nextFrame()
+}
+
+/** What happens to many files is shown once a frame. */
+async function nextFrame() {
+  await new Promise((shown) => requestAnimationFrame(shown))
+  await flushPromises()
 }
 
 const cat = new File(['x'], 'cat.jpg')
@@ -80,10 +87,14 @@ it('the first pictures make one batch, which the address then names', async () =
 
 it('a file that has arrived has one card, whether its upload or its change is heard of first', async () => {
   const image = anImage({ id: '7', seq: 10 })
-  const page = await open(anApi({ upload: () => ({ images: Promise.resolve([image]), abort() {} }) }))
+  let arrive: (images: Image[]) => void = () => {}
+  const images = new Promise<Image[]>((resolve) => (arrive = resolve))
+  const page = await open(anApi({ upload: () => ({ images, abort() {} }) }))
   await paste(cat)
+  arrive([image])
   await FakeSocket.last?.say(snapshot([]))
   await FakeSocket.last?.say({ type: 'change', seq: 10, image, deleted: null })
+  await nextFrame()
   expect(page.findAll('.card')).toHaveLength(1)
   expect(page.find('.card').attributes('data-image')).toBe('7')
   expect(page.find('.card img').attributes('src')).toBe('blob:1')
