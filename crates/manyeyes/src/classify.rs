@@ -1,6 +1,5 @@
 //! `manyeyes classify`: files in, labels out, by a manager or in this process.
 
-mod files;
 mod local;
 mod output;
 mod remote;
@@ -11,7 +10,7 @@ use std::sync::mpsc;
 
 use manyeyes_manager::api::{ImageState, Label, Problem};
 
-use crate::cli;
+use crate::{cli, files};
 use output::Printer;
 
 /// Some file was not recognised. (1 is failure to run, 2 is wrong usage, as clap has it.)
@@ -28,12 +27,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn failed(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            state: ImageState::Failed,
-            labels: Vec::new(),
-            error: Some(Problem { code: code.to_owned(), message: message.into() }),
-        }
+    fn failed(problem: Problem) -> Self {
+        Self { state: ImageState::Failed, labels: Vec::new(), error: Some(problem) }
     }
 }
 
@@ -55,7 +50,7 @@ pub(crate) fn run(args: cli::Classify) -> anyhow::Result<ExitCode> {
                 scope.spawn(move || remote::classify(&server, files, &outcomes))
             }
             None => {
-                let model = crate::model::find_and_tell(args.model.model.as_deref())?;
+                let model = crate::model::find_or_builtin(args.model.model.as_deref())?;
                 let engine = args.model.engine;
                 let top = args.top as usize;
                 scope.spawn(move || local::classify(&model, engine, top, files, &outcomes))

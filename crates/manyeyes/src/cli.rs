@@ -1,5 +1,6 @@
 //! The command line, as data. The doc comments are the help texts.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -130,6 +131,9 @@ pub(crate) struct Worker {
     pub(crate) token: Option<String>,
     #[command(flatten)]
     pub(crate) experiment: ExperimentFlags,
+    /// What to say of the model: a parent has found it, and has told the person who started it.
+    #[arg(long, hide = true)]
+    pub(crate) model_notice: Option<String>,
     /// End when standard input ends: when the parent process is gone.
     #[arg(long, hide = true)]
     pub(crate) end_with_stdin: bool,
@@ -170,8 +174,11 @@ pub(crate) enum FailMode {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelChoice {
     /// A model's name from `manyeyes model list`, or an ONNX file. [default: googlenet]
+    ///
+    /// Where the default one is not on this machine and cannot be fetched, the built-in model serves, which tells ten classes
+    /// apart; but for a worker, which takes that one only if told to: `--model builtin`.
     #[arg(long, value_name = "NAME|PATH")]
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<OsString>,
     /// What runs the model: `onnxruntime`, `rten` (the built-in pure-Rust engine), or `auto`: ONNX Runtime where its library is
     /// found, else rten.
     #[arg(long, env = "MANYEYES_ENGINE", default_value = "auto", value_parser = engine_parser())]
@@ -227,9 +234,28 @@ pub(crate) enum Model {
     },
     /// Check that a model's file is whole, loads, and has the shapes that it should.
     Verify {
-        /// A name from `manyeyes model list`, or an ONNX file. [default: googlenet]
-        model: Option<String>,
+        /// A name from `manyeyes model list`, or an ONNX file. [default: googlenet, else builtin]
+        model: Option<OsString>,
     },
+    /// Measure how often a model is right, on pictures whose classes are known.
+    ///
+    /// FOLDER holds a folder for each class, called as the model calls it or by its WordNet id, with the pictures of that class.
+    /// Printed are how many had their class first and how many among the first five, the speed, and what was taken for what.
+    ///
+    /// Example: `manyeyes model accuracy cifar10/test --model builtin`
+    Accuracy(Accuracy),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Accuracy {
+    /// The folder of the classes' folders.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) model: ModelChoice,
 }
 
 /// `$XDG_DATA_HOME/manyeyes`, or where that would be.

@@ -4,6 +4,8 @@
 
 mod classify;
 mod cli;
+mod every_core;
+mod files;
 mod manager;
 mod model;
 mod thumbnailer;

@@ -1,34 +1,74 @@
 //! `manyeyes model`, and the model that the other commands use.
 
+mod accuracy;
+
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use manyeyes_vision::{
-    EngineChoice, Lookup, Model, PullEvent, PullSettings, Recogniser, catalogue, manifest, pull as pull_model,
+    EngineChoice, Lookup, Model, ModelError, PullEvent, PullSettings, Recogniser, Source, catalogue, manifest,
+    pull as pull_model,
 };
 
 use crate::cli;
+
+/// How long a download that nobody asked for may take to begin, where the built-in model serves instead: with it a page is
+/// there within 15 s, whatever the network does. `manyeyes model pull` is patient.
+const WITH_FALLBACK: Duration = Duration::from_secs(6);
+
+/// The same where nothing serves instead: longer than a slow network needs, and not so long that it looks like a hang.
+const WITHOUT_FALLBACK: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(command: cli::Model) -> anyhow::Result<()> {
     match command {
         cli::Model::List => list(),
         cli::Model::Pull { name, if_missing } => pull(&name, if_missing),
         cli::Model::Verify { model } => verify(model),
+        cli::Model::Accuracy(arguments) => accuracy::run(&arguments),
     }
 }
 
 /// The model of a name or a path, or the default one. One that is not on this machine is downloaded, if it is published.
-pub(crate) fn find(named: Option<&str>) -> anyhow::Result<Model> {
-    let lookup = Lookup::from_environment(named.map(str::to_owned));
-    let settings = PullSettings::from_environment();
-    let mut progress = Progress::default();
-    Ok(Model::find_or_pull(&lookup, &settings, &mut |event| progress.show(event))?)
+/// What a person should know of it is said.
+pub(crate) fn find(named: Option<&OsStr>) -> anyhow::Result<Model> {
+    let lookup = Lookup::from_environment(named.map(OsStr::to_owned));
+    told(find_or_pull(&lookup, WITHOUT_FALLBACK))
 }
 
-/// As [`find`], and says what a person should know of the model.
-pub(crate) fn find_and_tell(named: Option<&str>) -> anyhow::Result<Model> {
-    let model = find(named)?;
+/// As [`find`]; where the default model cannot be had, soon, it is the built-in one.
+pub(crate) fn find_or_builtin(named: Option<&OsStr>) -> anyhow::Result<Model> {
+    let lookup = Lookup::from_environment(named.map(OsStr::to_owned));
+    told(find_or_pull(&lookup, WITH_FALLBACK).or_else(|error| Model::in_place_of_default(&lookup, error)))
+}
+
+/// What a parent process has found with [`find_or_builtin`], and has told. Nothing is downloaded.
+pub(crate) fn found_by_parent(named: Option<&OsStr>, notice: &str) -> anyhow::Result<Model> {
+    let mut model = Model::find(&Lookup::from_environment(named.map(OsStr::to_owned)))?;
+    model.notice = (!notice.is_empty()).then(|| notice.to_owned());
+    Ok(model)
+}
+
+/// The options by which a child process gets this very model with [`found_by_parent`].
+pub(crate) fn options_for_child(model: &Model) -> [OsString; 2] {
+    let mut named = OsString::from("--model=");
+    match model.source() {
+        Source::File(path) => named.push(path),
+        Source::Builtin => named.push(&model.name),
+    }
+    [named, OsString::from(format!("--model-notice={}", model.notice.as_deref().unwrap_or_default()))]
+}
+
+fn find_or_pull(lookup: &Lookup, begin: Duration) -> Result<Model, ModelError> {
+    let settings = PullSettings { begin: Some(begin), ..PullSettings::from_environment() };
+    let mut progress = Progress::default();
+    Model::find_or_pull(lookup, &settings, &mut |event| progress.show(event))
+}
+
+fn told(found: Result<Model, ModelError>) -> anyhow::Result<Model> {
+    let model = found?;
     if let Some(notice) = &model.notice {
         tracing::warn!("{notice}");
     }
@@ -40,9 +80,10 @@ fn list() -> anyhow::Result<()> {
     for row in catalogue(&Lookup::from_environment(None)) {
         let entry = row.entry;
         let found = match row.found {
-            Ok((path, true)) => path.display().to_string(),
-            Ok((path, false)) => format!("{} (unverified: not the published file)", path.display()),
-            Err(manyeyes_vision::ModelError::NotFound { .. }) => "not on this machine".to_owned(),
+            Ok((Source::Builtin, _)) => "part of this program; it serves where googlenet cannot be had".to_owned(),
+            Ok((Source::File(path), true)) => path.display().to_string(),
+            Ok((Source::File(path), false)) => format!("{} (unverified: not the published file)", path.display()),
+            Err(ModelError::NotFound { .. }) => "not on this machine".to_owned(),
             Err(error) => format!("{:#}", anyhow::Error::from(error)),
         };
         writeln!(out, "{}\n  {}\n  licence: {}\n  {found}", entry.name, entry.title, entry.licence)?;
@@ -51,9 +92,14 @@ fn list() -> anyhow::Result<()> {
 }
 
 fn pull(name: &str, if_missing: bool) -> anyhow::Result<()> {
-    let lookup = Lookup::from_environment(Some(name.to_owned()));
-    if if_missing && Model::find(&lookup).is_ok() {
-        return Ok(());
+    let lookup = Lookup::from_environment(Some(name.into()));
+    match Model::find(&lookup) {
+        Ok(model) if *model.source() == Source::Builtin => {
+            tracing::info!("{name} is part of this program");
+            return Ok(());
+        }
+        Ok(_) if if_missing => return Ok(()),
+        _ => {}
     }
     let Some(entry) = manifest().iter().find(|entry| entry.name == name) else {
         let known: Vec<_> = manifest().iter().map(|entry| entry.name.as_str()).collect();
@@ -66,20 +112,25 @@ fn pull(name: &str, if_missing: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Finds the model, loads it, and has it look at a small picture.
-fn verify(named: Option<String>) -> anyhow::Result<()> {
-    let model = Model::find(&Lookup::from_environment(named))?;
-    let path = model.path().display();
+/// Finds the model that would be used, without a download, loads it, and has it look at a small picture.
+fn verify(named: Option<OsString>) -> anyhow::Result<()> {
+    let lookup = Lookup::from_environment(named);
+    let model = told(Model::find(&lookup).or_else(|error| Model::in_place_of_default(&lookup, error)))?;
+    let source = model.source();
     let recogniser =
-        Recogniser::load(&model, EngineChoice::Auto, 1).with_context(|| format!("failed to load {path}"))?;
-    let digest: String = model.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Recogniser::load(&model, EngineChoice::Auto, 1).with_context(|| format!("failed to load {source}"))?;
     let state = if model.verified { "verified" } else { "unverified: not a published file" };
     if let Some(notice) = recogniser.notice() {
         tracing::warn!("{notice}");
     }
-    let engine = recogniser.engine();
-    writeln!(io::stdout(), "{}\n  {path}\n  sha256 {digest} ({state})\n  loads in {engine}", model.name)?;
+    let (digest, engine) = (digest_of(&model), recogniser.engine());
+    writeln!(io::stdout(), "{}\n  {source}\n  sha256 {digest} ({state})\n  loads in {engine}", model.name)?;
     Ok(())
+}
+
+/// In hexadecimal.
+fn digest_of(model: &Model) -> String {
+    model.digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Shows a download on standard error: a bar on a terminal, lines elsewhere.

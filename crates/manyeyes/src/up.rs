@@ -1,5 +1,6 @@
 //! `manyeyes up`: a manager in this process, and workers as its children.
 
+use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,17 +24,17 @@ const WELL_AFTER: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: cli::Up) -> anyhow::Result<()> {
     // Found here so that a person hears of a missing or a broken model at once, and a download happens once.
-    let model = model::find_and_tell(arguments.model.model.as_deref())?;
+    let model = model::find_or_builtin(arguments.model.model.as_deref())?;
     let mut settings = manager::settings(&arguments.serve, arguments.worker_listen)?;
     settings.model = Some(model.digest);
-    drop(model);
+    let model = model::options_for_child(&model);
     manager::runtime()?.block_on(async {
         let mut asked_to_end = manager::Ending::watch()?;
         let manager = manyeyes_manager::start(settings).await?;
         let ending = CancellationToken::new();
         let workers = TaskTracker::new();
         for number in 1..=arguments.workers {
-            let worker = WorkerProcess::new(number, &arguments, &manager)?;
+            let worker = WorkerProcess::new(number, &arguments, &manager, &model)?;
             workers.spawn(worker.keep_running(ending.clone()));
         }
         workers.close();
@@ -50,18 +51,18 @@ pub(crate) fn run(arguments: cli::Up) -> anyhow::Result<()> {
 struct WorkerProcess {
     name: String,
     program: std::path::PathBuf,
-    arguments: Vec<String>,
+    arguments: Vec<OsString>,
     token: Option<String>,
 }
 
 impl WorkerProcess {
-    fn new(number: u32, up: &cli::Up, manager: &Manager) -> anyhow::Result<Self> {
+    fn new(number: u32, up: &cli::Up, manager: &Manager, model: &[OsString]) -> anyhow::Result<Self> {
         let name = format!("worker-{number}");
-        let mut arguments = ["worker", "--end-with-stdin", "--name", &name, "--manager"].map(str::to_owned).to_vec();
-        arguments.push(reachable(manager.worker_addr()).to_string());
-        arguments.extend(["--slots".to_owned(), slots_each(up.workers).to_string()]);
-        arguments.extend(["--engine".to_owned(), up.model.engine_name().to_owned()]);
-        arguments.extend(up.model.model.iter().flat_map(|model| ["--model".to_owned(), model.clone()]));
+        let (address, slots) = (reachable(manager.worker_addr()).to_string(), slots_each(up.workers).to_string());
+        let options = ["worker", "--end-with-stdin", "--name", &name, "--manager", &address, "--slots", &slots];
+        let mut arguments = options.map(OsString::from).to_vec();
+        arguments.extend(["--engine", up.model.engine_name()].map(OsString::from));
+        arguments.extend_from_slice(model);
         let program = std::env::current_exe().context("failed to find this program's own file")?;
         Ok(Self { name, program, arguments, token: manager.token().map(str::to_owned) })
     }

@@ -9,6 +9,11 @@ use tracing::Instrument;
 
 use crate::{cli, manager, model};
 
+/// The workers of a manager hold one model, the first one's: one machine that makes do with ten classes would turn away
+/// all those that have GoogLeNet.
+const NO_FALLBACK: &str = "failed to find a model for this worker; with --model builtin it makes do with ten classes, \
+                           as then must every worker of its manager";
+
 pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<()> {
     if arguments.end_with_stdin {
         manyeyes_worker::end_with_parent().context("failed to watch the parent process")?;
@@ -16,9 +21,13 @@ pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<()> {
     let work = match arguments.experiment.fixed_service_ms {
         Some(milliseconds) => Work::fixed(Duration::from_millis(milliseconds)),
         None => {
-            let named = arguments.model.model.as_deref();
-            // A parent that starts several workers has told it once.
-            let model = if arguments.end_with_stdin { model::find(named) } else { model::find_and_tell(named) }?;
+            let model = match &arguments.model_notice {
+                Some(notice) => model::found_by_parent(arguments.model.model.as_deref(), notice)?,
+                None => match arguments.model.model.as_deref() {
+                    None => model::find(None).context(NO_FALLBACK)?,
+                    named => model::find(named)?,
+                },
+            };
             Work::vision(model, arguments.model.engine, arguments.threads as usize)
         }
     };

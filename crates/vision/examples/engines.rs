@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("name image files".into());
     }
     let began = Instant::now();
-    let model = Model::find(&Lookup::from_environment(std::env::var("MANYEYES_MODEL").ok()))?;
+    let model = Model::find(&Lookup::from_environment(std::env::var_os("MANYEYES_MODEL")))?;
     println!("{}: found, read and digested in {} ms; {}", model.name, began.elapsed().as_millis(), memory());
 
     let mut engines = Vec::new();

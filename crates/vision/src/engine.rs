@@ -6,12 +6,11 @@
 mod onnx_runtime;
 mod rten;
 
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::model::ModelError;
+use crate::model::{ModelError, Source};
 use crate::onnx::Interface;
 
 /// Which runtime to use.
@@ -54,36 +53,36 @@ pub enum EngineError {
         /// Where it was looked for, or why it does not load.
         reason: String,
     },
-    /// The model's file could not be read once more.
+    /// The model could not be read once more.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The runtime refuses the network.
-    #[error("{engine} cannot load {}: {reason}", path.display())]
+    #[error("{engine} cannot load {model}: {reason}")]
     Refused {
         /// The runtime.
         engine: String,
-        /// The model's file.
-        path: PathBuf,
+        /// The model.
+        model: Source,
         /// In the runtime's words.
         reason: String,
     },
     /// The network ran, but its answer is not one number a class.
-    #[error("{} gives {outputs} numbers for {labels} classes", path.display())]
+    #[error("{model} gives {outputs} numbers for {labels} classes")]
     OutputWidth {
-        /// The model's file.
-        path: PathBuf,
+        /// The model.
+        model: Source,
         /// How many numbers one image gives.
         outputs: usize,
         /// How many labels there are.
         labels: usize,
     },
     /// The first run, of an empty picture, failed.
-    #[error("{engine} failed to run {}: {reason}", path.display())]
+    #[error("{engine} failed to run {model}: {reason}")]
     FirstRun {
         /// The runtime.
         engine: String,
-        /// The model's file.
-        path: PathBuf,
+        /// The model.
+        model: Source,
         /// In the runtime's words.
         reason: String,
     },
@@ -105,8 +104,8 @@ pub(crate) struct Opened {
 
 /// What a session is made of.
 pub(crate) struct Network<'a> {
-    /// The file, for messages.
-    pub(crate) path: &'a std::path::Path,
+    /// Where it is from, for messages.
+    pub(crate) source: &'a Source,
     /// The ONNX bytes as they are to run.
     pub(crate) onnx: Vec<u8>,
     pub(crate) interface: &'a Interface,
@@ -118,7 +117,7 @@ pub(crate) struct Network<'a> {
 pub(crate) fn open(choice: EngineChoice, network: Network<'_>, threads: usize) -> Result<Opened, EngineError> {
     let refused = |engine: &str, reason| EngineError::Refused {
         engine: engine.to_owned(),
-        path: network.path.to_owned(),
+        model: network.source.clone(),
         reason,
     };
     let notice = match (choice, onnx_runtime::library) {
@@ -135,10 +134,10 @@ pub(crate) fn open(choice: EngineChoice, network: Network<'_>, threads: usize) -
             Err(reason) => Some(format!("using rten, the slower engine: {reason}")),
         },
     };
-    let path = network.path;
+    let source = network.source;
     let engine = rten::Session::open(network, threads).map_err(|reason| EngineError::Refused {
         engine: rten::NAME.to_owned(),
-        path: path.to_owned(),
+        model: source.clone(),
         reason,
     })?;
     Ok(Opened { engine: Box::new(engine), notice })

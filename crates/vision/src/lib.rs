@@ -4,6 +4,7 @@
 //! [`Recogniser`] is one loaded session of it, used by one thread; a [`Recognition`] is what it saw in one file.
 //! Nothing here knows of sockets between manager and worker, queues or pages.
 
+mod builtin;
 mod engine;
 mod labels;
 mod manifest;
@@ -17,6 +18,6 @@ pub use engine::{EngineChoice, EngineError};
 pub use labels::Labels;
 pub use manifest::{ChannelOrder, Download, Entry, Input, OutputKind, Resize, manifest};
 pub use manyeyes_picture::PictureError;
-pub use model::{CatalogueRow, Lookup, Model, ModelError, Place, catalogue};
-pub use pull::{PullError, PullEvent, PullSettings, pull};
+pub use model::{CatalogueRow, Lookup, Model, ModelError, Place, Source, catalogue};
+pub use pull::{PullError, PullEvent, PullFailure, PullSettings, pull};
 pub use recogniser::{Label, RecogniseError, Recogniser, Recognition};

@@ -2,10 +2,12 @@
 //! own may carry a *sidecar*, a `NAME.toml` beside `NAME.onnx` with the same `[input]`, `output` and a label file.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use manyeyes_picture::Fit;
 use serde::Deserialize;
+
+use crate::labels::Labels;
 
 /// The largest input side that is accepted: beyond it, a typing error is likelier than a network.
 const INPUT_SIDE_MAX: u32 = 1024;
@@ -39,15 +41,23 @@ pub struct Entry {
     pub title: String,
     /// The licence of the weights, as their publisher states it.
     pub licence: String,
-    /// Where the file comes from; `None`: it is only ever the user's own.
+    /// Where the file comes from; `None`: it is only ever the user's own, or part of the program.
     pub download: Option<Download>,
     /// How its input is made.
     pub input: Input,
     /// What its output means.
     pub output: OutputKind,
+    /// Its classes, in the order of the output; `None`: ImageNet's 1000.
+    pub classes: Option<Vec<String>>,
 }
 
 impl Entry {
+    /// Its classes, in the order of its output.
+    #[must_use]
+    pub fn labels(&self) -> Arc<Labels> {
+        self.classes.as_ref().map_or_else(Labels::imagenet, |names| Labels::of(names.clone()))
+    }
+
     /// The file names under which a folder may hold it: the plain one, then the publisher's.
     pub(crate) fn file_names(&self) -> Vec<String> {
         let mut names = vec![format!("{}.onnx", self.name)];

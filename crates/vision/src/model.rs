@@ -5,18 +5,24 @@
 //! 2. `--model NAME`, or the default `googlenet`: the folders in `MANYEYES_MODELS`, under `NAME.onnx` or the
 //!    publisher's file name.
 //! 3. The user's cache, which [`pull()`] fills. Only the published digest counts there.
+//! 4. A download into that cache ([`Model::find_or_pull`]).
+//! 5. In place of the default model only: the built-in one ([`Model::in_place_of_default`]).
 //!
 //! How the input is made follows the file, without guessing: a sidecar `NAME.toml` beside it; else its digest, if it is
 //! a published one; else its name, if the manifest has it. A file of which none holds is refused with what to write.
 
 mod error;
 
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 pub use self::error::{ModelError, Place};
+use crate::builtin;
 use crate::labels::Labels;
 use crate::manifest::{Entry, Input, OutputKind, Sidecar, manifest};
 use crate::onnx::{self, Interface};
@@ -25,11 +31,14 @@ use crate::pull::{PullEvent, PullSettings, pull};
 /// The largest model file that is read: protobuf's own limit is 2 GiB, and a session needs several times the file.
 const MODEL_BYTES_MAX: u64 = 1 << 30;
 
+/// What is wrong with a file in the cache that has another digest.
+const DAMAGED: &str = "damaged: not the published digest";
+
 /// Where a model is looked for.
 #[derive(Clone, Debug, Default)]
 pub struct Lookup {
     /// `--model`: a name or a path. `None`: the default model.
-    pub named: Option<String>,
+    pub named: Option<OsString>,
     /// `MANYEYES_MODELS`: folders of the user's own files.
     pub folders: Vec<PathBuf>,
     /// The folder that downloads go to; `None` where the user has no home.
@@ -39,10 +48,28 @@ pub struct Lookup {
 impl Lookup {
     /// With the folders of `MANYEYES_MODELS` (separated as in `PATH`) and the user's cache.
     #[must_use]
-    pub fn from_environment(named: Option<String>) -> Self {
+    pub fn from_environment(named: Option<OsString>) -> Self {
         let folders = std::env::var_os("MANYEYES_MODELS").unwrap_or_default();
         let folders = std::env::split_paths(&folders).filter(|folder| !folder.as_os_str().is_empty()).collect();
         Self { named, folders, cache: user_cache().map(|cache| cache.join("models")) }
+    }
+}
+
+/// Where a model's bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In this file.
+    File(PathBuf),
+    /// In this program.
+    Builtin,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Builtin => f.write_str("the built-in model"),
+        }
     }
 }
 
@@ -51,13 +78,13 @@ impl Lookup {
 pub struct Model {
     /// The manifest's name, or the file's without its extension.
     pub name: String,
-    /// SHA-256 of the file.
+    /// SHA-256 of its bytes.
     pub digest: [u8; 32],
-    /// Whether that is the digest of a published file, used as the manifest says.
+    /// Whether that is the digest of a published file, or of the built-in model, used as the manifest says.
     pub verified: bool,
     /// What the user should know of it. Everyone who sees the page may read it, so it names no folder.
     pub notice: Option<String>,
-    path: PathBuf,
+    source: Source,
     interface: Interface,
     input: Input,
     output: OutputKind,
@@ -65,7 +92,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Finds a model and reads it.
+    /// Finds a model on this machine and reads it.
     ///
     /// # Errors
     /// [`ModelError::NotFound`] names every place that was looked in; the others name the file and what is wrong with
@@ -73,7 +100,9 @@ impl Model {
     pub fn find(lookup: &Lookup) -> Result<Self, ModelError> {
         match lookup.named.as_deref() {
             Some(named) if is_path(named) => Self::open(Path::new(named)),
-            named => Self::find_by_name(named.unwrap_or(&manifest()[0].name), lookup),
+            Some(named) if named == builtin::NAME => Ok(Self::builtin(builtin::notice_as_chosen())),
+            Some(named) => Self::find_by_name(&named.to_string_lossy(), lookup),
+            None => Self::find_by_name(&manifest()[0].name, lookup),
         }
     }
 
@@ -97,10 +126,21 @@ impl Model {
         Self::open(&path)
     }
 
-    /// The file.
+    /// The built-in model, where the default one was looked for and could not be had. Its notice says why.
+    ///
+    /// # Errors
+    /// The error itself: another model was asked for, or the default one is there and is broken.
+    pub fn in_place_of_default(lookup: &Lookup, error: ModelError) -> Result<Self, ModelError> {
+        match error.absence() {
+            Some(reason) if lookup.named.is_none() => Ok(Self::builtin(builtin::notice_in_place(&reason))),
+            _ => Err(error),
+        }
+    }
+
+    /// Where its bytes are.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// How its input is made.
@@ -119,14 +159,18 @@ impl Model {
         self.output
     }
 
-    /// The file's bytes, read anew: a session keeps what it needs, and holding them here would double a worker's
-    /// memory.
-    pub(crate) fn onnx(&self) -> Result<Vec<u8>, ModelError> {
-        let onnx = read(&self.path)?;
+    /// The ONNX bytes. A file's are read anew: a session keeps what it needs, and holding them here would double a
+    /// worker's memory.
+    pub(crate) fn onnx(&self) -> Result<Cow<'static, [u8]>, ModelError> {
+        let path = match &self.source {
+            Source::Builtin => return Ok(Cow::Borrowed(builtin::ONNX)),
+            Source::File(path) => path,
+        };
+        let onnx = read(path)?;
         if digest_of(&onnx) != self.digest {
-            return Err(ModelError::Changed { path: self.path.clone() });
+            return Err(ModelError::Changed { path: path.clone() });
         }
-        Ok(onnx)
+        Ok(Cow::Owned(onnx))
     }
 
     pub(crate) fn interface(&self) -> &Interface {
@@ -149,7 +193,7 @@ impl Model {
             if there && digest_of(&read(&path)?) == download.sha256 {
                 return Self::open(&path);
             }
-            places.push(Place { path, why: if there { "damaged: not the published digest" } else { "not there" } });
+            places.push(Place { path, why: if there { DAMAGED } else { "not there" } });
         }
         Err(ModelError::NotFound { name: name.to_owned(), places })
     }
@@ -162,8 +206,24 @@ impl Model {
             .map_err(|error| ModelError::NotAModel { path: path.to_owned(), why: error.to_string() })?;
         let Recipe { name, input, output, labels, verified, notice } = recipe(path, &digest)?;
         check(&interface, &input, &labels).map_err(|why| ModelError::WrongShape { path: path.to_owned(), why })?;
-        let path = path.to_owned();
-        Ok(Self { name, digest, verified, notice, path, interface, input, output, labels })
+        let source = Source::File(path.to_owned());
+        Ok(Self { name, digest, verified, notice, source, interface, input, output, labels })
+    }
+
+    /// The built-in model, with what is to be said of its use.
+    fn builtin(notice: String) -> Self {
+        let entry = builtin::entry();
+        Self {
+            name: entry.name.clone(),
+            digest: builtin::digest(),
+            verified: true,
+            notice: Some(notice),
+            source: Source::Builtin,
+            interface: onnx::interface(builtin::ONNX).expect("the built-in model is a network"),
+            input: entry.input.clone(),
+            output: entry.output,
+            labels: entry.labels(),
+        }
     }
 }
 
@@ -172,8 +232,8 @@ impl Model {
 pub struct CatalogueRow {
     /// What the manifest says.
     pub entry: &'static Entry,
-    /// The file that would be used and whether its digest is the published one, or why there is none.
-    pub found: Result<(PathBuf, bool), ModelError>,
+    /// What would be used and whether its digest is the published one, or why there is none.
+    pub found: Result<(Source, bool), ModelError>,
 }
 
 /// The manifest's models in its order, the default first, with the files that [`Model::find`] would use. Digests are
@@ -181,8 +241,8 @@ pub struct CatalogueRow {
 #[must_use]
 pub fn catalogue(lookup: &Lookup) -> Vec<CatalogueRow> {
     let row = |entry: &'static Entry| {
-        let lookup = Lookup { named: Some(entry.name.clone()), ..lookup.clone() };
-        let found = Model::find(&lookup).map(|model| (model.path, model.verified));
+        let lookup = Lookup { named: Some(OsString::from(&entry.name)), ..lookup.clone() };
+        let found = Model::find(&lookup).map(|model| (model.source, model.verified));
         CatalogueRow { entry, found }
     };
     manifest().iter().map(row).collect()
@@ -211,8 +271,11 @@ fn recipe(path: &Path, digest: &[u8; 32]) -> Result<Recipe, ModelError> {
     if sidecar.is_file() {
         return recipe_of_sidecar(stem, &sidecar);
     }
-    let published = |entry: &&Entry| entry.download.as_ref().is_some_and(|download| download.sha256 == *digest);
-    let named = |entry: &&Entry| entry.file_names().contains(&format!("{stem}.onnx"));
+    let published = |entry: &&Entry| match &entry.download {
+        Some(download) => download.sha256 == *digest,
+        None => entry.name == builtin::NAME && *digest == builtin::digest(),
+    };
+    let named = |entry: &&Entry| entry.name != builtin::NAME && entry.file_names().contains(&format!("{stem}.onnx"));
     let (entry, verified) = match manifest().iter().find(published) {
         Some(entry) => (entry, true),
         None => match manifest().iter().find(named) {
@@ -226,7 +289,7 @@ fn recipe(path: &Path, digest: &[u8; 32]) -> Result<Recipe, ModelError> {
         format!("{} is not a published file (unverified); used as {} by its name", file_name(path), entry.name)
     });
     let (input, output) = (entry.input.clone(), entry.output);
-    Ok(Recipe { name: entry.name.clone(), input, output, labels: Labels::imagenet(), verified, notice })
+    Ok(Recipe { name: entry.name.clone(), input, output, labels: entry.labels(), verified, notice })
 }
 
 fn recipe_of_sidecar(name: String, path: &Path) -> Result<Recipe, ModelError> {
@@ -245,7 +308,7 @@ fn recipe_of_sidecar(name: String, path: &Path) -> Result<Recipe, ModelError> {
     Ok(Recipe { name, input: sidecar.input, output: sidecar.output, labels, verified: false, notice })
 }
 
-fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
+fn file_name(path: &Path) -> Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
@@ -273,8 +336,9 @@ fn entry_named(name: &str) -> Option<&'static Entry> {
     manifest().iter().find(|entry| entry.name == name)
 }
 
-fn is_path(named: &str) -> bool {
-    named.contains(std::path::MAIN_SEPARATOR) || named.ends_with(".onnx")
+fn is_path(named: &OsStr) -> bool {
+    let bytes = named.as_encoded_bytes();
+    bytes.contains(&b'/') || bytes.ends_with(b".onnx")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModelError> {

@@ -7,17 +7,23 @@
 
 mod error;
 mod fetch;
+mod patience;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-pub use self::error::PullError;
 use self::error::SourceError;
+pub use self::error::{PullError, PullFailure};
+use self::patience::Patience;
 use crate::manifest::{Download, Entry};
 use crate::model::user_cache;
+
+/// How often a process that will not wait long looks whether it is its turn.
+const TURN_LOOKED_FOR_EVERY: Duration = Duration::from_millis(50);
 
 /// Settings of a download. Default: nothing is known of this machine; see [`PullSettings::from_environment`].
 #[derive(Clone, Debug)]
@@ -28,10 +34,14 @@ pub struct PullSettings {
     pub cache: Option<PathBuf>,
     /// How long a connection may take.
     pub connect: Duration,
-    /// How long a source may take to begin its answer.
+    /// How long a source may be silent, before its answer and within it.
     pub answer: Duration,
     /// How long one source may take for the whole file.
     pub whole: Duration,
+    /// How long it may take, over all sources, until one of them begins its answer; whatever goes wrong: a name that
+    /// nobody resolves, packets that are dropped, a server that is silent, another process that is fetching the same.
+    /// `None`: as long as the other limits allow.
+    pub begin: Option<Duration>,
 }
 
 impl Default for PullSettings {
@@ -39,7 +49,7 @@ impl Default for PullSettings {
         // A source that is not reached at once is not worth waiting for while others are there; a slow line (28 MB in
         // half an hour is 16 kB/s) is.
         let (connect, answer, whole) = (Duration::from_secs(10), Duration::from_secs(30), Duration::from_secs(30 * 60));
-        Self { mirror: None, cache: None, connect, answer, whole }
+        Self { mirror: None, cache: None, connect, answer, whole, begin: None }
     }
 }
 
@@ -93,27 +103,54 @@ pub fn pull(
     let target = cache.join(&download.file);
     // Held until this function returns.
     let lock = File::create(cache.join(format!("{}.lock", download.file))).map_err(unwritable)?;
-    lock.lock().map_err(unwritable)?;
+    let mut patience = Patience::new(settings.begin);
+    take_turn(&lock, &mut patience, &unwritable)?;
     if is_whole(&target, download).map_err(unwritable)? {
         return Ok(target);
     }
     let part = cache.join(format!("{}.part", download.file));
     let mut failures = Vec::new();
-    for source in sources(download, settings.mirror.as_deref()) {
+    let sources = sources(download, settings.mirror.as_deref());
+    let count = sources.len();
+    for (position, source) in sources.into_iter().enumerate() {
         report(PullEvent::Trying { source: &source });
-        match from_source(&source, download, &part, settings, report) {
+        patience.share_among(count - position);
+        match from_source(&source, download, &part, settings, &mut patience, report) {
             Ok(()) => {
                 std::fs::rename(&part, &target).map_err(unwritable)?;
                 return Ok(target);
             }
             Err(SourceError::File(error)) => return Err(unwritable(error)),
-            Err(SourceError::Source(reason)) => {
+            Err(SourceError::Source { reached, reason }) => {
                 report(PullEvent::Failed { source: &source, reason: &reason });
-                failures.push((source, reason));
+                failures.push(PullFailure { source, reached, reason });
             }
         }
     }
     Err(PullError::AllSources { failures })
+}
+
+/// Waits until no other process is fetching the file.
+fn take_turn(
+    lock: &File,
+    patience: &mut Patience,
+    unwritable: &impl Fn(std::io::Error) -> PullError,
+) -> Result<(), PullError> {
+    let Some(mut left) = patience.left() else {
+        return lock.lock().map_err(unwritable);
+    };
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+            Err(TryLockError::WouldBlock) if left.is_zero() => return Err(PullError::Busy),
+            Err(TryLockError::WouldBlock) => thread::sleep(TURN_LOOKED_FOR_EVERY),
+        }
+        left = patience.left().unwrap_or_default().saturating_sub(began.elapsed());
+    }
+    patience.spend(began.elapsed());
+    Ok(())
 }
 
 /// Where a file is asked for, the user's mirror first.
@@ -129,21 +166,22 @@ fn from_source(
     download: &Download,
     part: &Path,
     settings: &PullSettings,
+    patience: &mut Patience,
     report: &mut dyn FnMut(PullEvent<'_>),
 ) -> Result<(), SourceError> {
-    let resumed = fetch::fetch(source, download.bytes, part, settings, report)?;
+    let resumed = fetch::fetch(source, download.bytes, part, settings, patience, report)?;
     if is_whole(part, download)? {
         return Ok(());
     }
     std::fs::remove_file(part)?;
     if resumed {
-        fetch::fetch(source, download.bytes, part, settings, report)?;
+        fetch::fetch(source, download.bytes, part, settings, patience, report)?;
         if is_whole(part, download)? {
             return Ok(());
         }
         std::fs::remove_file(part)?;
     }
-    Err(SourceError::Source("its file is another one: the digest differs".to_owned()))
+    Err(SourceError::useless("its file is another one: the digest differs"))
 }
 
 /// Whether a file has the published length and digest. One that is not there has not.

@@ -70,10 +70,10 @@ impl Recogniser {
         let crop = model.input().crop as usize;
         let onnx = onnx::rewrite_lrn(&model.onnx()?).map_err(|error| EngineError::Refused {
             engine: "the rewrite of LRN".to_owned(),
-            path: model.path().to_owned(),
+            model: model.source().clone(),
             reason: error.to_string(),
         })?;
-        let network = Network { path: model.path(), onnx, interface: model.interface(), crop };
+        let network = Network { source: model.source(), onnx, interface: model.interface(), crop };
         let Opened { engine, notice } = engine::open(choice, network, threads.max(1))?;
         let mut recogniser = Self {
             engine,
@@ -135,14 +135,14 @@ impl Recogniser {
     }
 
     fn first_run(&mut self, model: &Model) -> Result<(), EngineError> {
-        let path = model.path().to_owned();
         let values = self.engine.run(&self.tensor).map_err(|reason| EngineError::FirstRun {
             engine: self.engine.name().to_owned(),
-            path: path.clone(),
+            model: model.source().clone(),
             reason,
         })?;
         if values.len() != self.labels.len() {
-            return Err(EngineError::OutputWidth { path, outputs: values.len(), labels: self.labels.len() });
+            let (outputs, labels) = (values.len(), self.labels.len());
+            return Err(EngineError::OutputWidth { model: model.source().clone(), outputs, labels });
         }
         Ok(())
     }

@@ -1,18 +1,14 @@
-//! Recognises files in this process: a recogniser on each core, no manager.
+//! Recognises files in this process, on every core, without a manager.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::thread;
 
-use anyhow::Context;
 use manyeyes_manager::api::{ImageState, Label};
-use manyeyes_vision::{EngineChoice, Model, RecogniseError, Recogniser};
+use manyeyes_vision::{EngineChoice, Model, Recogniser};
 
 use super::{Numbered, Outcome};
-
-/// The largest file that is read, as a manager's default has it.
-const MAX_FILE_BYTES: u64 = 32 << 20;
+use crate::every_core::{self, Recognisers};
 
 pub(super) fn classify(
     model: &Model,
@@ -21,39 +17,17 @@ pub(super) fn classify(
     files: &[PathBuf],
     outcomes: &SyncSender<Numbered>,
 ) -> anyhow::Result<()> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let recognisers = (0..cores.min(files.len()))
-        .map(|_| Recogniser::load(model, engine, 1))
-        .collect::<Result<Vec<_>, _>>()
-        .context("failed to load the model")?;
-    if let Some(notice) = recognisers.first().and_then(Recogniser::notice) {
-        tracing::warn!("{notice}");
-    }
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for mut recogniser in recognisers {
-            let next = &next;
-            scope.spawn(move || {
-                loop {
-                    let position = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(file) = files.get(position) else { break };
-                    let outcome = recognise(&mut recogniser, file, top);
-                    if outcomes.send((position, outcome)).is_err() {
-                        break;
-                    }
-                }
-            });
+    Recognisers::load(model, engine, files.len())?.share_out(files, |recogniser, position, file| {
+        match outcomes.send((position, recognise(recogniser, file, top))) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
         }
     });
     Ok(())
 }
 
 fn recognise(recogniser: &mut Recogniser, file: &Path, top: usize) -> Outcome {
-    let bytes = match super::files::read(file, MAX_FILE_BYTES) {
-        Ok(bytes) => bytes,
-        Err(outcome) => return outcome,
-    };
-    match recogniser.recognise(&bytes, top) {
+    match every_core::recognise(recogniser, file, top) {
         Ok(recognition) => Outcome {
             state: ImageState::Recognised,
             labels: recognition
@@ -63,7 +37,6 @@ fn recognise(recogniser: &mut Recogniser, file: &Path, top: usize) -> Outcome {
                 .collect(),
             error: None,
         },
-        Err(RecogniseError::Picture(error)) => Outcome::failed(error.code(), error.to_string()),
-        Err(error) => Outcome::failed("inference_failed", error.to_string()),
+        Err(problem) => Outcome::failed(problem),
     }
 }

@@ -13,6 +13,7 @@ use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
 use super::{Numbered, Outcome};
+use crate::files;
 
 /// Uploads at a time: enough to fill a link with a round trip in it, few enough to leave room for others.
 const UPLOADS_AT_A_TIME: usize = 4;
@@ -72,10 +73,10 @@ fn upload_some(
     loop {
         let position = next.fetch_add(1, Ordering::Relaxed);
         let Some(file) = files.get(position) else { return Ok(()) };
-        let bytes = match super::files::read(file, MAX_FILE_BYTES) {
+        let bytes = match files::read(file, MAX_FILE_BYTES) {
             Ok(bytes) => bytes,
-            Err(outcome) => {
-                outcomes.send((position, outcome)).context("the output was closed")?;
+            Err(problem) => {
+                outcomes.send((position, Outcome::failed(problem))).context("the output was closed")?;
                 continue;
             }
         };

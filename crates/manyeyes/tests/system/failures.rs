@@ -17,7 +17,7 @@ fn worker_processes(server: &Server) -> Vec<(String, u32)> {
     workers.collect()
 }
 
-fn process_of(server: &Server, name: &str) -> Option<u32> {
+pub(crate) fn process_of(server: &Server, name: &str) -> Option<u32> {
     worker_processes(server).into_iter().find(|(named, _)| named == name).map(|(_, id)| id)
 }
 
@@ -112,12 +112,8 @@ fn a_killed_manager_comes_back_with_everything_that_it_accepted() {
 
 #[test]
 fn workers_end_when_up_is_killed() {
-    let test = "workers_end_when_up_is_killed";
-    if folder_of("MANYEYES_MODELS", test).is_none() {
-        return;
-    }
     let data = folder();
-    let mut server = Server::up(data.path(), &["--workers", "2"]);
+    let mut server = Server::up(data.path(), &["--workers", "2", "--model", "builtin"]);
     server.wait_until_ready();
     let workers = worker_processes(&server);
     assert_eq!(workers.len(), 2);

@@ -2,7 +2,9 @@
 
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
+mod accuracy;
 mod bad_input;
+mod builtin;
 mod cable;
 mod cluster;
 mod command_line;

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::cluster::{Server, folder, folder_of, manyeyes, wait_until};
+use crate::failures::picture;
 use crate::photos::{Photo, labelled_in};
 
 /// How far a probability may be from the one that the reference (Pillow and ONNX Runtime) gives.
@@ -129,11 +130,10 @@ fn each_photo_gets_its_class_on_the_command_line_through_a_manager() {
 
 #[test]
 fn an_image_s_time_is_split_into_parts_that_sum_to_the_whole() {
-    let Some(photos) = photos_for("an_image_s_time_is_split_into_parts_that_sum_to_the_whole") else { return };
     let data = folder();
-    let server = Server::up(data.path(), &[]);
+    let server = Server::up(data.path(), &["--model", "builtin"]);
     server.wait_until_ready();
-    let (_, image) = server.post("/api/v1/classify", &photos[0].bytes());
+    let (_, image) = server.post("/api/v1/classify", &picture());
     let timing = &image["timing_ms"];
     let part = |name: &str| timing[name].as_f64().unwrap_or_else(|| panic!("{name} is missing: {timing}"));
     let parts = ["upload", "waiting", "sending", "receive", "worker_queue", "decoding", "inference", "returning"];

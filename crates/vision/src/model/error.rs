@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::DAMAGED;
 use crate::pull::PullError;
 
 /// Why a model could not be had.
@@ -13,7 +14,7 @@ pub enum ModelError {
     /// It is nowhere.
     #[error(
         "no model `{name}`{}\n  get it with `manyeyes model pull`, or name a file with --model PATH, \
-         or a folder with MANYEYES_MODELS",
+         or a folder with MANYEYES_MODELS; or be content with ten classes: --model builtin",
         Places(places)
     )]
     NotFound {
@@ -82,6 +83,21 @@ pub enum ModelError {
         /// What is wrong.
         why: String,
     },
+}
+
+impl ModelError {
+    /// Where the model is simply not there: why, in words that name no folder. `None` where it is there and is broken.
+    pub(crate) fn absence(&self) -> Option<String> {
+        let (name, places, download) = match self {
+            Self::NotFound { name, places } => (name, places, None),
+            Self::Pull { name, places, source } => (name, places, Some(source)),
+            _ => return None,
+        };
+        let damaged = places.iter().any(|place| place.why == DAMAGED);
+        let what = if damaged { "damaged in the cache" } else { "not on this machine" };
+        let download = download.map(|error| format!("; {}", error.in_short())).unwrap_or_default();
+        Some(format!("{name} is {what}{download}"))
+    }
 }
 
 /// One place that was looked in.

@@ -25,21 +25,67 @@ pub enum PullError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process holds the file's lock for longer than this one would wait.
+    #[error("another process is fetching it")]
+    Busy,
     /// No source had it.
     #[error("no source has it{}", Failures(failures))]
     AllSources {
         /// Each source and what was wrong with it.
-        failures: Vec<(String, String)>,
+        failures: Vec<PullFailure>,
     },
+}
+
+impl PullError {
+    /// In a few words that name neither folders nor addresses, since everyone who sees the page may read them.
+    pub(crate) fn in_short(&self) -> String {
+        match self {
+            Self::NoSource { .. } => "it is published nowhere that is known".to_owned(),
+            Self::NoCache | Self::Busy => self.to_string(),
+            Self::Unwritable { source, .. } => format!("the cache cannot be written: {source}"),
+            Self::AllSources { failures } => match failures.iter().find(|failure| failure.reached) {
+                Some(failure) => format!("no source has it: {}", failure.reason),
+                None => format!("no network: {}", failures.first().map_or("no source", |first| &first.reason)),
+            },
+        }
+    }
+}
+
+/// One source and what was wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullFailure {
+    /// Its address.
+    pub source: String,
+    /// Whether it answered at all.
+    pub reached: bool,
+    /// What was wrong.
+    pub reason: String,
 }
 
 /// Why one source is of no use, or why no source would be.
 #[derive(Debug)]
 pub(super) enum SourceError {
-    /// The source's fault: another one may do.
-    Source(String),
+    /// The source's fault, or that of the way to it: another one may do.
+    Source {
+        /// Whether it answered at all.
+        reached: bool,
+        /// What was wrong.
+        reason: String,
+    },
     /// This machine's fault.
     File(std::io::Error),
+}
+
+impl SourceError {
+    /// Nothing came.
+    pub(super) fn unreached(reason: impl Into<String>) -> Self {
+        Self::Source { reached: false, reason: reason.into() }
+    }
+
+    /// What came is no help.
+    pub(super) fn useless(reason: impl Into<String>) -> Self {
+        Self::Source { reached: true, reason: reason.into() }
+    }
 }
 
 impl From<std::io::Error> for SourceError {
@@ -49,10 +95,10 @@ impl From<std::io::Error> for SourceError {
 }
 
 /// Failures, one a line.
-struct Failures<'a>(&'a [(String, String)]);
+struct Failures<'a>(&'a [PullFailure]);
 
 impl fmt::Display for Failures<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|(source, reason)| write!(f, "\n  {source}: {reason}"))
+        self.0.iter().try_for_each(|failure| write!(f, "\n  {}: {}", failure.source, failure.reason))
     }
 }

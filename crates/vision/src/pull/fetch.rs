@@ -8,6 +8,7 @@ use ureq::Agent;
 use ureq::http::{HeaderMap, StatusCode, header};
 
 use super::error::SourceError;
+use super::patience::Patience;
 use super::{PullEvent, PullSettings};
 
 /// How much is read at once; also how often progress is told.
@@ -20,6 +21,7 @@ pub(super) fn fetch(
     total: u64,
     part: &Path,
     settings: &PullSettings,
+    patience: &mut Patience,
     report: &mut dyn FnMut(PullEvent<'_>),
 ) -> Result<bool, SourceError> {
     let mut file = File::options().create(true).truncate(false).write(true).open(part)?;
@@ -34,12 +36,16 @@ pub(super) fn fetch(
     let request =
         agent(settings).get(source).header(header::USER_AGENT, concat!("manyeyes/", env!("CARGO_PKG_VERSION")));
     let request = if have > 0 { request.header(header::RANGE, format!("bytes={have}-")) } else { request };
-    let mut response = request.call().map_err(|error| SourceError::Source(error.to_string()))?;
+    let answer = patience.wait(move || request.call()).map_err(|waited| {
+        let seconds = waited.as_secs_f64();
+        SourceError::unreached(format!("no answer within {seconds:.1} s"))
+    })?;
+    let mut response = answer.map_err(|error| SourceError::unreached(reason(error)))?;
     match response.status() {
         StatusCode::PARTIAL_CONTENT if have > 0 && begins_at(response.headers(), have) => {}
         // It sends the file from its beginning.
         StatusCode::OK => have = 0,
-        status => return Err(SourceError::Source(format!("it answers {status}"))),
+        status => return Err(SourceError::useless(format!("it answers {status}"))),
     }
     let resumed = have > 0;
     file.set_len(have)?;
@@ -49,11 +55,20 @@ pub(super) fn fetch(
     Ok(resumed)
 }
 
+/// In the words of the system where they are its words.
+fn reason(error: ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
 fn agent(settings: &PullSettings) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .timeout_connect(Some(settings.connect))
         .timeout_recv_response(Some(settings.answer))
+        .timeout_per_read(Some(settings.answer))
         .timeout_recv_body(Some(settings.whole));
     config.build().into()
 }
@@ -75,19 +90,19 @@ fn copy(
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         report(PullEvent::Received { bytes: have, total });
-        let count = body.read(&mut chunk).map_err(|error| SourceError::Source(format!("it broke off: {error}")))?;
+        let count = body.read(&mut chunk).map_err(|error| SourceError::useless(format!("it broke off: {error}")))?;
         if count == 0 {
             break;
         }
         have += count as u64;
         if have > total {
             file.set_len(0)?;
-            return Err(SourceError::Source(format!("it sends more than the {total} bytes of the file")));
+            return Err(SourceError::useless(format!("it sends more than the {total} bytes of the file")));
         }
         file.write_all(&chunk[..count])?;
     }
     if have < total {
-        return Err(SourceError::Source(format!("it broke off after {have} of {total} bytes")));
+        return Err(SourceError::useless(format!("it broke off after {have} of {total} bytes")));
     }
     Ok(())
 }

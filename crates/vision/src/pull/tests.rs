@@ -25,6 +25,8 @@ enum Manner {
     Wrong,
     /// 404.
     Missing,
+    /// Takes the request and never answers, as far as a client can tell from a network that drops packets.
+    Silent,
 }
 
 /// A server of one file, which ends with the test.
@@ -40,8 +42,13 @@ impl Server {
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
-        std::thread::spawn(move || {
+        thread::spawn(move || {
+            let mut unanswered = Vec::new();
             for stream in listener.incoming() {
+                if matches!(manner, Manner::Silent) {
+                    unanswered.push(stream);
+                    continue;
+                }
                 // A client that went away is the business of the test, which looks at what the client got.
                 let _ = stream.and_then(|stream| answer(stream, manner, &log));
             }
@@ -82,7 +89,7 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> st
         _ => "200 OK".to_owned(),
     };
     let body = match manner {
-        Manner::Missing => &[],
+        Manner::Missing | Manner::Silent => &[],
         Manner::NoRanges => &file[..],
         _ => &file[from..],
     };
@@ -191,7 +198,7 @@ fn a_wrong_beginning_does_not_spoil_a_right_source() {
 fn two_that_pull_at_once_fetch_it_once() {
     let (folder, zoo) = (folder(), Server::start(Manner::Right));
     let (entry, settings) = (entry(&[&zoo]), settings(&folder, None));
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| pull_quietly(&entry, &settings).expect("pulled"));
         }
@@ -204,4 +211,55 @@ fn a_model_that_nobody_publishes_says_so() {
     let own = Entry { download: None, ..manifest()[0].clone() };
     let error = pull_quietly(&own, &settings(&folder(), None)).expect_err("no source");
     assert!(error.to_string().contains("published nowhere"), "{error}");
+}
+
+/// Waits for a beginning no longer than this.
+fn hasty(settings: PullSettings, begin: Duration) -> PullSettings {
+    PullSettings { begin: Some(begin), ..settings }
+}
+
+#[test]
+fn a_source_that_swallows_requests_leaves_time_for_one_that_answers() {
+    let (folder, silent, zoo) = (folder(), Server::start(Manner::Silent), Server::start(Manner::Right));
+    let settings = hasty(settings(&folder, None), Duration::from_secs(2));
+    let path = pull_quietly(&entry(&[&silent, &zoo]), &settings).expect("the second source has it");
+    assert_eq!(std::fs::read(path).expect("there"), content());
+}
+
+#[test]
+fn where_nothing_answers_the_wait_is_bounded_over_all_sources() {
+    let (folder, silent) = (folder(), Server::start(Manner::Silent));
+    let settings = hasty(settings(&folder, Some(&silent)), Duration::from_millis(300));
+    let began = Instant::now();
+    let error = pull_quietly(&entry(&[&silent, &silent]), &settings).expect_err("nobody answers");
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    assert!(began.elapsed() < settings.answer, "the limits of an explicit pull do not hold: {:?}", began.elapsed());
+    assert_eq!(error.in_short(), "no network: no answer within 0.1 s");
+}
+
+#[test]
+fn a_machine_without_a_network_says_so_and_a_network_without_the_file_too() {
+    let (folder, missing) = (folder(), Server::start(Manner::Missing));
+    let refused = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let mut nowhere = entry(&[]);
+    nowhere.download.as_mut().expect("published").sources = vec![format!("http://{refused}/small.onnx")];
+    let in_short = |entry: &Entry| pull_quietly(entry, &settings(&folder, None)).expect_err("no file").in_short();
+    assert!(in_short(&nowhere).starts_with("no network: "), "{}", in_short(&nowhere));
+    assert!(!in_short(&nowhere).contains("127.0.0.1"), "{}", in_short(&nowhere));
+    assert_eq!(in_short(&entry(&[&missing])), "no source has it: it answers 404 Not Found");
+}
+
+#[test]
+fn one_that_will_not_wait_long_does_not_wait_for_another_that_is_fetching() {
+    let (folder, zoo) = (folder(), Server::start(Manner::Right));
+    let settings = settings(&folder, None);
+    let cache = settings.cache.clone().expect("named");
+    std::fs::create_dir_all(&cache).expect("made");
+    let other = File::create(cache.join("small.onnx.lock")).expect("made");
+    other.lock().expect("nobody holds it");
+    let hasty = hasty(settings, Duration::from_millis(120));
+    let error = pull_quietly(&entry(&[&zoo]), &hasty).expect_err("its turn does not come");
+    assert_eq!(error.in_short(), "another process is fetching it");
+    other.unlock().expect("held");
+    pull_quietly(&entry(&[&zoo]), &hasty).expect("its turn has come");
 }

@@ -1,10 +1,10 @@
-//! Which files are meant by the paths on the command line.
+//! Which files are meant by the paths on the command line, and what is in them.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Outcome;
+use manyeyes_manager::api::Problem;
 
 /// Enough of a file to tell its format.
 const SNIFFED_BYTES: u64 = 64;
@@ -18,15 +18,15 @@ const IMAGE_EXTENSIONS: [&str; 16] = [
     "svg",
 ];
 
-/// The files to classify, in order.
-pub(super) struct Listing {
-    pub(super) files: Vec<PathBuf>,
+/// The files that are meant, in order.
+pub(crate) struct Listing {
+    pub(crate) files: Vec<PathBuf>,
     /// Files in folders that are not images.
-    pub(super) left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 /// A path that names a folder means the images in it and below, by name; any other path means itself, image or not.
-pub(super) fn list(paths: &[PathBuf]) -> Listing {
+pub(crate) fn list(paths: &[PathBuf]) -> Listing {
     let mut listing = Listing { files: Vec::new(), left_out: 0 };
     for path in paths {
         if path.is_dir() {
@@ -76,15 +76,15 @@ fn looks_like_one(path: &Path) -> bool {
     read.is_ok() && manyeyes_picture::sniff(&start).is_ok()
 }
 
-/// A file's bytes, or what to say of it.
-pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Outcome> {
+/// A file's bytes, or what is wrong with it.
+pub(crate) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Problem> {
+    let problem = |code: &str, message: String| Problem { code: code.to_owned(), message };
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(max_bytes + 1).read_to_end(&mut bytes))
-        .map_err(|error| Outcome::failed("unreadable", format!("the file cannot be read: {error}")))?;
+        .map_err(|error| problem("unreadable", format!("the file cannot be read: {error}")))?;
     if bytes.len() as u64 > max_bytes {
-        let limit = max_bytes >> 20;
-        return Err(Outcome::failed("too_large", format!("the file is larger than {limit} MiB")));
+        return Err(problem("too_large", format!("the file is larger than {} MiB", max_bytes >> 20)));
     }
     Ok(bytes)
 }
