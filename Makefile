@@ -32,8 +32,13 @@ help: ## List the targets.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 
 .PHONY: run
-run: web release ## Build everything and serve the page: a manager and three workers on this machine.
-	@$(with_engine); $(release) model pull --if-missing && exec $(release) up $(ARGS)
+run: engine web release ## Build everything and serve the page: a manager and three workers on this machine.
+	@export ORT_DYLIB_PATH="$${ORT_DYLIB_PATH:-$$(scripts/fetch-onnxruntime --await 3 || true)}"; exec $(release) up $(ARGS)
+
+# Fetched while the rest is built, so that no network, however broken, keeps the page waiting.
+.PHONY: engine
+engine:
+	@[ -n "$${ORT_DYLIB_PATH:-}" ] || scripts/fetch-onnxruntime --begin
 
 .PHONY: release
 release: ## Build the release binary.
