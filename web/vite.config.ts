@@ -3,12 +3,13 @@
 
 import vue from '@vitejs/plugin-vue'
 import { defineConfig, type Plugin } from 'vite'
+import { packed } from './packing.ts'
 
 /** Where `npm run dev` finds the manager: its default `--listen`. */
 const MANAGER = 'http://127.0.0.1:8080'
 
 export default defineConfig({
-  plugins: [vue(), keepGitignore()],
+  plugins: [vue(), keepGitignore(), packed()],
   build: {
     // Small pictures as data: URLs would need a wider Content-Security-Policy.
     assetsInlineLimit: 0,
@@ -20,7 +21,7 @@ export default defineConfig({
   },
   test: {
     environment: 'happy-dom',
-    include: ['src/**/*.test.ts'],
+    include: ['src/**/*.test.ts', '*.test.ts'],
     restoreMocks: true,
     unstubGlobals: true,
   },
