@@ -52,7 +52,7 @@ describe('the live panel', () => {
     const before = live.find('.line').attributes('d')
     await clock.pass(GLIDE_EVERY_MS)
     expect(live.find('.line').attributes('d')).not.toBe(before)
-    await clock.pass(5_000)
+    await clock.pass(6_000)
     expect(live.find('.throughput strong').text()).toBe('0.0')
   })
 
@@ -62,7 +62,25 @@ describe('the live panel', () => {
     expect(live.find('svg[role=img]').attributes('aria-label')).toContain('Nothing is known')
     await clock.pass(1_000)
     await live.setProps({ status: aStatus({ counts: someCounts({ recognised: 5 }) }) })
+    await clock.pass(1_000)
     expect(live.find('svg[role=img]').attributes('aria-label')).toMatch(/now 4\.0 images\/s, highest 4\.0/)
+  })
+
+  it('gives the figure of the moment that the mouse points at', async () => {
+    const clock = aClock()
+    const live = mount(LivePanel, { props, global: { provide: clock.provide } })
+    for (let second = 1; second <= 40; second += 1) {
+      await clock.pass(1_000)
+      const recognised = 1 + 4 * Math.min(second, 20)
+      await live.setProps({ status: aStatus({ counts: someCounts({ recognised }) }) })
+    }
+    expect(live.find('.now').text()).toBe('0.0 images/s')
+    const chart = live.find('.chart')
+    chart.element.getBoundingClientRect = () => ({ left: 0, width: 240 }) as DOMRect
+    await chart.trigger('pointermove', { clientX: 180 })
+    expect(live.find('.now').text()).toMatch(/30 s ago\s*4\.0 images\/s/)
+    await chart.trigger('pointerleave')
+    expect(live.find('.now').text()).toBe('0.0 images/s')
   })
 
   it('folded, still says who works', () => {

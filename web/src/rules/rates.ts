@@ -4,6 +4,7 @@
  *
  * The manager tells a change within a quarter of a second, and repeats itself every five seconds when nothing changes. So
  * after a short silence the answers came at its end; after a long one (the connection was lost) only their mean is known.
+ * The curve ends a second ago, when all answers of a moment are told: it never has to be drawn otherwise later.
  */
 
 /** How far back the curve goes. */
@@ -15,8 +16,8 @@ export const MEAN_MS = 5_000
 /** A silence that is longer than this is one in which the manager was not heard: it repeats itself every 5 s. */
 export const HEARD_WITHIN_MS = 7_500
 
-/** Answers that are told after a silence came no longer than this before. */
-const TOLD_WITHIN_MS = 1_000
+/** Answers that are told after a silence came no longer than this before; and so long ago the curve ends. */
+export const TOLD_WITHIN_MS = 1_000
 
 /** Points are so far apart, at fixed times, so that the curve moves as a whole and does not tremble. */
 const STEP_MS = 1_000
@@ -57,13 +58,22 @@ export function withSample(samples: readonly Sample[], fresh: Sample): Sample[] 
   return [...samples.slice(Math.max(firstNeeded, 0)), fresh]
 }
 
-/** The curve of the last two minutes: a point each whole second, and one now. */
+/** The curve of two minutes: a point each whole second, and one at its end. */
 export function rateCurve(samples: readonly Sample[], now: number): RatePoint[] {
   const stretches = stretchesOf(samples)
-  const first = Math.ceil((now - WINDOW_MS) / STEP_MS) * STEP_MS
-  const times = Array.from({ length: Math.floor((now - first) / STEP_MS) + 1 }, (_, step) => first + step * STEP_MS)
-  if (times.at(-1) !== now) times.push(now)
+  const last = now - TOLD_WITHIN_MS
+  const first = Math.ceil((last - WINDOW_MS) / STEP_MS) * STEP_MS
+  const times = Array.from({ length: Math.floor((last - first) / STEP_MS) + 1 }, (_, step) => first + step * STEP_MS)
+  if (times.at(-1) !== last) times.push(last)
   return times.map((at) => ({ at, perSecond: rateAt(samples, stretches, at) }))
+}
+
+/** The point that is closest to a place on the curve: 0 its beginning, 1 its end. */
+export function pointAt(curve: readonly RatePoint[], place: number): RatePoint | undefined {
+  const last = curve.at(-1)
+  if (last === undefined) return undefined
+  const at = last.at - (1 - place) * WINDOW_MS
+  return curve.reduce((best, point) => (Math.abs(point.at - at) < Math.abs(best.at - at) ? point : best), last)
 }
 
 /** What a curve says in figures. */

@@ -47,6 +47,7 @@ export const panel = {
     unit: 'images/s',
     explained: 'Answers to this batch a second. Each point is the mean of the five seconds before it.',
     rate: (perSecond: number) => perSecond.toFixed(perSecond >= 100 ? 0 : 1),
+    ago: (seconds: number) => (seconds === 0 ? '' : `${seconds} s ago`),
     twoMinutesAgo: '2 min ago',
     oneMinuteAgo: '1 min',
     now: 'now',

@@ -42,6 +42,7 @@ export const panel: typeof en = {
     unit: '张/秒',
     explained: '本批次每秒得到的结果。每个点是它之前五秒的平均值。',
     rate: (perSecond) => perSecond.toFixed(perSecond >= 100 ? 0 : 1),
+    ago: (seconds) => (seconds === 0 ? '' : `${seconds} 秒前`),
     twoMinutesAgo: '2 分钟前',
     oneMinuteAgo: '1 分钟前',
     now: '现在',
