@@ -20,7 +20,7 @@ test('with one worker killed and one stopped half way, 250 photos are answered o
   needs('MANYEYES_MODELS')
   const expected = await expectedClasses(folder)
   const names = Object.keys(expected)
-  const up = await house.up()
+  const up = await house.up({ model: 'googlenet' })
   await openWithWorkers(page, up.url, 3)
   await drop(page, names.map((name) => join(folder, name)))
   await untilAtLeast(page, names.length / 2, 'recognised')
@@ -57,7 +57,6 @@ test('with one worker killed and one stopped half way, 250 photos are answered o
 })
 
 test('a manager that crashes amid uploads is missed, and page and workers resume when it is back', async ({ page, house }) => {
-  needs('MANYEYES_MODELS')
   const pictures = landscapes(80)
   const first = await house.manager()
   house.worker(first, 'ada')
@@ -88,7 +87,6 @@ test('a manager that crashes amid uploads is missed, and page and workers resume
 })
 
 test('a manager that falls silent is missed too, and forgiven when it speaks again', async ({ page, house }) => {
-  needs('MANYEYES_MODELS')
   const manager = await house.up()
   await openWithWorkers(page, manager.url, 3)
   await choose(page, landscapes(3))
@@ -102,7 +100,6 @@ test('a manager that falls silent is missed too, and forgiven when it speaks aga
 })
 
 test('a worker that is killed is told of with what it held, and its images are answered by others', async ({ page, house }) => {
-  needs('MANYEYES_MODELS')
   const pictures = landscapes(30)
   const up = await house.up()
   await openWithWorkers(page, up.url, 3)
@@ -121,7 +118,6 @@ test('a worker that is killed is told of with what it held, and its images are a
 })
 
 test('two pages of one batch see the same, whichever of them was asked', async ({ page, context, house }) => {
-  needs('MANYEYES_MODELS')
   const manager = await house.up()
   await openWithWorkers(page, manager.url, 3)
   await choose(page, landscapes(6))

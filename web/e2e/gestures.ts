@@ -8,6 +8,23 @@ export async function choose(page: Page, files: string[] | PictureFile[]): Promi
   await page.locator('input[type=file]:not([webkitdirectory])').setInputFiles(files)
 }
 
+/**
+ * Makes the page older than its manager: what the manager says of the page that it serves now is changed on its way.
+ * Gives what makes the page, once it is loaded again, as new as its manager.
+ */
+export async function withNewerManager(page: Page): Promise<() => void> {
+  let isNewer = true
+  await page.routeWebSocket(/\/events/, (socket) => {
+    const digest = isNewer ? '"page":"0123456789abcdef"' : '$&'
+    socket.connectToServer().onMessage((message) => {
+      socket.send(String(message).replace(/"page":"[^"]*"/, digest))
+    })
+  })
+  return () => {
+    isNewer = false
+  }
+}
+
 /** Makes the page speak a language, by its tag, as with the choice at its top. */
 export async function speak(page: Page, tag: string): Promise<void> {
   await page.locator('select:has(option[value=zh])').selectOption(tag)
@@ -16,6 +33,15 @@ export async function speak(page: Page, tag: string): Promise<void> {
 /** The cards of images in a state, of those on the screen. */
 export function cards(page: Page, state: string): Locator {
   return page.locator(`[data-image][data-state=${state}]`)
+}
+
+/** Selects images by the mark on their cards, which shows when a pointer is over one. */
+export async function select(page: Page, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    const card = page.locator(`[data-image="${id}"]`)
+    await card.hover()
+    await card.getByRole('checkbox').click()
+  }
 }
 
 /** The row of a worker. */

@@ -31,10 +31,13 @@ export interface Manager {
   workers(): Promise<Map<string, number>>
 }
 
+/** The model that every machine has. */
+const BUILT_IN = 'builtin'
+
 /** How to start `manyeyes up`. What is not said is as by default. */
 export interface UpOptions {
   engine?: 'auto' | 'onnxruntime' | 'rten'
-  /** A model's name, as `manyeyes model list` has it. */
+  /** A model's name, as `manyeyes model list` has it. Not said, it is the built-in one, which is there on every machine. */
   model?: string
   workers?: number
 }
@@ -46,7 +49,7 @@ export interface House {
   /** A manager alone. */
   manager(options?: { listen?: string; workerListen?: string }): Promise<Manager>
   /** A worker of its own, which outlives the manager. Gives its process id. */
-  worker(manager: Manager, name: string): number
+  worker(manager: Manager, name: string, options?: { model?: string }): number
 }
 
 /** Playwright's `test` with a `house`, and with a `folder` of its own that is empty at first. */
@@ -68,14 +71,15 @@ export const test = base.extend<{ house: House; folder: string }>({
     }
     const anywhere = '127.0.0.1:0'
     await use({
-      up: ({ engine = 'auto', model, workers = 3 } = {}) => {
-        const place = ['--listen', anywhere, '--data', data, '--workers', String(workers), '--engine', engine]
-        return managed(run(['up', ...place, ...(model === undefined ? [] : ['--model', model])]))
+      up({ engine = 'auto', model = BUILT_IN, workers = 3 } = {}) {
+        const place = ['--listen', anywhere, '--data', data, '--workers', String(workers)]
+        return managed(run(['up', ...place, '--engine', engine, '--model', model]))
       },
       manager: ({ listen = anywhere, workerListen = anywhere } = {}) =>
         managed(run(['manager', '--listen', listen, '--worker-listen', workerListen, '--data', data])),
-      worker(manager, name) {
-        const child = run(['worker', '--manager', manager.workerAddress, '--name', name, '--slots', '1'])
+      worker(manager, name, { model = BUILT_IN } = {}) {
+        const place = ['--manager', manager.workerAddress, '--name', name, '--slots', '1']
+        const child = run(['worker', ...place, '--model', model])
         child.stdout.resume()
         return child.pid as number
       },

@@ -4,7 +4,7 @@ import { expect } from '@playwright/test'
 import { counts, untilAtLeast } from './books'
 import { drop, memory } from './devtools'
 import { openWithWorkers, readCards, untilDone } from './gestures'
-import { needs, test } from './manager'
+import { test } from './manager'
 import { writeTinyPictures } from './pictures'
 
 const MANY = 10_000
@@ -17,9 +17,8 @@ const GROWTH_BYTES = 5_000_000
 
 test('10,000 pictures are all answered, on fewer than 3,000 nodes, and scrolling keeps nothing', async ({ page, house, folder }) => {
   test.setTimeout(600_000)
-  needs('MANYEYES_MODELS')
   await writeTinyPictures(folder, MANY)
-  const manager = await house.up({ model: 'squeezenet1.1', workers: 2 })
+  const manager = await house.up({ workers: 2 })
   await openWithWorkers(page, manager.url, 2)
 
   await drop(page, [folder])

@@ -35,7 +35,7 @@ test('loading the empty page', async ({ page, house }) => {
 test('10,000 pictures', async ({ page, house, folder }) => {
   test.setTimeout(900_000)
   await writeTinyPictures(folder, MANY)
-  const manager = await house.up({ model: 'squeezenet1.1', workers: 2 })
+  const manager = await house.up({ workers: 2 })
   await openWithWorkers(page, manager.url, 2)
   const empty = await memory(page)
 

@@ -28,7 +28,7 @@ for (const engine of ['onnxruntime', 'rten'] as const) {
     if (engine === 'onnxruntime') needs('ORT_DYLIB_PATH')
     const expected = await expectedClasses(folder)
     const paths = Object.keys(expected).map((name) => join(folder, name))
-    const manager = await house.up({ engine })
+    const manager = await house.up({ engine, model: 'googlenet' })
 
     await page.goto(manager.url)
     await drop(page, paths.slice(0, 20))
@@ -51,7 +51,6 @@ for (const engine of ['onnxruntime', 'rten'] as const) {
 }
 
 test('a broken file says why on its own card, and its neighbours are recognised', async ({ page, house }) => {
-  needs('MANYEYES_MODELS')
   const manager = await house.up()
   const broken: PictureFile = { name: 'letter.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('Dear picture, be one.') }
 
@@ -68,7 +67,6 @@ test('a broken file says why on its own card, and its neighbours are recognised'
 })
 
 test('a photo that was taken in portrait stands upright on its card', async ({ page, house }) => {
-  needs('MANYEYES_MODELS')
   const manager = await house.up()
   await page.goto(manager.url)
   await choose(page, [{ name: 'portrait.jpg', mimeType: 'image/jpeg', buffer: await takenInPortrait(page) }])

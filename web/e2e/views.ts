@@ -1,9 +1,9 @@
 /** Every view of the page, and how a person comes to it: for the tests that look at all of them, and for their pictures. */
 
 import { expect, type Page } from '@playwright/test'
-import { untilAtLeast } from './books'
+import { images, untilAtLeast } from './books'
 import { dragOver, slowLink } from './devtools'
-import { cards, choose, openWithWorkers, untilDone } from './gestures'
+import { cards, choose, openWithWorkers, select, untilDone, withNewerManager } from './gestures'
 import type { House } from './manager'
 import { landscapes } from './pictures'
 
@@ -121,11 +121,7 @@ export const VIEWS: readonly View[] = [
     name: 'outdated',
     async show({ page, house }) {
       const manager = await house.manager()
-      await page.route(`${manager.url}/`, async (route) => {
-        const answer = await route.fetch()
-        const body = (await answer.text()).replace(/(<meta name="manyeyes-page" content=")[^"]*/, '$10123456789abcdef')
-        await route.fulfill({ response: answer, body })
-      })
+      await withNewerManager(page)
       await page.goto(manager.url)
       await choose(page, landscapes(2))
       await expect(page.locator('[data-notice=outdated]')).toBeVisible()
@@ -149,6 +145,6 @@ async function showDone({ page, house }: Place): Promise<void> {
 
 async function showSelection(place: Place): Promise<void> {
   await showDone(place)
-  const boxes = place.page.locator('[data-image]').getByRole('checkbox')
-  for (const at of [0, 2]) await boxes.nth(at).check({ force: true })
+  const [first, , third] = await images(place.page)
+  await select(place.page, [first?.id as string, third?.id as string])
 }
