@@ -13,13 +13,13 @@ function aNotice(own: Partial<Notice> = {}): Notice {
 }
 
 it('the list is there also before any notice, so that the first is read aloud', () => {
-  const list = mount(NoticeList, { props: { notices: [], outage: null, roomy: false } })
+  const list = mount(NoticeList, { props: { notices: [], outage: null } })
   expect(list.attributes('role')).toBe('status')
 })
 
 it('each remedy is a button of its own', async () => {
   const notices = [aNotice({ key: 'unreachable', remedy: 'try-now' }), aNotice({ key: 'outdated', remedy: 'reload' }), aNotice()]
-  const list = mount(NoticeList, { props: { notices, outage: null, roomy: false } })
+  const list = mount(NoticeList, { props: { notices, outage: null } })
   for (const button of list.findAll('button')) await button.trigger('click')
   expect(list.emitted('remedy')).toEqual([['try-now'], ['reload']])
 })
@@ -28,7 +28,7 @@ it('how long the manager has been away, and when it is tried next, ticks unheard
   let tick = () => {}
   const clock: Clock = { now: () => 0, every: (_everyMs, given) => ((tick = given), () => {}) }
   const list = mount(NoticeList, {
-    props: { notices: [aNotice({ remedy: 'try-now' })], outage: { since: 95_000, nextTry: 102_000 }, roomy: false },
+    props: { notices: [aNotice({ remedy: 'try-now' })], outage: { since: 95_000, nextTry: 102_000 } },
     global: { provide: { [CLOCK as symbol]: clock } },
   })
   const ticking = list.find('[aria-hidden=true]')
@@ -39,10 +39,9 @@ it('how long the manager has been away, and when it is tried next, ticks unheard
   expect(ticking.text()).toBe('Away for 8 s. Trying now …')
 })
 
-it('what is to be typed is set as such, and more is open where there is room for it', () => {
+it('what is to be typed is set as such, and more is there for who wants to know', () => {
   const notices = [aNotice({ more: 'Run `manyeyes model pull`, please.' })]
-  const list = mount(NoticeList, { props: { notices, outage: null, roomy: true } })
-  expect(list.find('details').attributes('open')).toBeDefined()
+  const list = mount(NoticeList, { props: { notices, outage: null } })
   expect(list.find('code').text()).toBe('manyeyes model pull')
   expect(list.find('details p').text()).toBe('Run manyeyes model pull, please.')
 })

@@ -49,9 +49,12 @@ export const shell: typeof en = {
         : `页面有新版本。最好等上传完成再重新加载，否则有 ${shared.files(unsent)}需要重新选择。`,
     reload: '重新加载',
     more: '原因与更换方法',
-    model({ name, notice }) {
+    model({ name, verified, notice }) {
       if (notice === null) return null
-      if (name !== 'builtin') return { words: shared.asSaid(notice), more: null }
+      if (name !== 'builtin') {
+        const words = verified ? '管理节点对所用的模型有话要说。' : `所用的模型 ${name ?? ''} 未经验证：它不是已知的发布文件。`
+        return { words, more: `管理节点的原话：${notice}` }
+      }
       return {
         words: '目前由内置的小模型识别。它只认识十类事物，会把任何图片归入其中一类。',
         more: `要使用 GoogLeNet：运行 \`manyeyes model pull googlenet\`，或把 googlenet.onnx 放入 MANYEYES_MODELS 所指的文件夹，然后重新启动。管理节点的原话：${notice}`,
