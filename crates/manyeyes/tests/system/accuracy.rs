@@ -13,8 +13,8 @@ use crate::failures::picture;
 /// What the project promises of CIFAR-10's test pictures.
 const SHARE_RIGHT: f64 = 0.90;
 
-/// How much less a fifth of the pictures may show: three standard deviations of 2000 draws.
-const SAMPLING: f64 = 0.02;
+/// How much less one in twenty pictures may show: three standard deviations of 500 draws.
+const SAMPLING: f64 = 0.04;
 
 fn accuracy(folder: &Path, options: &[&str]) -> Output {
     let arguments = ["model", "accuracy", folder.to_str().expect("a readable path"), "--model", "builtin"];
@@ -52,18 +52,18 @@ fn the_built_in_model_is_right_in_nine_of_ten_test_pictures() {
     assert_eq!(rows.iter().map(sum).collect::<Vec<u64>>(), [1000; 10], "a thousand pictures of each class");
 }
 
-/// Every fifth picture, since rten takes four times as long.
+/// One picture in twenty, since rten takes four times as long.
 #[test]
 fn by_the_pure_rust_engine_it_is_as_good() {
     let Some((_unpacked, pictures)) = test_pictures("by_the_pure_rust_engine_it_is_as_good") else { return };
     for class in std::fs::read_dir(&pictures).expect("ten folders").flatten() {
         let mut files: Vec<_> = std::fs::read_dir(class.path()).expect("a folder").flatten().collect();
         files.sort_by_key(std::fs::DirEntry::file_name);
-        let left_out = files.iter().enumerate().filter(|(position, _)| position % 5 != 0);
+        let left_out = files.iter().enumerate().filter(|(position, _)| position % 20 != 0);
         left_out.for_each(|(_, file)| std::fs::remove_file(file.path()).expect("it is this test's own"));
     }
     let report = report(&accuracy(&pictures, &["--json", "--engine", "rten"]));
-    assert_eq!(report["pictures"], 2000);
+    assert_eq!(report["pictures"], 500);
     assert!(report["top_1"].as_f64().expect("a share") >= SHARE_RIGHT - SAMPLING, "{report}");
 }
 
