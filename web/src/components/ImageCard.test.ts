@@ -1,87 +1,128 @@
 import { flushPromises, mount } from '@vue/test-utils'
 import { describe, expect, it, vi } from 'vitest'
 import { shallowReactive } from 'vue'
+import { RequestError } from '../api'
 import type { Image } from '../protocol'
 import { anImage } from '../testing'
 import ImageCard from './ImageCard.vue'
 
-function show(image: Image, own: { local?: string; retryImage?: (id: string) => Promise<void> } = {}) {
+interface Own {
+  local?: string
+  threshold?: number
+  selected?: boolean
+  retryImage?: (id: string) => Promise<void>
+}
+
+function show(image: Image, own: Own = {}) {
   const images = shallowReactive(new Map([[image.id, image]]))
-  const retryImage = own.retryImage ?? (async () => {})
-  const props = { id: image.id, images, thumbnailUrl: (id: string) => `/thumb/${id}`, ...own, retryImage }
-  return { images, card: mount(ImageCard, { props }) }
+  const here = shallowReactive(new Map<string, string>())
+  const thumbnails = { of: (id: string) => here.get(id), want: vi.fn(), unwant: vi.fn(), close: vi.fn() }
+  const props = { id: image.id, images, thumbnails, threshold: 0, selected: false, active: false, retryImage: async () => {}, ...own }
+  return { images, here, thumbnails, card: mount(ImageCard, { props }) }
 }
 
 const label = (index: number, probability: number) => ({ index, probability, name: `class ${index}, other name` })
 
 describe('the card of an image', () => {
-  it('shows the labels, most probable first, as they arrive', async () => {
+  it('says how the image stands, and its label as soon as there is one', async () => {
     const { card, images } = show(anImage({ state: 'assigned', worker: 'worker-2' }))
-    expect(card.text()).toContain('on worker-2')
+    expect(card.find('.headline').text()).toBe('on worker-2')
+    expect(card.find('.bar').classes()).toContain('awaited')
     images.set('1', anImage({ seq: 2, state: 'recognised', labels: [label(14, 0.75), label(3, 0.25)] }))
     await flushPromises()
-    const rows = card.findAll('.top-five li')
-    expect(rows.map((row) => row.attributes('data-index'))).toEqual(['14', '3'])
-    expect(rows[0]?.text()).toContain('class 14')
-    expect(rows[0]?.text()).toContain('75.0 %')
-    expect(rows[0]?.find<HTMLElement>('.bar i').element.style.width).toBe('75%')
+    expect(card.find('.words').text()).toBe('class 14')
+    expect(card.find('.percent').text()).toBe('75.0 %')
+    expect(card.find<HTMLElement>('.bar').element.style.getPropertyValue('--share')).toBe('0.75')
+    expect(card.attributes()).toMatchObject({ 'data-image': '1', 'data-state': 'recognised', 'data-top': '14' })
+    expect(card.text()).not.toContain('class 3')
+  })
+
+  it('says that it is not sure of a label below the threshold, and not otherwise', async () => {
+    const { card } = show(anImage({ state: 'recognised', labels: [label(14, 0.4)] }), { threshold: 0.5 })
+    expect(card.find('.words').text()).toBe('Not sure: class 14')
+    await card.setProps({ threshold: 0.4 })
+    expect(card.find('.words').text()).toBe('class 14')
   })
 
   it('says why an image was not accepted, and offers no second try', () => {
     const error = { code: 'not_an_image', message: 'This is no image.' }
-    const { card } = show(anImage({ state: 'rejected', error }))
+    const { card, thumbnails } = show(anImage({ state: 'rejected', error }))
+    expect(card.find('.headline').text()).toBe('not accepted')
     expect(card.find('.reason').text()).toBe('This is no image.')
-    expect(card.find('button').exists()).toBe(false)
-    expect(card.find('img').exists()).toBe(false)
+    expect(card.find('.retry').exists()).toBe(false)
+    expect(thumbnails.want).not.toHaveBeenCalled()
   })
 
   it('tries a failed image again, and says so when that fails', async () => {
-    const retryImage = vi.fn(async () => Promise.reject(new Error('The manager cannot be reached.')))
+    const away = new RequestError(0, 'unreachable', 'The manager cannot be reached.')
+    const retryImage = vi.fn(async () => Promise.reject(away))
     const error = { code: 'worker_failures', message: 'It crashed two workers.' }
     const { card } = show(anImage({ state: 'failed', error }), { retryImage })
-    await card.find('button').trigger('click')
+    await card.find('.retry').trigger('click')
     await flushPromises()
     expect(retryImage).toHaveBeenCalledExactlyOnceWith('1')
     expect(card.find('[role=alert]').text()).toBe('The manager cannot be reached.')
-    expect(card.find('button').attributes('disabled')).toBeUndefined()
+    expect(card.find('.retry').attributes('disabled')).toBeUndefined()
   })
 
-  it('cannot be made to run what a file is called', () => {
+  it('tells who cannot see it what it is, and whether it is chosen', async () => {
+    const { card } = show(anImage({ state: 'recognised', labels: [label(14, 0.75)] }))
+    expect(card.attributes('aria-label')).toBe('cat.jpg: class 14 75.0 %')
+    expect(card.find('[role=checkbox]').attributes()).toMatchObject({ 'aria-checked': 'false', 'aria-label': 'Select cat.jpg' })
+    await card.setProps({ selected: true })
+    expect(card.find('[role=checkbox]').attributes('aria-checked')).toBe('true')
+    expect(card.attributes('aria-selected')).toBe('true')
+  })
+
+  it('cannot be made to run what a file is called, and leaves the direction of a name to the name', () => {
     const { card } = show(anImage({ name: '<img src=x onerror=alert(1)>' }))
-    expect(card.find('h2').text()).toBe('<img src=x onerror=alert(1)>')
-    expect(card.find('h2 img').exists()).toBe(false)
+    expect(card.find('.name').text()).toBe('<img src=x onerror=alert(1)>')
+    expect(card.find('.name').attributes('dir')).toBe('auto')
+    expect(card.find('img').exists()).toBe(false)
+  })
+
+  it('is made of few elements, since hundreds are in sight', () => {
+    const { card, here } = show(anImage({ state: 'recognised', labels: [label(14, 0.75)] }))
+    here.set('1', 'blob:1')
+    expect(card.element.querySelectorAll('*').length).toBeLessThan(18)
   })
 })
 
 describe('the picture on a card', () => {
-  const sources = (card: ReturnType<typeof show>['card']) => card.findAll('img').map((img) => img.attributes('src'))
+  const source = (card: ReturnType<typeof show>['card']) => card.find('img').attributes('src')
 
   it('is the file itself until the image is answered and its thumbnail is there', async () => {
-    const { card, images } = show(anImage(), { local: 'blob:1' })
-    expect(sources(card)).toEqual(['blob:1'])
+    const { card, images, here, thumbnails } = show(anImage(), { local: 'blob:file' })
+    expect(source(card)).toBe('blob:file')
+    expect(thumbnails.want).not.toHaveBeenCalled()
     images.set('1', anImage({ seq: 2, state: 'recognised' }))
     await flushPromises()
-    expect(sources(card)).toEqual(['blob:1', '/thumb/1'])
-    await card.findAll('img')[1]?.trigger('load')
-    expect(sources(card)).toEqual(['/thumb/1'])
+    expect(thumbnails.want).toHaveBeenCalledExactlyOnceWith('1')
+    expect(source(card)).toBe('blob:file')
+    here.set('1', 'blob:thumbnail')
+    await flushPromises()
+    expect(source(card)).toBe('blob:thumbnail')
+    expect(card.emitted('thumbnailShown')).toBeUndefined()
+    await card.find('img').trigger('load')
     expect(card.emitted('thumbnailShown')).toHaveLength(1)
   })
 
-  it('is the thumbnail when this page never had the file', () => {
-    expect(sources(show(anImage()).card)).toEqual(['/thumb/1'])
+  it('is the thumbnail when this page never had the file, wanted as long as the card is there', async () => {
+    const { card, here, thumbnails } = show(anImage())
+    expect(thumbnails.want).toHaveBeenCalledExactlyOnceWith('1')
+    here.set('1', 'blob:thumbnail')
+    await flushPromises()
+    expect(source(card)).toBe('blob:thumbnail')
+    card.unmount()
+    expect(thumbnails.unwant).toHaveBeenCalledWith('1')
   })
 
-  it('is a placeholder when there is no thumbnail', async () => {
-    const { card } = show(anImage())
+  it('is a drawing when the browser cannot show the file, until the thumbnail is there', async () => {
+    const { card, here } = show(anImage({ name: 'cat.heic' }), { local: 'blob:file' })
     await card.find('img').trigger('error')
     expect(card.find('img').exists()).toBe(false)
-    expect(card.find('.placeholder').exists()).toBe(true)
-  })
-
-  it('stays the file itself when there is no thumbnail', async () => {
-    const { card } = show(anImage({ state: 'recognised' }), { local: 'blob:1' })
-    await card.findAll('img')[1]?.trigger('error')
-    expect(sources(card)).toEqual(['blob:1'])
-    expect(card.emitted('thumbnailShown')).toBeUndefined()
+    here.set('1', 'blob:thumbnail')
+    await flushPromises()
+    expect(source(card)).toBe('blob:thumbnail')
   })
 })
