@@ -5,7 +5,8 @@ import { FileProblem } from '../rules/fileProblem'
 import { MOST_FILE_BYTES, type OfferedFile } from '../rules/files'
 import { anImage, settle } from '../testing'
 import { HOLD } from './hold'
-import { FAILURES_LISTED, PARALLEL_UPLOADS, RETRY, TRIES_AFTER_ERRORS, useUploads } from './useUploads'
+import { FAILURES_LISTED } from './uploadLedger'
+import { PARALLEL_UPLOADS, RETRY, TRIES_AFTER_ERRORS, useUploads } from './useUploads'
 
 interface Sent {
   name: string
