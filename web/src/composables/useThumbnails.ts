@@ -38,9 +38,9 @@ export interface ThumbnailNeeds {
 export interface Thumbnails {
   /** The address of an image's thumbnail, when it is here. */
   of(image: string): string | undefined
-  /** A card needs it. */
+  /** A card needs it, until it says `unwant` as often. */
   want(image: string): void
-  /** The card is gone. */
+  /** A card needs it no more. */
   unwant(image: string): void
   /** Ends all fetching and forgets all. */
   close(): void
@@ -51,7 +51,8 @@ export function useThumbnails(needs: ThumbnailNeeds): Thumbnails {
   const { url, fetch: ask = (...asked) => fetch(...asked), chance = Math.random, now = Date.now } = needs
   /** Those that are here, those needed last at the end. */
   const here = shallowReactive(new Map<string, string>())
-  const wanted = new Set<string>()
+  /** How many cards need an image's: one that moves to another row is made anew there before it goes here. */
+  const wanted = new Map<string, number>()
   const queue = new Set<string>()
   const running = new Map<string, AbortController>()
   const timers = new Map<string, ReturnType<typeof setTimeout>>()
@@ -133,7 +134,9 @@ export function useThumbnails(needs: ThumbnailNeeds): Thumbnails {
   return {
     of: (image) => here.get(image),
     want(image) {
-      wanted.add(image)
+      const cards = wanted.get(image) ?? 0
+      wanted.set(image, cards + 1)
+      if (cards > 0) return
       const address = here.get(image)
       if (address !== undefined) {
         // Needed last, it is the last to be given up.
@@ -144,6 +147,8 @@ export function useThumbnails(needs: ThumbnailNeeds): Thumbnails {
       }
     },
     unwant(image) {
+      const cards = wanted.get(image) ?? 0
+      if (cards > 1) return void wanted.set(image, cards - 1)
       wanted.delete(image)
       stop(image)
       pump()
