@@ -25,6 +25,10 @@ labels: Array<Label>,
  */
 worker: string | null,
 /**
+ * The name of the model that answered it.
+ */
+model: string | null,
+/**
  * How often it has been assigned.
  */
 attempts: number,

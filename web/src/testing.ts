@@ -11,6 +11,7 @@ export function anImage(own: Partial<Image> = {}): Image {
     state: 'waiting',
     labels: [],
     worker: null,
+    model: null,
     attempts: 0,
     error: null,
     timing_ms: {

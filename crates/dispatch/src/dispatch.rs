@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
+use manyeyes_protocol::id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::FailureCode;
 
-use crate::event::{Action, Departure, Event, Work};
+use crate::event::{Action, Departure, Event, Standing, Work};
 use crate::image::{Image, Place};
-use crate::lanes::{Lanes, Rank};
+use crate::lanes::{LaneKey, Lanes, Rank};
 use crate::plan::{Plan, Trouble, plan};
 use crate::roster::Roster;
 use crate::settings::Settings;
+
+/// Batches whose model is remembered. Full: all are forgotten, and bound again when that shows.
+const BOUND_BATCHES: usize = 4096;
 
 /// Decides which worker has which image.
 #[derive(Debug)]
@@ -20,6 +23,8 @@ pub struct Dispatch {
     images: BTreeMap<ImageId, Image>,
     lanes: Lanes,
     roster: Roster,
+    /// The batches that are answered by one model and no other.
+    bound: BTreeMap<BatchId, ModelDigest>,
     /// When a pause or an image's patience ends.
     alarms: BTreeSet<(Instant, ImageId)>,
     /// When the last plan wants to be made again.
@@ -35,6 +40,7 @@ impl Dispatch {
         Self {
             images: BTreeMap::new(),
             lanes: Lanes::default(),
+            bound: BTreeMap::new(),
             roster: Roster::new(settings.service_prior),
             alarms: BTreeSet::new(),
             reconsider: None,
@@ -58,7 +64,9 @@ impl Dispatch {
             }
             Event::Answered { worker, image, attempt, service } => {
                 self.answered(worker, image, attempt, Some(service), now);
-                self.end(image);
+                if let Standing::Current(run) = self.standing(worker, image, attempt) {
+                    self.settle(worker, image, run);
+                }
             }
             Event::Failed { worker, image, attempt, code } => self.failed(worker, image, attempt, code, now),
             Event::Stalled { worker, image, attempt } => self.stalled(worker, image, attempt, now),
@@ -67,6 +75,7 @@ impl Dispatch {
             }
             Event::Left { worker, departure } => self.left(worker, departure),
             Event::Crashed { worker } => self.crashed(worker, now),
+            Event::Bound { batch, model } => self.bind(batch, model),
             Event::Draining { worker } => {
                 self.roster.change(worker, |worker, _| worker.drain());
             }
@@ -116,6 +125,22 @@ impl Dispatch {
         self.images.contains_key(&image)
     }
 
+    /// What a worker's word on a delivery means for the image as it is now.
+    #[must_use]
+    pub fn standing(&self, worker: WorkerId, image: ImageId, attempt: Attempt) -> Standing {
+        match self.images.get(&image) {
+            None => Standing::Unknown,
+            Some(image) if image.is_of_this_run(worker, attempt) => Standing::Current(image.run()),
+            Some(_) => Standing::Earlier,
+        }
+    }
+
+    /// The run in which an image is that has not ended.
+    #[must_use]
+    pub fn run(&self, image: ImageId) -> Option<u32> {
+        self.images.get(&image).map(Image::run)
+    }
+
     /// How many images are with a worker.
     #[must_use]
     pub fn in_flight(&self, worker: WorkerId) -> usize {
@@ -138,16 +163,19 @@ impl Dispatch {
     }
 
     fn submitted(&mut self, work: Work, now: Instant) {
-        let id = work.image;
-        if self.images.contains_key(&id) {
-            return;
+        let (id, run) = (work.image, work.run);
+        match self.run(id) {
+            Some(held) if held >= run => return,
+            Some(_) => self.end(id),
+            None => {}
         }
         if self.images.len() >= self.settings.max_waiting {
-            self.actions.push_back(Action::Full { image: id });
+            self.actions.push_back(Action::Full { image: id, run });
             return;
         }
-        let lane = self.lanes.key(work.batch, work.model);
-        self.images.insert(id, Image::new(lane, work.bytes, work.attempts));
+        let model = work.model.or_else(|| self.needed(work.batch, run));
+        let lane = self.lanes.key(work.batch, model);
+        self.images.insert(id, Image::new(lane, work.bytes, work.attempts, run));
         self.lanes.push(lane, Rank::New, id);
         for worker in work.blamed {
             self.hold_against(id, worker, now);
@@ -173,6 +201,9 @@ impl Dispatch {
         self.answered(worker, image, attempt, None, now);
         if code == FailureCode::ShuttingDown {
             self.roster.change(worker, |worker, _| worker.drain());
+        }
+        if self.standing(worker, image, attempt) == Standing::Earlier {
+            return;
         }
         if code.is_final() {
             self.end(image);
@@ -217,20 +248,20 @@ impl Dispatch {
         let Some(departed) = self.roster.forget(worker) else {
             return;
         };
-        for (image, _) in departed.started {
-            self.blame(image, departed.name.clone(), now);
+        for (image, attempt) in departed.started {
+            if self.standing(worker, image, attempt) != Standing::Earlier {
+                self.blame(image, departed.name.clone(), now);
+            }
         }
     }
 
     fn assign(&mut self, id: ImageId, to: WorkerId, now: Instant) -> Action {
         let image = self.images.get_mut(&id).expect("the plan names an image that waits");
-        image.attempts = image.attempts.saturating_add(1);
-        let attempt = Attempt(image.attempts);
         let bytes = image.bytes;
         if let Place::Waiting(rank) = image.place {
             self.lanes.serve(image.lane, rank, id);
         }
-        image.place = Place::With(to, attempt);
+        let attempt = image.deliver(to);
         self.assignments += 1;
         let turn = self.assignments;
         let service_s = self.roster.change(to, |worker, prior_s| {
@@ -269,9 +300,9 @@ impl Dispatch {
             return;
         };
         if image.blamed().len() >= self.settings.blame_limit as usize {
-            let workers = image.blamed().to_vec();
+            let (run, workers) = (image.run(), image.blamed().to_vec());
             self.end(id);
-            self.actions.push_back(Action::GiveUp { image: id, workers });
+            self.actions.push_back(Action::GiveUp { image: id, run, workers });
         }
     }
 
@@ -281,6 +312,7 @@ impl Dispatch {
             return;
         };
         self.lanes.land(image.lane);
+        image.lane = lane_now(&mut self.lanes, &self.bound, image);
         image.place = Place::Waiting(image.rank());
         self.lanes.push(image.lane, image.rank(), id);
         self.actions.push_back(Action::Requeued { image: id });
@@ -293,9 +325,49 @@ impl Dispatch {
         };
         let until = now + image.failed_at(failed_at, &self.settings);
         self.lanes.land(image.lane);
+        image.lane = lane_now(&mut self.lanes, &self.bound, image);
         image.place = Place::Paused(until);
         self.alarms.insert((until, id));
         self.actions.push_back(Action::Requeued { image: id });
+    }
+
+    /// An answer ends its image. To one that was run again it also says by which model its batch goes on.
+    fn settle(&mut self, worker: WorkerId, image: ImageId, run: u32) {
+        let batch = self.images.get(&image).map(|image| image.lane.batch());
+        self.end(image);
+        let model = self.roster.get(worker).and_then(|worker| worker.model());
+        if run > 0
+            && let (Some(batch), Some(model)) = (batch, model)
+        {
+            self.bind(batch, model);
+        }
+    }
+
+    /// Everything of the batch that waits, waits for that model from now on; what is with a worker stays there.
+    fn bind(&mut self, batch: BatchId, model: ModelDigest) {
+        if self.bound.len() >= BOUND_BATCHES {
+            self.bound.clear();
+        }
+        if self.bound.insert(batch, model) == Some(model) {
+            return;
+        }
+        for (id, image) in self.images.iter_mut().filter(|(_, image)| image.lane.batch() == batch) {
+            match image.place {
+                Place::Waiting(rank) => {
+                    self.lanes.remove(image.lane, rank, *id);
+                    image.lane = lane_now(&mut self.lanes, &self.bound, image);
+                    self.lanes.push(image.lane, rank, *id);
+                }
+                Place::Paused(_) => image.lane = lane_now(&mut self.lanes, &self.bound, image),
+                // Its lane counts it as in flight until it comes back.
+                Place::With(..) => {}
+            }
+        }
+    }
+
+    /// The model that an image of the batch needs.
+    fn needed(&self, batch: BatchId, run: u32) -> Option<ModelDigest> {
+        self.bound.get(&batch).copied().filter(|_| run == 0)
     }
 
     fn ring_alarms(&mut self, now: Instant) {
@@ -331,5 +403,13 @@ impl Dispatch {
                 }
             }
         }
+    }
+}
+
+/// The lane for an image that begins to wait now: its batch may have been bound to a model since it began to wait before.
+fn lane_now(lanes: &mut Lanes, bound: &BTreeMap<BatchId, ModelDigest>, image: &Image) -> LaneKey {
+    match bound.get(&image.lane.batch()) {
+        Some(model) if image.run() == 0 => lanes.key(image.lane.batch(), Some(*model)),
+        Some(_) | None => image.lane,
     }
 }

@@ -8,13 +8,16 @@ use manyeyes_protocol::result::FailureCode;
 /// An image to be recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// The image. One that dispatch holds already is not taken twice.
+    /// The image. One that dispatch holds already is not taken twice; in a later run it takes its own place.
     pub image: ImageId,
+    /// How often the image was taken back after it had ended. Nothing that is said of an earlier run's deliveries
+    /// concerns it; and it goes to any model, also where its batch is bound to one.
+    pub run: u32,
     /// The batch it is of, between which dispatch is fair.
     pub batch: BatchId,
     /// The size of the file in bytes: a worker is given only so many ahead.
     pub bytes: u64,
-    /// The model it needs; `None` for any.
+    /// The model it needs; `None` for any, or for that to which its batch is bound.
     pub model: Option<ModelDigest>,
     /// Deliveries that were made before (by an earlier run of the manager, or before a retry); the next is one more.
     pub attempts: u32,
@@ -29,7 +32,7 @@ pub struct Capacity {
     pub slots: u32,
     /// The most it holds, running and queued; at least 1 is assumed.
     pub window: u32,
-    /// Digests of the models that it holds.
+    /// Digests of the models that it holds, the one that it answers with first.
     pub models: Vec<ModelDigest>,
     /// The same process was here before: what was measured of it still holds, and it has not crashed.
     pub returning: bool,
@@ -124,6 +127,13 @@ pub enum Event {
         /// The worker.
         worker: WorkerId,
     },
+    /// A batch is to be answered by one model: its images that were not run again wait for a worker with that.
+    Bound {
+        /// The batch.
+        batch: BatchId,
+        /// The model.
+        model: ModelDigest,
+    },
     /// The worker finishes what it has and takes nothing new.
     Draining {
         /// The worker.
@@ -165,6 +175,8 @@ pub enum Action {
     GiveUp {
         /// The image.
         image: ImageId,
+        /// Its run.
+        run: u32,
         /// Their names.
         workers: Vec<String>,
     },
@@ -177,5 +189,18 @@ pub enum Action {
     Full {
         /// The image.
         image: ImageId,
+        /// Its run.
+        run: u32,
     },
+}
+
+/// What a worker's word on a delivery means for the image as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The image has not ended, and is in this run, to which the delivery belongs.
+    Current(u32),
+    /// The image has been run again since: the delivery was of an earlier run.
+    Earlier,
+    /// Dispatch does not hold the image: it has ended, or was never submitted.
+    Unknown,
 }

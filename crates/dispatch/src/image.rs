@@ -17,6 +17,16 @@ pub(crate) struct Image {
     pub(crate) place: Place,
     /// Few have any.
     troubles: Option<Box<Troubles>>,
+    /// Of an image that was run again.
+    again: Option<Box<Again>>,
+}
+
+/// A run of an image that is not its first.
+#[derive(Debug)]
+struct Again {
+    run: u32,
+    /// All that were made in this run. What an earlier one delivered may yet be answered, by whatever model it was.
+    deliveries: Vec<(WorkerId, Attempt)>,
 }
 
 /// Where an image is.
@@ -40,8 +50,31 @@ struct Troubles {
 }
 
 impl Image {
-    pub(crate) fn new(lane: LaneKey, bytes: u64, attempts: u32) -> Self {
-        Self { lane, bytes, attempts, place: Place::Waiting(Rank::New), troubles: None }
+    pub(crate) fn new(lane: LaneKey, bytes: u64, attempts: u32, run: u32) -> Self {
+        let again = (run > 0).then(|| Box::new(Again { run, deliveries: Vec::new() }));
+        Self { lane, bytes, attempts, place: Place::Waiting(Rank::New), troubles: None, again }
+    }
+
+    /// How often it was taken back after it had ended.
+    pub(crate) fn run(&self) -> u32 {
+        self.again.as_ref().map_or(0, |again| again.run)
+    }
+
+    /// It is delivered once more.
+    pub(crate) fn deliver(&mut self, worker: WorkerId) -> Attempt {
+        self.attempts = self.attempts.saturating_add(1);
+        let attempt = Attempt(self.attempts);
+        self.place = Place::With(worker, attempt);
+        if let Some(again) = &mut self.again {
+            again.deliveries.push((worker, attempt));
+        }
+        attempt
+    }
+
+    /// Whether a delivery is of this run. To the first run belongs every delivery, also one that an earlier run of the
+    /// manager made.
+    pub(crate) fn is_of_this_run(&self, worker: WorkerId, attempt: Attempt) -> bool {
+        self.again.as_ref().is_none_or(|again| again.deliveries.contains(&(worker, attempt)))
     }
 
     /// Holds a crash or a stall against the image. Says whether this worker is a new one.

@@ -19,6 +19,12 @@ pub(crate) struct LaneKey {
     batch: BatchId,
 }
 
+impl LaneKey {
+    pub(crate) fn batch(self) -> BatchId {
+        self.batch
+    }
+}
+
 /// Where in its lane an image waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {

@@ -26,5 +26,5 @@ mod worker;
 mod tests;
 
 pub use dispatch::Dispatch;
-pub use event::{Action, Capacity, Departure, Event, Work};
+pub use event::{Action, Capacity, Departure, Event, Standing, Work};
 pub use settings::Settings;

@@ -193,6 +193,11 @@ impl Worker {
         !self.draining && self.sound_slots() > 0 && need.is_none_or(|model| self.models.contains(model))
     }
 
+    /// The model that it answers with.
+    pub(crate) fn model(&self) -> Option<ModelDigest> {
+        self.models.first().copied()
+    }
+
     /// The smoothed service time, once measured.
     pub(crate) fn service(&self) -> Option<Duration> {
         self.measured.service_s.map(Duration::from_secs_f64)

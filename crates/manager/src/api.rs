@@ -18,6 +18,8 @@ pub struct Image {
     pub labels: Vec<Label>,
     /// The worker that has it or that answered it.
     pub worker: Option<String>,
+    /// The name of the model that answered it.
+    pub model: Option<String>,
     /// How often it has been assigned.
     pub attempts: u32,
     /// Why it was rejected or failed.

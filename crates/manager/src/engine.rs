@@ -16,7 +16,7 @@ use std::{
 use manyeyes_dispatch::{Settings as DispatchSettings, Work};
 use manyeyes_link::{ManagerEnd, ManagerSettings as LinkSettings, WireTiming};
 use manyeyes_protocol::{
-    id::{Attempt, ImageId, WorkerId},
+    id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId},
     result::Answer,
 };
 use tokio::sync::mpsc;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::{happened::EngineLoop, happenings::Happenings, roster::Roster};
 use crate::{
     api::{Happening, Model, Problem, Worker},
-    store::Store,
+    store::{AnsweringModel, ImageRow, Store},
 };
 
 /// Requests to the engine that may wait for its loop. Full: the caller waits.
@@ -46,7 +46,8 @@ pub(crate) struct Engine {
 #[derive(Debug)]
 enum Command {
     Submit(Vec<Work>),
-    Cancel(ImageId),
+    Cancel(Vec<ImageId>),
+    Bind(BatchId, ModelDigest, Work),
 }
 
 /// What becomes of the work.
@@ -57,11 +58,22 @@ pub(crate) enum Outcome {
     /// Nobody has it any more; it waits.
     Requeued { image: ImageId },
     /// A worker has recognised it. May come late, and more than once.
-    Answered { image: ImageId, worker: Arc<str>, answer: Answer, wire: WireTiming, at: Instant, receipt: Receipt },
+    Answered {
+        image: ImageId,
+        run: u32,
+        model: Option<AnsweringModel>,
+        worker: Arc<str>,
+        answer: Answer,
+        wire: WireTiming,
+        at: Instant,
+        receipt: Receipt,
+    },
     /// A worker found that nobody can recognise it. May come late, and more than once.
-    Failed { image: ImageId, worker: Arc<str>, problem: Problem, at: Instant, receipt: Receipt },
+    Failed { image: ImageId, run: u32, worker: Arc<str>, problem: Problem, at: Instant, receipt: Receipt },
+    /// A worker has said what came of a delivery of an earlier run, which nobody wants to know any more.
+    Outdated { receipt: Receipt },
     /// It is given up without a worker's word.
-    GivenUp { image: ImageId, problem: Problem, at: Instant },
+    GivenUp { image: ImageId, run: u32, problem: Problem, at: Instant },
     /// It is not in the books any more, so nothing becomes of it.
     Vanished { image: ImageId },
 }
@@ -117,9 +129,15 @@ impl Engine {
         self.send(Command::Submit(work)).await;
     }
 
-    /// Nobody wants the image's answer any more.
-    pub(crate) async fn cancel(&self, image: ImageId) {
-        self.send(Command::Cancel(image)).await;
+    /// Nobody wants the images' answers any more.
+    pub(crate) async fn cancel(&self, images: Vec<ImageId>) {
+        self.send(Command::Cancel(images)).await;
+    }
+
+    /// The batch is answered by that model, as it turned out when this work of it was answered by another: it is to be
+    /// done again.
+    pub(crate) async fn bind(&self, batch: BatchId, model: ModelDigest, work: Work) {
+        self.send(Command::Bind(batch, model, work)).await;
     }
 
     /// All workers, as they are now.
@@ -152,6 +170,11 @@ impl Engine {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner).obstacle()
     }
 
+    /// Why what is left of a batch that this model answers cannot be recognised, if that is because of the model.
+    pub(crate) fn other_model(&self, of_batch: Option<&AnsweringModel>) -> Option<Problem> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner).other_model(of_batch?)
+    }
+
     /// Ends the sessions with all workers; they keep trying to come back.
     pub(crate) async fn close(&self) {
         self.link.shutdown().await;
@@ -163,6 +186,12 @@ impl Engine {
             tracing::debug!("the engine has stopped");
         }
     }
+}
+
+/// An image that waits, as work.
+pub(crate) fn work(row: &ImageRow) -> Work {
+    let ImageRow { id: image, batch, run, bytes, attempts, .. } = *row;
+    Work { image, run, batch, bytes, model: None, attempts, blamed: Vec::new() }
 }
 
 /// Why nothing can be recognised now.

@@ -206,7 +206,12 @@ impl Live {
             ending: false,
             waiters: Vec::new(),
         };
-        self.lock().images.insert(image, live);
+        let mut table = self.lock();
+        let before = table.images.insert(image, live);
+        // Of an image that was run again as soon as it had ended, the ending may not have been noted here yet.
+        if let Some(before) = before.filter(|before| before.assigned.is_some()) {
+            table.count(before.batch, -1);
+        }
     }
 
     fn change(

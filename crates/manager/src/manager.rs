@@ -120,7 +120,7 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
         hub: Arc::new(Hub::new(store.clone(), settings.limits.subscriber_changes)),
         tally: Arc::new(Tally::default()),
     };
-    let results_task = tokio::spawn(results.clone().run(outcomes));
+    let results_task = tokio::spawn(results.clone().run(outcomes, engine.clone()));
     resume(unfinished, &results.live, &engine).await;
 
     let stop_serving = CancellationToken::new();
@@ -202,8 +202,10 @@ async fn resume(unfinished: Vec<Unfinished>, live: &Live, engine: &Engine) {
 }
 
 fn work(unfinished: Unfinished) -> Work {
-    let Unfinished { image, batch, bytes, attempts, began: _, blamed } = unfinished;
-    Work { image, batch, bytes, model: None, attempts, blamed }
+    let Unfinished { image, batch, bytes, attempts, began: _, run, model, blamed } = unfinished;
+    // What was run again goes to any model.
+    let model = model.filter(|_| run == 0).map(ModelDigest);
+    Work { image, run, batch, bytes, model, attempts, blamed }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

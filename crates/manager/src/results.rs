@@ -11,14 +11,14 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use manyeyes_protocol::{
-    id::{BatchId, ImageId},
+    id::{BatchId, ImageId, ModelDigest},
     result::Label as AnswerLabel,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    api::{Image, Label},
-    engine::{Outcome, Receipt},
+    api::{Image, ImageState, Label},
+    engine::{Engine, Outcome, Receipt, work},
     hub::Hub,
     live::{Holder, Live},
     store::{BatchKey, Ending, ImageRow, Recorded, Store, StoreError},
@@ -61,14 +61,14 @@ struct Recording {
 
 impl Results {
     /// Receives outcomes until there are no more, and ends when the last is recorded.
-    pub(crate) async fn run(self, mut outcomes: mpsc::Receiver<Outcome>) {
+    pub(crate) async fn run(self, mut outcomes: mpsc::Receiver<Outcome>, engine: Engine) {
         let mut recording = FuturesUnordered::new();
         loop {
             tokio::select! {
                 Some(()) = recording.next() => {}
                 outcome = outcomes.recv(), if recording.len() < RECORDING => match outcome {
                     Some(outcome) => if let Some(ending) = self.received(outcome) {
-                        recording.push(self.record(ending));
+                        recording.push(self.record(ending, &engine));
                     },
                     None => break,
                 },
@@ -97,7 +97,7 @@ impl Results {
         let recorded = self.store.finish(image, Ending::Cancelled { attempts }).await;
         match &recorded {
             Ok(Recorded::Yes(row)) => self.ended(row),
-            Ok(Recorded::No(_) | Recorded::Gone) => {}
+            Ok(Recorded::No(_) | Recorded::OtherModel(..) | Recorded::Gone) => {}
             Err(_) => self.live.not_ending(image),
         }
         recorded
@@ -129,27 +129,31 @@ impl Results {
                 self.changed_hands(image, told);
                 None
             }
-            Outcome::Answered { image, worker, answer, wire, at, receipt } => {
+            Outcome::Answered { image, run, model, worker, answer, wire, at, receipt } => {
                 let timing = self.live.timing(image, wire, answer.timing, at);
                 let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt());
                 let labels = answer.labels.into_iter().map(label).collect();
-                let ending = Ending::Recognised { labels, worker: worker.to_string(), attempts, timing };
+                let worker = worker.to_string();
+                let ending = Ending::Recognised { run, model, labels, worker, attempts, timing };
                 Some(Recording { image, ending, receipt: Some(receipt) })
             }
-            Outcome::Failed { image, worker, problem, at, receipt } => {
+            Outcome::Failed { image, run, worker, problem, at, receipt } => {
                 let timing = self.live.timing_without_answer(image, at);
                 let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt());
-                let ending = Ending::Failed { problem, worker: Some(worker.to_string()), attempts, timing };
+                let worker = Some(worker.to_string());
+                let ending = Ending::Failed { run, problem, worker, attempts, timing };
                 Some(Recording { image, ending, receipt: Some(receipt) })
             }
-            Outcome::GivenUp { image, problem, at } => {
+            Outcome::Outdated { receipt } => {
+                self.tally.repeated.fetch_add(1, Relaxed);
+                receipt.acknowledge();
+                None
+            }
+            Outcome::GivenUp { image, run, problem, at } => {
                 let timing = self.live.timing_without_answer(image, at);
                 let attempts = self.live.ending(image).unwrap_or(0);
-                Some(Recording {
-                    image,
-                    ending: Ending::Failed { problem, worker: None, attempts, timing },
-                    receipt: None,
-                })
+                let ending = Ending::Failed { run, problem, worker: None, attempts, timing };
+                Some(Recording { image, ending, receipt: None })
             }
             Outcome::Vanished { image } => {
                 self.live.ended(image);
@@ -175,7 +179,7 @@ impl Results {
 
     /// Writes the ending down, then lets the worker forget it and shows it. An ending is not lost to a full disk: it is
     /// tried again until it is in the books or the store is closed.
-    async fn record(&self, recording: Recording) {
+    async fn record(&self, recording: Recording, engine: &Engine) {
         let Recording { image, ending, receipt } = recording;
         let recorded = loop {
             match self.store.finish(image, ending.clone()).await {
@@ -203,7 +207,21 @@ impl Results {
             // Delivery is at least once: this is where every result but the first ends.
             Recorded::No(row) => {
                 self.tally.repeated.fetch_add(1, Relaxed);
-                tell(self.live.outlived(image, row.seq), &shown(&row));
+                if row.state == ImageState::Waiting {
+                    // It was of an earlier run, and has not ended this one.
+                    self.live.not_ending(image);
+                } else {
+                    tell(self.live.outlived(image, row.seq), &shown(&row));
+                }
+            }
+            Recorded::OtherModel(row, model) => {
+                self.tally.repeated.fetch_add(1, Relaxed);
+                self.live.not_ending(image);
+                let told = self.live.requeued(image, || self.store.next_seq());
+                self.changed_hands(image, told);
+                let engine = engine.clone();
+                // Not waited for: while results waits for the engine, the engine must not wait for results.
+                tokio::spawn(async move { engine.bind(row.batch, ModelDigest(model.digest), work(&row)).await });
             }
             Recorded::Gone => {
                 self.tally.repeated.fetch_add(1, Relaxed);
@@ -240,6 +258,7 @@ pub(crate) fn shown(row: &ImageRow) -> Image {
         state: row.state,
         labels: row.labels.clone(),
         worker: row.worker.clone(),
+        model: row.model.clone(),
         attempts: row.attempts,
         error: row.problem.clone(),
         timing_ms: row.timing,

@@ -94,6 +94,8 @@ pub struct Limits {
     pub page_images: u32,
     /// The most digests in one question after known files. More are refused (413).
     pub known_digests: usize,
+    /// The most images in one request to try again, cancel or delete. More are refused (413).
+    pub selected_images: usize,
     /// The longest that `/api/v1/classify` waits; longer waits are cut to it.
     pub classify_wait: Duration,
 }
@@ -119,6 +121,7 @@ impl Default for Limits {
             subscriber_status: Duration::from_secs(5),
             page_images: 1000,
             known_digests: 10_000,
+            selected_images: 10_000,
             classify_wait: Duration::from_secs(300),
         }
     }

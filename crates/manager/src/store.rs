@@ -37,7 +37,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::error::StoreError;
 pub use self::pending::{Keeping, Pending};
-pub use self::row::{BatchFacts, BatchKey, Content, Ending, ImageRow, NewImage, Recorded, Unfinished};
+pub use self::row::{AnsweringModel, BatchFacts, BatchKey, Content, Ending, ImageRow, NewImage, Recorded, Unfinished};
 pub use self::spool::{Spool, Spooled};
 
 use self::books::Place;
@@ -226,9 +226,13 @@ impl Store {
         }
     }
 
-    /// Records how an image ended. The first ending wins; a later one is answered [`Recorded::No`].
+    /// Records how an image ended. The first ending of its present run wins; any other is answered [`Recorded::No`].
+    ///
+    /// The first answer of a batch decides by which model it is answered. An answer of another is [`Recorded::OtherModel`],
+    /// except to an image that was run again: whoever runs it again wants the model that is in use now, for the rest of
+    /// the batch too.
     pub fn finish(&self, image: ImageId, ending: Ending) -> Pending<Recorded> {
-        self.inner.shared.ask(Change::Finish { image, ending }, recorded)
+        self.inner.shared.ask(Change::Finish { image, ending: Box::new(ending) }, recorded)
     }
 
     /// Writes down that a worker crashed or stalled on the image, and how many deliveries have been made.
@@ -239,7 +243,8 @@ impl Store {
             .ask(Change::Blame { image, worker, attempts }, |reply| matches!(reply, Reply::Done).then_some(()))
     }
 
-    /// Takes a failed or cancelled image back to waiting and forgets who was blamed; its attempts go on counting.
+    /// Takes an image that has ended and whose bytes are kept back to waiting: its next run. Forgets its answer and who
+    /// was blamed; its attempts go on counting.
     pub fn reopen(&self, image: ImageId) -> Pending<Recorded> {
         self.inner.shared.ask(Change::Reopen { image }, recorded)
     }

@@ -1,6 +1,7 @@
 //! HTTP and WebSocket: one file for each group of addresses. `docs/api.md` describes them.
 
 mod batches;
+mod changes;
 mod classify;
 mod error;
 mod events;
@@ -96,6 +97,7 @@ impl App {
         let uploads = images::uploads().merge(classify::routes()).merge(legacy::routes());
         let small = batches::routes()
             .merge(images::routes())
+            .merge(changes::routes())
             .merge(events::routes())
             .merge(export::routes())
             .merge(workers::routes())

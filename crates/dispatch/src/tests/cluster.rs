@@ -19,7 +19,15 @@ pub(super) fn beginning() -> Instant {
 }
 
 pub(super) fn work(image: u64, batch: u64) -> Work {
-    Work { image: ImageId(image), batch: BatchId(batch), bytes: 100_000, model: None, attempts: 0, blamed: Vec::new() }
+    Work {
+        image: ImageId(image),
+        batch: BatchId(batch),
+        bytes: 100_000,
+        run: 0,
+        model: None,
+        attempts: 0,
+        blamed: Vec::new(),
+    }
 }
 
 /// What a worker does with one image.
@@ -361,7 +369,7 @@ impl Cluster {
             Action::Blame { image, worker } => {
                 assert!(self.blamed.insert((image, worker)), "{image} was blamed twice for one worker");
             }
-            Action::GiveUp { image, workers } => {
+            Action::GiveUp { image, workers, .. } => {
                 let at = self.elapsed();
                 let before = self.ended.insert(image, (Ending::GivenUp(workers), at));
                 assert_eq!(before, None, "{image} ended twice");
@@ -370,7 +378,7 @@ impl Cluster {
                 self.holder.remove(&image);
                 assert_eq!(self.dispatch.holder(image), None, "{image} was requeued and is with somebody");
             }
-            Action::Full { image } => {
+            Action::Full { image, .. } => {
                 self.full.insert(image);
             }
         }

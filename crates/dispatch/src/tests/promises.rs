@@ -1,107 +1,13 @@
 //! Each promise by itself, with the fewest events that show it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use manyeyes_protocol::id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId};
+use manyeyes_protocol::id::{BatchId, ImageId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::FailureCode;
 
-use super::cluster::{beginning, ms, work};
-use crate::{Action, Capacity, Departure, Dispatch, Event, Settings, Work};
-
-const A: WorkerId = WorkerId(1);
-const B: WorkerId = WorkerId(2);
-
-/// A dispatch with its clock in the hand.
-struct Desk {
-    dispatch: Dispatch,
-    now: Instant,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self::with(Settings::default())
-    }
-
-    fn with(settings: Settings) -> Self {
-        Self { dispatch: Dispatch::new(settings), now: beginning() }
-    }
-
-    fn tell(&mut self, event: Event) -> Vec<Action> {
-        self.dispatch.handle(event, self.now);
-        self.actions()
-    }
-
-    fn actions(&mut self) -> Vec<Action> {
-        std::iter::from_fn(|| self.dispatch.poll(self.now)).collect()
-    }
-
-    fn wait(&mut self, duration: Duration) -> Vec<Action> {
-        self.now += duration;
-        self.actions()
-    }
-
-    fn submit(&mut self, image: u64) -> Vec<Action> {
-        self.tell(Event::Submitted(work(image, 1)))
-    }
-
-    /// A worker with one slot and this window, named after its number.
-    fn join(&mut self, worker: WorkerId, window: u32) -> Vec<Action> {
-        self.join_as(worker, &format!("worker-{}", worker.0), Capacity { window, ..one_slot() })
-    }
-
-    fn join_as(&mut self, worker: WorkerId, name: &str, capacity: Capacity) -> Vec<Action> {
-        self.tell(Event::Joined { worker, capacity, name: name.to_owned() })
-    }
-
-    fn start(&mut self, worker: WorkerId, image: u64, attempt: u32) {
-        let event = Event::Started { worker, image: ImageId(image), attempt: Attempt(attempt) };
-        assert_eq!(self.tell(event), []);
-    }
-
-    fn answer(&mut self, worker: WorkerId, image: u64, attempt: u32, service: Duration) -> Vec<Action> {
-        self.tell(Event::Answered { worker, image: ImageId(image), attempt: Attempt(attempt), service })
-    }
-
-    fn fail(&mut self, worker: WorkerId, image: u64, attempt: u32, code: FailureCode) -> Vec<Action> {
-        self.tell(Event::Failed { worker, image: ImageId(image), attempt: Attempt(attempt), code })
-    }
-
-    fn stall(&mut self, worker: WorkerId, image: u64, attempt: u32) -> Vec<Action> {
-        self.tell(Event::Stalled { worker, image: ImageId(image), attempt: Attempt(attempt) })
-    }
-
-    fn leave(&mut self, worker: WorkerId, departure: Departure) -> Vec<Action> {
-        self.tell(Event::Left { worker, departure })
-    }
-}
-
-fn one_slot() -> Capacity {
-    Capacity { slots: 1, window: 1, models: vec![], returning: false }
-}
-
-fn assigned(actions: &[Action]) -> Vec<(WorkerId, u64, u32)> {
-    let each = |action: &Action| match action {
-        Action::Assign { worker, image, attempt, .. } => Some((*worker, image.0, attempt.0)),
-        _ => None,
-    };
-    actions.iter().filter_map(each).collect()
-}
-
-fn blame(image: u64, worker: &str) -> Action {
-    Action::Blame { image: ImageId(image), worker: worker.to_owned() }
-}
-
-fn give_up(image: u64, workers: [&str; 2]) -> Action {
-    Action::GiveUp { image: ImageId(image), workers: workers.map(str::to_owned).to_vec() }
-}
-
-fn requeued(image: u64) -> Action {
-    Action::Requeued { image: ImageId(image) }
-}
-
-fn cancel(worker: WorkerId, image: u64, attempt: u32) -> Action {
-    Action::Cancel { worker, image: ImageId(image), attempt: Attempt(attempt) }
-}
+use super::cluster::{ms, work};
+use super::desk::{A, B, Desk, assigned, blame, cancel, give_up, one_slot, requeued};
+use crate::{Action, Capacity, Departure, Event, Settings, Work};
 
 #[test]
 fn without_a_worker_images_wait_and_the_first_worker_gets_the_first_image() {
@@ -127,7 +33,7 @@ fn one_image_more_than_the_limit_is_answered_with_full_and_room_comes_back() {
     let mut desk = Desk::with(Settings { max_waiting: 2, ..Settings::default() });
     desk.submit(1);
     desk.submit(2);
-    assert_eq!(desk.submit(3), [Action::Full { image: ImageId(3) }]);
+    assert_eq!(desk.submit(3), [Action::Full { image: ImageId(3), run: 0 }]);
     desk.tell(Event::Cancelled { image: ImageId(1) });
     assert_eq!(desk.submit(3), []);
     assert_eq!(desk.dispatch.held(), 2);

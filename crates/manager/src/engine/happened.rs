@@ -10,12 +10,12 @@ use std::{
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use manyeyes_dispatch::{
-    Action, Capacity, Departure as DispatchDeparture, Dispatch, Event, Settings as DispatchSettings, Work,
+    Action, Capacity, Departure as DispatchDeparture, Dispatch, Event, Settings as DispatchSettings, Standing, Work,
 };
-use manyeyes_link::{Assignment, Departure, FromWorker, ManagerEnd, WireTiming, WorkerProfile};
+use manyeyes_link::{Assignment, Departure, FromWorker, ManagerEnd, WorkerProfile};
 use manyeyes_protocol::{
     id::{Attempt, ImageId, WorkerId},
-    result::{Answer, Failure, FailureCode},
+    result::{Failure, FailureCode},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -120,9 +120,15 @@ impl EngineLoop {
     fn happened(&mut self, happened: Happened, now: Instant) {
         match happened {
             Happened::Asked(Command::Submit(work)) => self.submitted(work, now),
-            Happened::Asked(Command::Cancel(image)) => {
-                self.tell(Event::Cancelled { image }, now);
-                self.forget(image);
+            Happened::Asked(Command::Cancel(images)) => {
+                for image in images {
+                    self.tell(Event::Cancelled { image }, now);
+                    self.forget(image);
+                }
+            }
+            Happened::Asked(Command::Bind(batch, model, work)) => {
+                self.tell(Event::Bound { batch, model }, now);
+                self.submitted(vec![work], now);
             }
             Happened::Heard(heard) => self.heard(heard, now),
             Happened::Read(read) => self.read(read, now),
@@ -145,14 +151,21 @@ impl EngineLoop {
             }
             FromWorker::Answered { worker, image, attempt, answer, wire } => {
                 let service = answer.timing.decode + answer.timing.inference;
+                let standing = self.dispatch.standing(worker, image, attempt);
                 // Said again because it was asked for twice, it is not another image.
-                if self.dispatch.holds(image) {
+                if matches!(standing, Standing::Current(_)) {
                     self.roster(|roster| roster.answered(worker, service, now));
                 }
-                self.forget(image);
+                if standing != Standing::Earlier {
+                    self.forget(image);
+                }
                 self.tell(Event::Answered { worker, image, attempt, service }, now);
-                let outcome = self.answered(worker, image, attempt, answer, wire, now);
-                self.outbox.push_back(outcome);
+                let receipt = self.receipt(worker, image, attempt);
+                let (worker, model) = self.roster(|roster| (roster.name(worker), roster.answers_with(worker)));
+                self.outbox.push_back(match run_of(standing) {
+                    Some(run) => Outcome::Answered { image, run, model, worker, answer, wire, at: now, receipt },
+                    None => Outcome::Outdated { receipt },
+                });
             }
             FromWorker::Failed { worker, image, attempt, failure } => self.failed(worker, image, attempt, failure, now),
             FromWorker::Stalled { worker, image, attempt } => {
@@ -177,7 +190,8 @@ impl EngineLoop {
         let capacity = Capacity {
             slots: profile.slots,
             window: profile.window,
-            models: profile.models.iter().map(|model| model.digest).collect(),
+            // It may hold others; it answers with the one in use.
+            models: profile.models.first().map(|model| model.digest).into_iter().collect(),
             returning: profile.returning,
         };
         let name = profile.id.clone();
@@ -188,26 +202,17 @@ impl EngineLoop {
         self.tell(Event::Joined { worker, capacity, name }, now);
     }
 
-    fn answered(
-        &self,
-        worker: WorkerId,
-        image: ImageId,
-        attempt: Attempt,
-        answer: Answer,
-        wire: WireTiming,
-        at: Instant,
-    ) -> Outcome {
-        let receipt = self.receipt(worker, image, attempt);
-        Outcome::Answered { image, worker: self.name(worker), answer, wire, at, receipt }
-    }
-
     fn failed(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, failure: Failure, now: Instant) {
         self.roster(|roster| roster.failed(worker));
         let receipt = self.receipt(worker, image, attempt);
-        if failure.code.is_final() {
+        let standing = self.dispatch.standing(worker, image, attempt);
+        if let (true, Some(run)) = (failure.code.is_final(), run_of(standing)) {
             self.forget(image);
             let problem = Problem { code: code(failure.code).to_owned(), message: sentence(&failure.message) };
-            self.outbox.push_back(Outcome::Failed { image, worker: self.name(worker), problem, at: now, receipt });
+            let worker = self.name(worker);
+            self.outbox.push_back(Outcome::Failed { image, run, worker, problem, at: now, receipt });
+        } else if standing == Standing::Earlier {
+            self.outbox.push_back(Outcome::Outdated { receipt });
         } else {
             let (of, worker, reason) = (worker, self.name(worker), &failure.message);
             // Every image that waits is tried again and again: one line tells of all until it has an answer.
@@ -255,6 +260,7 @@ impl EngineLoop {
 
     /// Deleted, or its upload failed after all, or the disk has lost it.
     fn unreadable(&mut self, image: ImageId, error: &StoreError, now: Instant) {
+        let run = self.dispatch.run(image).unwrap_or(0);
         self.forget(image);
         self.tell(Event::Cancelled { image }, now);
         if *error == StoreError::NoSuchImage {
@@ -264,7 +270,7 @@ impl EngineLoop {
         tracing::error!(%image, %error, "failed to read an image back");
         let problem =
             Problem { code: "lost".to_owned(), message: "The manager could not read the file back.".to_owned() };
-        self.outbox.push_back(Outcome::GivenUp { image, problem, at: now });
+        self.outbox.push_back(Outcome::GivenUp { image, run, problem, at: now });
     }
 
     /// Tells dispatch and does what it says. Gives how many images are with nobody any more because of it.
@@ -288,8 +294,8 @@ impl EngineLoop {
                     self.outbox.push_back(Outcome::Requeued { image });
                 }
                 Action::Blame { image, worker } => self.blame(image, worker),
-                Action::GiveUp { image, workers } => self.give_up(image, &workers, now),
-                Action::Full { image } => self.full(image, now),
+                Action::GiveUp { image, run, workers } => self.give_up(image, run, &workers, now),
+                Action::Full { image, run } => self.full(image, run, now),
             }
         }
         requeued
@@ -334,18 +340,18 @@ impl EngineLoop {
         });
     }
 
-    fn give_up(&mut self, image: ImageId, workers: &[String], now: Instant) {
+    fn give_up(&mut self, image: ImageId, run: u32, workers: &[String], now: Instant) {
         self.forget(image);
         let message = format!("It crashed or stalled {} different workers ({}).", workers.len(), workers.join(", "));
         let problem = Problem { code: "worker_failures".to_owned(), message };
-        self.outbox.push_back(Outcome::GivenUp { image, problem, at: now });
+        self.outbox.push_back(Outcome::GivenUp { image, run, problem, at: now });
     }
 
     /// The queue is as large as what the store accepts, so this is met only after its limit was lowered.
-    fn full(&mut self, image: ImageId, now: Instant) {
+    fn full(&mut self, image: ImageId, run: u32, now: Instant) {
         let message = "More images wait than the manager's limit allows; try it again later.".to_owned();
         let problem = Problem { code: "queue_full".to_owned(), message };
-        self.outbox.push_back(Outcome::GivenUp { image, problem, at: now });
+        self.outbox.push_back(Outcome::GivenUp { image, run, problem, at: now });
     }
 
     fn receipt(&self, worker: WorkerId, image: ImageId, attempt: Attempt) -> Receipt {
@@ -362,6 +368,16 @@ impl EngineLoop {
 
     fn roster<T>(&self, change: impl FnOnce(&mut Roster) -> T) -> T {
         change(&mut self.roster.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The run that a worker's word is on; `None`: an earlier one than the image is in. Of an image that is not held, only the
+/// first run can be meant: deliveries of a later one are known.
+fn run_of(standing: Standing) -> Option<u32> {
+    match standing {
+        Standing::Current(run) => Some(run),
+        Standing::Unknown => Some(0),
+        Standing::Earlier => None,
     }
 }
 

@@ -10,7 +10,10 @@ use manyeyes_link::{WireCounters, WorkerProfile};
 use manyeyes_protocol::id::{ModelDigest, WorkerId};
 
 use super::obstacle;
-use crate::api::{Model, Problem, Worker, WorkerState};
+use crate::{
+    api::{Model, Problem, Worker, WorkerState},
+    store::AnsweringModel,
+};
 
 /// How long a worker that has gone is shown, so that a person sees what happened.
 const SHOWN_AFTER_LEAVING: Duration = Duration::from_secs(120);
@@ -121,6 +124,12 @@ impl Roster {
         self.entries.get(&worker).map_or_else(|| "a former worker".into(), |entry| Arc::clone(&entry.id))
     }
 
+    /// The model of its answers; `None` when it is not known any more.
+    pub(super) fn answers_with(&self, worker: WorkerId) -> Option<AnsweringModel> {
+        let model = self.entries.get(&worker)?.profile.models.first()?;
+        Some(AnsweringModel { digest: model.digest.0, name: model.name.clone() })
+    }
+
     /// The model it is to answer with; `None` when it has gone.
     pub(super) fn model_of(&self, worker: WorkerId) -> Option<ModelDigest> {
         let entry = self.entries.get(&worker).filter(|entry| entry.presence == Presence::Here)?;
@@ -159,6 +168,18 @@ impl Roster {
         } else {
             Some(obstacle("no_worker", "No worker is connected."))
         }
+    }
+
+    /// Why what is left of a batch that this model answers cannot be recognised, if that is because of the model.
+    pub(super) fn other_model(&self, of_batch: &AnsweringModel) -> Option<Problem> {
+        let mut here = self.here().filter_map(|entry| entry.profile.models.first());
+        let in_use = here.next().filter(|in_use| in_use.digest.0 != of_batch.digest)?;
+        let (began, now) = (&of_batch.name, &in_use.name);
+        let message = format!(
+            "What is left of this batch waits for a worker with {began}, which has begun it; the workers here hold {now}. \
+             To go on with {now}, run the recognised images again."
+        );
+        Some(obstacle("model_mismatch", &message))
     }
 
     fn here(&self) -> impl Iterator<Item = &Entry> {

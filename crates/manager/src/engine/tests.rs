@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use manyeyes_link::{ModelDescription, TimerSettings, WorkerEnd, WorkerSettings};
-use manyeyes_protocol::id::{BatchId, InstanceId, ModelDigest};
+use manyeyes_protocol::id::InstanceId;
 
 use super::*;
 use crate::store::StoreSettings;
@@ -59,7 +59,7 @@ async fn an_image_that_is_not_in_the_books_any_more_is_given_back() {
         timers: TimerSettings::default(),
     });
     let image = ImageId(42);
-    let work = Work { image, batch: BatchId(1), bytes: 1, model: None, attempts: 0, blamed: Vec::new() };
+    let work = Work { image, run: 0, batch: BatchId(1), bytes: 1, model: None, attempts: 0, blamed: Vec::new() };
     running.engine.submit(vec![work]).await;
     let outcome = tokio::time::timeout(PATIENCE, running.outcomes.recv()).await.expect("something becomes of it");
     assert!(matches!(outcome, Some(Outcome::Vanished { image: ImageId(42) })), "{outcome:?}");

@@ -10,13 +10,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::line::{Ceilings, Line};
 use super::pack::{PackFacts, Span};
-use super::row::{BatchFacts, ImageRow};
+use super::row::{AnsweringModel, BatchFacts, ImageRow};
 use super::{StoreError, folder};
 use crate::api::{Counts, ImageState, Problem};
 
 /// The schema that this program writes, in `PRAGMA user_version`. A change of [`SCHEMA`] raises it and brings the step
 /// from the one before.
-pub(super) const SCHEMA_NUMBER: i64 = 1;
+pub(super) const SCHEMA_NUMBER: i64 = 2;
 
 /// Times are microseconds since 1970. `pack` says where an image's bytes are: null for none, 0 for a file of its own,
 /// else the pack's number, `place` being the offset in it. `state` is as in [`state_number`].
@@ -43,7 +43,9 @@ CREATE TABLE batches (
     deleted INTEGER NOT NULL DEFAULT 0,
     answered_images INTEGER NOT NULL DEFAULT 0,
     answered_bytes INTEGER NOT NULL DEFAULT 0,
-    kept_bytes INTEGER NOT NULL DEFAULT 0
+    kept_bytes INTEGER NOT NULL DEFAULT 0,
+    model BLOB,
+    model_name TEXT
 );
 CREATE INDEX batches_finished ON batches (changed) WHERE waiting = 0;
 CREATE TABLE images (
@@ -65,7 +67,9 @@ CREATE TABLE images (
     attempts INTEGER NOT NULL DEFAULT 0,
     error_code TEXT,
     error_message TEXT,
-    timing TEXT
+    timing TEXT,
+    run INTEGER NOT NULL DEFAULT 0,
+    model TEXT
 );
 CREATE INDEX images_of_batch ON images (batch);
 CREATE INDEX images_known ON images (batch, sha256) WHERE pack IS NOT NULL;
@@ -90,9 +94,18 @@ CREATE TABLE packs (
 );
 ";
 
+/// What brings books of schema 1 to schema 2.
+const FROM_1_TO_2: &str = "
+ALTER TABLE batches ADD COLUMN model BLOB;
+ALTER TABLE batches ADD COLUMN model_name TEXT;
+ALTER TABLE images ADD COLUMN run INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE images ADD COLUMN model TEXT;
+";
+
 /// The columns that [`image_row`] reads, and their order.
 pub(super) const IMAGE_COLUMNS: &str = "id, batch, seq, name, state, bytes, sha256, media_type, width, height, began, \
-                                        labels, worker, attempts, error_code, error_message, timing, pack, place";
+                                        labels, worker, attempts, error_code, error_message, timing, pack, place, \
+                                        run, model";
 
 /// The log is written back into the file when it has this many pages of 4 KiB: rarely enough that it costs little, and
 /// soon enough that the log stays at 16 MiB.
@@ -129,8 +142,10 @@ pub(super) fn open(file: &Path, limit_bytes: u64) -> Result<Opened, StoreError> 
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     connection.pragma_update(None, "max_page_count", signed(limit_bytes) / page_bytes)?;
-    if found == 0 {
-        make(&connection)?;
+    match found {
+        0 => write_schema(&connection, SCHEMA, make)?,
+        1 => write_schema(&connection, FROM_1_TO_2, |_| Ok(()))?,
+        _ => {}
     }
     if let Some(above) = file.parent() {
         folder::sync_folder(above)?;
@@ -157,14 +172,24 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Brings the books to the present schema, all or nothing.
+fn write_schema(
+    connection: &Connection,
+    step: &str,
+    and: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.execute_batch(step)?;
+    and(connection)?;
+    connection.pragma_update(None, "user_version", SCHEMA_NUMBER)?;
+    connection.execute_batch("COMMIT")?;
+    Ok(())
+}
+
 fn make(connection: &Connection) -> Result<(), StoreError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| StoreError::Disk(format!("draw random bytes: {error}")))?;
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    connection.execute_batch(SCHEMA)?;
     connection.execute("INSERT INTO books (id, seq_ceiling, image_ceiling) VALUES (?1, 1, 1)", params![id])?;
-    connection.pragma_update(None, "user_version", SCHEMA_NUMBER)?;
-    connection.execute_batch("COMMIT")?;
     Ok(())
 }
 
@@ -231,6 +256,8 @@ pub(super) fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
         labels: json(row, 11)?,
         worker: row.get(12)?,
         attempts: row.get(13)?,
+        run: row.get(19)?,
+        model: row.get(20)?,
         problem: code.map(|code| Problem { code, message: message.unwrap_or_default() }),
         timing: json(row, 16)?,
     })
@@ -243,7 +270,8 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
 /// A batch as a whole.
 pub(super) fn find_facts(connection: &Connection, batch: BatchId) -> Result<Option<BatchFacts>, StoreError> {
     let sql = "SELECT seq, first_upload, last_answer, total, waiting, recognised, failed, rejected, \
-               cancelled, deleted, answered_images, answered_bytes, kept_bytes FROM batches WHERE number = ?1";
+               cancelled, deleted, answered_images, answered_bytes, kept_bytes, model, model_name FROM batches \
+               WHERE number = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let facts = statement.query_row([signed(batch.0)], |row| {
         Ok(BatchFacts {
@@ -263,6 +291,10 @@ pub(super) fn find_facts(connection: &Connection, batch: BatchId) -> Result<Opti
             answered_images: unsigned(row, 10)?,
             answered_bytes: unsigned(row, 11)?,
             kept_bytes: unsigned(row, 12)?,
+            model: match row.get(13)? {
+                Some(digest) => Some(AnsweringModel { digest, name: row.get(14)? }),
+                None => None,
+            },
         })
     });
     Ok(facts.optional()?)

@@ -4,7 +4,7 @@
 mod removal;
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use manyeyes_protocol::id::{BatchId, ImageId};
 use rusqlite::{Connection, params};
@@ -12,9 +12,13 @@ use rusqlite::{Connection, params};
 use super::books::{self, IMAGE_COLUMNS, Place, micros, signed, state_number};
 use super::line::{Change, Keep, Reply};
 use super::pack::{PackFacts, Packs, Span};
-use super::row::{BatchFacts, BatchKey, Ending, ImageRow, Recorded};
+use super::row::{AnsweringModel, BatchFacts, BatchKey, Ending, ImageRow, Recorded};
 use super::{StoreError, StoreSettings};
 use crate::api::{ImageState, Timing};
+
+/// How long a batch may have nothing to do without that being left out of its throughput: uploads that come one by one are
+/// one piece of work.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// The changes of a group while its transaction is open.
 pub(super) struct Group<'a> {
@@ -46,6 +50,14 @@ pub(super) struct AfterCommit {
 struct BatchChange {
     /// Images that were ever in it, before the group.
     ever: i64,
+    /// Images that waited, before the group.
+    waiting: i64,
+    /// The time of the last answer, before the group.
+    answered: Option<SystemTime>,
+    /// A long time without anything to do has ended.
+    idle: Duration,
+    /// The model that answers it, the group included.
+    model: Option<AnsweringModel>,
     deleted: i64,
     seq: u64,
     first_upload: Option<SystemTime>,
@@ -115,7 +127,7 @@ impl<'a> Group<'a> {
         }
         let sql = format!(
             "INSERT INTO images ({IMAGE_COLUMNS}) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, 0, ?12, ?13, NULL, ?14, ?15)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, NULL, NULL, 0, ?12, ?13, NULL, ?14, ?15, 0, NULL)"
         );
         let mut insert = self.books.prepare_cached(&sql)?;
         for (image, place) in keep.images.iter().zip(places) {
@@ -146,6 +158,9 @@ impl<'a> Group<'a> {
                 batch.seq = batch.seq.max(row.seq);
                 batch.first_upload = Some(batch.first_upload.map_or(row.began, |first| first.min(row.began)));
                 batch.kept_bytes += signed(kept);
+                if row.state == ImageState::Waiting {
+                    batch.has_something_to_do(row.began);
+                }
                 *batch.count(row.state) += 1;
             }
         }
@@ -161,18 +176,28 @@ impl<'a> Group<'a> {
         let Some((mut row, _)) = self.find(image)? else {
             return Ok(Reply::Recorded(Recorded::Gone));
         };
-        if row.state != ImageState::Waiting {
+        let is_of_this_run = match ending {
+            Ending::Recognised { run, .. } | Ending::Failed { run, .. } => *run == row.run,
+            Ending::Cancelled { .. } => true,
+        };
+        if row.state != ImageState::Waiting || !is_of_this_run {
             return Ok(Reply::Recorded(Recorded::No(Box::new(row))));
+        }
+        if let Ending::Recognised { model: Some(model), .. } = ending
+            && let Some(other) = self.answered_by(&row, model)?
+        {
+            return Ok(Reply::Recorded(Recorded::OtherModel(Box::new(row), other)));
         }
         row.seq = seq;
         match ending.clone() {
-            Ending::Recognised { labels, worker, attempts, timing } => {
+            Ending::Recognised { run: _, model, labels, worker, attempts, timing } => {
                 row.state = ImageState::Recognised;
                 row.labels = labels;
+                row.model = model.map(|model| model.name);
                 row.worker = Some(worker);
                 (row.attempts, row.timing) = (attempts, timing);
             }
-            Ending::Failed { problem, worker, attempts, timing } => {
+            Ending::Failed { run: _, problem, worker, attempts, timing } => {
                 row.state = ImageState::Failed;
                 row.problem = Some(problem);
                 row.worker = worker;
@@ -185,6 +210,22 @@ impl<'a> Group<'a> {
         }
         self.update(&row, ImageState::Waiting)?;
         Ok(Reply::Recorded(Recorded::Yes(Box::new(row))))
+    }
+
+    /// Makes the model that of the image's batch, where it has none or the image is run again. Else gives the batch's
+    /// model, where that is another.
+    fn answered_by(&mut self, row: &ImageRow, model: &AnsweringModel) -> Result<Option<AnsweringModel>, StoreError> {
+        let Some(batch) = self.batch(row.batch)? else {
+            return Ok(None);
+        };
+        match &batch.model {
+            Some(of_batch) if of_batch.digest == model.digest => Ok(None),
+            Some(of_batch) if row.run == 0 => Ok(Some(of_batch.clone())),
+            Some(_) | None => {
+                batch.model = Some(model.clone());
+                Ok(None)
+            }
+        }
     }
 
     fn blame(&mut self, image: ImageId, worker: &str, attempts: u32) -> Result<Reply, StoreError> {
@@ -205,12 +246,19 @@ impl<'a> Group<'a> {
             return Ok(Reply::Recorded(Recorded::Gone));
         };
         let ended = row.state;
-        if !matches!(ended, ImageState::Failed | ImageState::Cancelled) || place == Place::Nowhere {
+        let has_ended = matches!(ended, ImageState::Recognised | ImageState::Failed | ImageState::Cancelled);
+        if !has_ended || place == Place::Nowhere {
             return Ok(Reply::Recorded(Recorded::No(Box::new(row))));
         }
         row.seq = seq;
         row.state = ImageState::Waiting;
+        row.run = row.run.saturating_add(1);
+        (row.labels, row.model) = (Vec::new(), None);
         (row.worker, row.problem, row.timing) = (None, None, Timing::default());
+        let now = self.now;
+        if let Some(batch) = self.batch(row.batch)? {
+            batch.has_something_to_do(now);
+        }
         self.update(&row, ended)?;
         self.books.prepare_cached("DELETE FROM blames WHERE image = ?1")?.execute([signed(image.0)])?;
         Ok(Reply::Recorded(Recorded::Yes(Box::new(row))))
@@ -231,7 +279,7 @@ impl<'a> Group<'a> {
         let labels = (!row.labels.is_empty()).then(|| serde_json::to_string(&row.labels)).transpose().map_err(json)?;
         let timing = (row.timing != Timing::default()).then(|| serde_json::to_string(&row.timing)).transpose();
         let sql = "UPDATE images SET seq = ?2, state = ?3, labels = ?4, worker = ?5, attempts = ?6, \
-                   error_code = ?7, error_message = ?8, timing = ?9 WHERE id = ?1";
+                   error_code = ?7, error_message = ?8, timing = ?9, run = ?10, model = ?11 WHERE id = ?1";
         self.books.prepare_cached(sql)?.execute(params![
             signed(row.id.0),
             signed(row.seq),
@@ -242,6 +290,8 @@ impl<'a> Group<'a> {
             row.problem.as_ref().map(|problem| &problem.code),
             row.problem.as_ref().map(|problem| &problem.message),
             timing.map_err(json)?,
+            row.run,
+            row.model,
         ])?;
         let now = self.now;
         if let Some(batch) = self.batch(row.batch)? {
@@ -263,8 +313,7 @@ impl<'a> Group<'a> {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let facts = books::find_facts(books, batch)?;
-                let ever = |facts: BatchFacts| i64::from(facts.counts.total) + i64::from(facts.deleted);
-                entry.insert(facts.map(|facts| BatchChange::new(ever(facts))))
+                entry.insert(facts.map(BatchChange::new))
             }
         };
         Ok(entry.as_mut())
@@ -273,11 +322,12 @@ impl<'a> Group<'a> {
     /// Writes what the group adds to its batches.
     fn flush(&mut self) -> Result<(), StoreError> {
         let sql = "UPDATE batches SET seq = max(seq, ?2), changed = ?3, \
-                   first_upload = min(coalesce(first_upload, ?4), coalesce(?4, first_upload)), \
-                   last_answer = max(coalesce(last_answer, ?5), coalesce(?5, last_answer)), \
+                   first_upload = min(coalesce(first_upload + ?16, ?4), coalesce(?4, first_upload + ?16)), \
+                   last_answer = max(coalesce(last_answer + ?16, ?5), coalesce(?5, last_answer + ?16)), \
                    total = total + ?6, waiting = waiting + ?7, recognised = recognised + ?8, failed = failed + ?9, \
                    rejected = rejected + ?10, cancelled = cancelled + ?11, answered_images = answered_images + ?12, \
-                   answered_bytes = answered_bytes + ?13, kept_bytes = kept_bytes + ?14, deleted = deleted + ?15 \
+                   answered_bytes = answered_bytes + ?13, kept_bytes = kept_bytes + ?14, deleted = deleted + ?15, \
+                   model = ?17, model_name = ?18 \
                    WHERE number = ?1";
         let mut update = self.books.prepare_cached(sql)?;
         for (number, change) in self.batches.drain() {
@@ -302,6 +352,9 @@ impl<'a> Group<'a> {
                 change.answered_bytes,
                 change.kept_bytes,
                 change.deleted,
+                i64::try_from(change.idle.as_micros()).unwrap_or(i64::MAX),
+                change.model.as_ref().map(|model| model.digest),
+                change.model.as_ref().map(|model| &model.name),
             ])?;
         }
         Ok(())
@@ -309,9 +362,13 @@ impl<'a> Group<'a> {
 }
 
 impl BatchChange {
-    fn new(ever: i64) -> Self {
+    fn new(facts: BatchFacts) -> Self {
         Self {
-            ever,
+            ever: i64::from(facts.counts.total) + i64::from(facts.deleted),
+            waiting: i64::from(facts.counts.waiting),
+            answered: facts.last_answer,
+            idle: Duration::ZERO,
+            model: facts.model,
             deleted: 0,
             seq: 0,
             first_upload: None,
@@ -320,6 +377,18 @@ impl BatchChange {
             answered_images: 0,
             answered_bytes: 0,
             kept_bytes: 0,
+        }
+    }
+
+    /// Something begins to wait; to be said after it was counted or before. What a batch achieves is not measured over a
+    /// night in which it had nothing to do.
+    fn has_something_to_do(&mut self, began: SystemTime) {
+        let Some(idle) = self.answered.and_then(|answered| began.duration_since(answered).ok()) else {
+            return;
+        };
+        let had_nothing = self.waiting == 0 && self.last_answer.is_none();
+        if had_nothing && self.idle.is_zero() && idle > IDLE {
+            self.idle = idle;
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) enum Change {
     Keep(Keep),
     Finish {
         image: ImageId,
-        ending: Ending,
+        ending: Box<Ending>,
     },
     Blame {
         image: ImageId,

@@ -33,7 +33,7 @@ impl Readers {
 
     pub(super) fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
         self.read(|books| {
-            let sql = "SELECT i.id, i.batch, i.bytes, i.attempts, i.began FROM batches b \
+            let sql = "SELECT i.id, i.batch, i.bytes, i.attempts, i.began, i.run, b.model FROM batches b \
                        JOIN images i ON i.batch = b.number AND i.state = 0 WHERE b.waiting > 0 ORDER BY i.id";
             let mut found = books
                 .prepare_cached(sql)?
@@ -44,6 +44,8 @@ impl Readers {
                         bytes: unsigned(row, 2)?,
                         attempts: row.get(3)?,
                         began: books::time(row.get(4)?),
+                        run: row.get(5)?,
+                        model: row.get(6)?,
                         blamed: Vec::new(),
                     })
                 })?

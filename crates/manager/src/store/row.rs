@@ -80,6 +80,10 @@ pub struct ImageRow {
     pub worker: Option<String>,
     /// Deliveries made, as of the last blame or ending.
     pub attempts: u32,
+    /// How often it has been taken back to waiting after it had ended. An ending of an earlier run is none of this one.
+    pub run: u32,
+    /// The name of the model that answered.
+    pub model: Option<String>,
     /// Why it was rejected or failed.
     pub problem: Option<Problem>,
     /// Where its time went; written with its ending.
@@ -91,6 +95,10 @@ pub struct ImageRow {
 pub enum Ending {
     /// Answered.
     Recognised {
+        /// Which run of the image it is the ending of.
+        run: u32,
+        /// What answered. None: not known any more.
+        model: Option<AnsweringModel>,
         /// Most probable first.
         labels: Vec<Label>,
         /// Who answered, by the name it is shown under.
@@ -102,6 +110,8 @@ pub enum Ending {
     },
     /// Given up.
     Failed {
+        /// Which run of the image it is the ending of.
+        run: u32,
         /// Why.
         problem: Problem,
         /// Who found out, if it was a worker.
@@ -111,11 +121,20 @@ pub enum Ending {
         /// Where the time went.
         timing: Timing,
     },
-    /// A person took it back.
+    /// A person took it back, in whatever run it was.
     Cancelled {
         /// Deliveries made.
         attempts: u32,
     },
+}
+
+/// The model that an answer is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnsweringModel {
+    /// SHA-256 of its file.
+    pub digest: [u8; 32],
+    /// As the worker calls it.
+    pub name: String,
 }
 
 /// What became of a change to an image that only some states allow.
@@ -123,8 +142,11 @@ pub enum Ending {
 pub enum Recorded {
     /// It is in the books, durable; the image as it is now.
     Yes(Box<ImageRow>),
-    /// The image's state does not allow it (it has ended before, or its bytes are not kept); the image as it is.
+    /// The image's state does not allow it (it has ended before, it is of an earlier run, or its bytes are not kept); the
+    /// image as it is.
     No(Box<ImageRow>),
+    /// The answer is of another model than those of its batch, and nobody has asked for that; the image as it is.
+    OtherModel(Box<ImageRow>, AnsweringModel),
     /// The image or its batch is no longer there.
     Gone,
 }
@@ -142,6 +164,10 @@ pub struct Unfinished {
     pub attempts: u32,
     /// When its first byte arrived.
     pub began: SystemTime,
+    /// Its run, as [`ImageRow::run`].
+    pub run: u32,
+    /// The digest of the model that answers its batch, once one has.
+    pub model: Option<[u8; 32]>,
     /// The names of the workers that crashed or stalled on it.
     pub blamed: Vec<String>,
 }
@@ -156,13 +182,15 @@ pub struct BatchFacts {
     /// Images deleted from it. They count towards [`super::StoreSettings::images_per_batch`], so that uploading and
     /// deleting in turns does not fill the books with idempotency keys.
     pub(super) deleted: u32,
-    /// When the first byte of its first image arrived.
+    /// The model that answers it: that of its first answer, or of the last image that was run again.
+    pub model: Option<AnsweringModel>,
+    /// When the first byte of its first image arrived; later by the long times in which it had nothing to do.
     pub first_upload: Option<SystemTime>,
-    /// When its last answer was recorded.
+    /// When its last answer was recorded; later by those times that followed.
     pub last_answer: Option<SystemTime>,
-    /// Images recognised, those deleted since included.
+    /// Answers recorded, those of images deleted since and of earlier runs included.
     pub answered_images: u64,
-    /// The bytes of their files.
+    /// The bytes of the files that were answered.
     pub answered_bytes: u64,
     /// Bytes of image files that are kept for it.
     pub(super) kept_bytes: u64,

@@ -203,6 +203,8 @@ impl NewImage {
             labels: Vec::new(),
             worker: None,
             attempts: 0,
+            run: 0,
+            model: None,
             problem,
             timing: Timing::default(),
         };

@@ -14,9 +14,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use manyeyes_protocol::id::{BatchId, ImageId};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Content, Ending, ImageRow, Keeping, NewImage, Recorded, Store, StoreError, StoreSettings};
+use super::{AnsweringModel, Content, Ending, ImageRow, Keeping, NewImage, Recorded, Store, StoreError, StoreSettings};
 use crate::api::{Label, Problem, Timing};
 
 /// A store in a folder of its own, with a clock that stands until it is moved.
@@ -78,6 +79,14 @@ impl House {
 
     async fn kept(&self, batch: BatchId, bytes: &[u8]) -> ImageRow {
         kept(&self.store, batch, bytes).await
+    }
+
+    /// Kept with the time at which its first byte came.
+    async fn kept_at(&self, batch: BatchId, bytes: &[u8], began: SystemTime) -> ImageRow {
+        let image = NewImage { began, ..image(&self.store, bytes).await };
+        let mut keeping = self.store.keep(batch, vec![image], None).unwrap();
+        keeping.durable.await.unwrap();
+        keeping.images.remove(0)
     }
 
     fn pack(&self, number: u32) -> PathBuf {
@@ -154,6 +163,8 @@ async fn kept(store: &Store, batch: BatchId, bytes: &[u8]) -> ImageRow {
 
 fn recognised(name: &str) -> Ending {
     Ending::Recognised {
+        run: 0,
+        model: Some(model("GoogLeNet")),
         labels: vec![Label { index: 281, name: name.to_owned(), probability: 0.75 }],
         worker: "worker-2".to_owned(),
         attempts: 1,
@@ -161,8 +172,30 @@ fn recognised(name: &str) -> Ending {
     }
 }
 
+/// The same ending, of another run.
+fn in_run(run: u32, mut ending: Ending) -> Ending {
+    match &mut ending {
+        Ending::Recognised { run: of, .. } | Ending::Failed { run: of, .. } => *of = run,
+        Ending::Cancelled { .. } => {}
+    }
+    ending
+}
+
+/// The same answer, by another model.
+fn by(name: &str, mut ending: Ending) -> Ending {
+    if let Ending::Recognised { model: by, .. } = &mut ending {
+        *by = Some(model(name));
+    }
+    ending
+}
+
+/// A model whose digest is its name.
+fn model(name: &str) -> AnsweringModel {
+    AnsweringModel { digest: Sha256::digest(name).into(), name: name.to_owned() }
+}
+
 fn failed(code: &str) -> Ending {
-    Ending::Failed { problem: problem(code), worker: None, attempts: 2, timing: Timing::default() }
+    Ending::Failed { run: 0, problem: problem(code), worker: None, attempts: 2, timing: Timing::default() }
 }
 
 fn problem(code: &str) -> Problem {

@@ -66,10 +66,8 @@ async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Status
     whole(async move {
         let unfinished = app.store().delete_batch(batch.number).await?;
         app.gone(std::slice::from_ref(&batch));
-        for image in unfinished {
-            app.shared.results.live.ended(image);
-            app.shared.engine.cancel(image).await;
-        }
+        unfinished.iter().for_each(|&image| drop(app.shared.results.live.ended(image)));
+        app.shared.engine.cancel(unfinished).await;
         Ok(StatusCode::NO_CONTENT)
     })
     .await

@@ -49,7 +49,7 @@ pub(crate) enum RequestError {
     TooLarge(String),
     #[error("the image has ended, so it cannot be taken back")]
     Ended,
-    #[error("only a failed or cancelled image can be tried again")]
+    #[error("only an image that has ended and whose file is kept can be tried again")]
     NotRetriable,
     #[error("{0}")]
     Busy(&'static str),

@@ -180,7 +180,9 @@ impl App {
 
     fn status(&self, batch: BatchId, facts: &BatchFacts, workers: Vec<Worker>) -> Status {
         let (counts, throughput) = self.progress(batch, facts);
-        let notice = self.shared.engine.obstacle().filter(|_| counts.waiting > 0);
+        let obstacle = self.shared.engine.obstacle().or_else(|| self.shared.engine.other_model(facts.model.as_ref()));
+        // What is with a worker moves.
+        let notice = obstacle.filter(|_| counts.waiting > 0 && counts.assigned == 0);
         let queue = self.shared.results.live.queue();
         let (model, page) = (self.shared.engine.model(), page::digest().to_owned());
         let happenings = self.shared.engine.happenings();

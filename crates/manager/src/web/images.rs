@@ -1,4 +1,4 @@
-//! The images of a batch: uploaded, read, tried again, taken back, removed.
+//! The images of a batch: uploaded and read.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{App, error::RequestError, image_id, text, whole};
 use crate::{
     api::{Image, ImageState, Uploaded},
-    store::{BatchKey, Content, ImageRow, Recorded},
+    engine::work,
+    store::{BatchKey, Content, ImageRow},
     upload::{self, Packing, UploadError},
 };
 
@@ -36,11 +37,9 @@ pub(super) fn uploads() -> Router<App> {
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
-        .route("/api/v1/batches/{id}/images/{image}", get(read).delete(delete))
+        .route("/api/v1/batches/{id}/images/{image}", get(read))
         .route("/api/v1/batches/{id}/images/{image}/file", get(file))
         .route("/api/v1/batches/{id}/images/{image}/thumbnail", get(thumbnail))
-        .route("/api/v1/batches/{id}/images/{image}/retry", post(retry))
-        .route("/api/v1/batches/{id}/images/{image}/cancel", post(cancel))
 }
 
 /// The query of a raw upload.
@@ -168,10 +167,8 @@ impl App {
         let submitted: Vec<ImageId> = work.iter().map(|work| work.image).collect();
         engine.submit(work).await;
         if let Err(error) = keeping.durable.await {
-            for image in submitted {
-                results.live.ended(image);
-                engine.cancel(image).await;
-            }
+            submitted.iter().for_each(|&image| drop(results.live.ended(image)));
+            engine.cancel(submitted).await;
             return Err(error.into());
         }
         let now = Instant::now();
@@ -202,60 +199,6 @@ async fn read(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Js
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     Ok(Json(app.current(&row)))
-}
-
-async fn delete(State(app): State<App>, Path((id, image)): ImagePath) -> Result<StatusCode, RequestError> {
-    let batch = app.batch(id).await?;
-    let row = app.image(&batch, &image).await?;
-    whole(async move {
-        app.store().delete_image(row.id).await?.ok_or(RequestError::NoImage)?;
-        app.shared.results.deleted(batch.number, row.id);
-        app.shared.engine.cancel(row.id).await;
-        Ok(StatusCode::NO_CONTENT)
-    })
-    .await
-}
-
-/// Takes an unfinished image back; it stays in the batch and can be tried again.
-async fn cancel(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Json<Image>, RequestError> {
-    let batch = app.batch(id).await?;
-    let row = app.image(&batch, &image).await?;
-    whole(async move {
-        // First, so that it cannot take back what a person tries again as soon as it is in the books.
-        app.shared.engine.cancel(row.id).await;
-        match app.shared.results.cancel(row.id).await {
-            Ok(Recorded::Yes(row)) => Ok(Json(app.current(&row))),
-            Ok(Recorded::No(_)) => Err(RequestError::Ended),
-            Ok(Recorded::Gone) => Err(RequestError::NoImage),
-            Err(error) => {
-                // It waits still, by the books.
-                app.shared.engine.submit(vec![work(&row)]).await;
-                Err(error.into())
-            }
-        }
-    })
-    .await
-}
-
-/// Tries a failed or cancelled image again.
-async fn retry(
-    State(app): State<App>,
-    Path((id, image)): ImagePath,
-) -> Result<(StatusCode, Json<Image>), RequestError> {
-    let batch = app.batch(id).await?;
-    let row = app.image(&batch, &image).await?;
-    whole(async move {
-        let row = match app.store().reopen(row.id).await? {
-            Recorded::Yes(row) => row,
-            Recorded::No(_) => return Err(RequestError::NotRetriable),
-            Recorded::Gone => return Err(RequestError::NoImage),
-        };
-        app.shared.results.live.reopened(row.id, batch.number, row.seq, Instant::now(), row.attempts);
-        app.shared.engine.submit(vec![work(&row)]).await;
-        app.shared.results.uploaded(std::slice::from_ref(&row));
-        Ok((StatusCode::ACCEPTED, Json(app.current(&row))))
-    })
-    .await
 }
 
 async fn file(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Response, RequestError> {
@@ -294,12 +237,6 @@ async fn thumbnail(State(app): State<App>, Path((id, image)): ImagePath) -> Resu
         (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable")),
     ];
     Ok((headers, jpeg).into_response())
-}
-
-/// An image that waits, as work for the engine.
-fn work(row: &ImageRow) -> Work {
-    let (image, batch, bytes, attempts) = (row.id, row.batch, row.bytes, row.attempts);
-    Work { image, batch, bytes, model: None, attempts, blamed: Vec::new() }
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, RequestError> {

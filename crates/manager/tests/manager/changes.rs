@@ -14,7 +14,6 @@ use super::{
 #[tokio::test]
 async fn a_failed_image_that_is_tried_again_can_be_recognised() {
     let running = Running::start().await;
-    // It remembers what it found, so only another can find something else.
     let worker = Worker::with_rule(running.manager.worker_addr(), "worker-1", |_| {
         Some(Err(failure(FailureCode::Damaged, "no")))
     });

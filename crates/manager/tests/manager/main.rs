@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod again;
 mod bad_input;
 mod changes;
 mod happenings;
@@ -88,6 +89,15 @@ impl Running {
     /// Waits until every image of the batch has ended.
     async fn finished(&self, batch: &str) -> BatchPage {
         self.until(batch, |page| page.counts.waiting + page.counts.assigned == 0).await
+    }
+
+    /// Waits until the manager knows that no worker is there.
+    async fn until_no_worker(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.client.get("/readyz").await.status == 200 {
+            assert!(Instant::now() < deadline, "a worker is still there");
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn until(&self, batch: &str, condition: impl Fn(&BatchPage) -> bool) -> BatchPage {

@@ -2,9 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use super::PATIENCE;
 use manyeyes_link::{FromManager, ModelDescription, WorkerEnd, WorkerSettings};
 use manyeyes_protocol::{
-    id::{InstanceId, ModelDigest},
+    id::{Attempt, ImageId, InstanceId, ModelDigest},
     result::{Answer, Failure, FailureCode, Label, WorkerTiming},
 };
 use tokio::{
@@ -15,10 +16,16 @@ use tokio::{
 /// What a worker says of a file; `None`: nothing, ever.
 type Rule = Arc<dyn Fn(&[u8]) -> Option<Result<Answer, Failure>> + Send + Sync>;
 
+/// A delivery that a worker has.
+pub(crate) type Delivery = (ImageId, Attempt);
+
 /// A worker that runs until it is dropped, which to the manager is as if its process was killed.
 pub(crate) struct Worker {
     /// All of it is here, so that nothing says goodbye.
     process: Option<Runtime>,
+    /// Where its link is, once it has one.
+    end: WorkerEnd,
+    deliveries: mpsc::Receiver<Delivery>,
     /// A message for each image that was assigned.
     pub(crate) assigned: mpsc::Receiver<u64>,
 }
@@ -50,9 +57,27 @@ impl Worker {
         rule: impl Fn(&[u8]) -> Option<Result<Answer, Failure>> + Send + Sync + 'static,
     ) -> Self {
         let (sender, assigned) = mpsc::channel(100_000);
+        let (deliver, deliveries) = mpsc::channel(100_000);
         let process = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        process.spawn(work(settings, Arc::new(rule), sender));
-        Self { process: Some(process), assigned }
+        let entered = process.enter();
+        let (end, from_manager) = WorkerEnd::connect(settings);
+        drop(entered);
+        process.spawn(work(end.clone(), from_manager, Arc::new(rule), sender, deliver));
+        Self { process: Some(process), end, deliveries, assigned }
+    }
+
+    /// Answers when the test says so.
+    pub(crate) fn on_demand(manager: SocketAddr, name: &str) -> Self {
+        Self::with_rule(manager, name, |_| None)
+    }
+
+    /// The next delivery.
+    pub(crate) async fn take(&mut self) -> Delivery {
+        tokio::time::timeout(PATIENCE, self.deliveries.recv()).await.expect("an image comes").unwrap()
+    }
+
+    pub(crate) fn answer(&self, (image, attempt): Delivery, outcome: Result<Answer, Failure>) {
+        self.end.report(image, attempt, outcome);
     }
 
     /// Goes without a word.
@@ -67,12 +92,18 @@ impl Drop for Worker {
     }
 }
 
-async fn work(settings: WorkerSettings, rule: Rule, assigned: mpsc::Sender<u64>) {
-    let (end, mut from_manager) = WorkerEnd::connect(settings);
+async fn work(
+    end: WorkerEnd,
+    mut from_manager: mpsc::Receiver<FromManager>,
+    rule: Rule,
+    assigned: mpsc::Sender<u64>,
+    deliver: mpsc::Sender<Delivery>,
+) {
     while let Some(message) = from_manager.recv().await {
         if let FromManager::Assigned(image) = message {
             assigned.try_send(image.image.0).expect("the test's queue is long enough");
             end.started(image.image, image.attempt);
+            deliver.try_send((image.image, image.attempt)).expect("the test's queue is long enough");
             if let Some(outcome) = rule(&image.payload) {
                 end.report(image.image, image.attempt, outcome);
             }

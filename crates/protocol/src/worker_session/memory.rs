@@ -1,14 +1,11 @@
 //! What a worker remembers of what it has answered: what the manager has not acknowledged, to say it again after a
-//! reconnect; and what it has, for a while, to answer a second assignment of the same image without recognising it again.
+//! reconnect, and to answer a second assignment of the same image without recognising it again. What is safe with the
+//! manager is forgotten: an image that is assigned after that is one that a person wants recognised again.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::id::{Attempt, ImageId, ModelDigest};
 use crate::result::{Answer, Failure};
-
-/// How many acknowledged outcomes are remembered, the latest: about 300 kB. A second assignment comes within seconds of
-/// the first, and a worker does not answer a thousand images in these.
-const MAX_REMEMBERED: usize = 1_024;
 
 /// How many outcomes may wait for their acknowledgement. A worker that has so many takes nothing new until the manager
 /// says that some are safe.
@@ -19,8 +16,6 @@ type Outcome = Result<Answer, Failure>;
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     unacknowledged: BTreeMap<(ImageId, Attempt), (ModelDigest, Outcome)>,
-    remembered: HashMap<(ImageId, ModelDigest), Outcome>,
-    oldest_first: VecDeque<(ImageId, ModelDigest)>,
 }
 
 impl Memory {
@@ -31,20 +26,7 @@ impl Memory {
 
     /// The outcome is safe. Unknown ones are passed over.
     pub(super) fn acknowledge(&mut self, image: ImageId, attempt: Attempt) {
-        let Some((model, outcome)) = self.unacknowledged.remove(&(image, attempt)) else {
-            return;
-        };
-        if !outlives_its_delivery(&outcome) {
-            return;
-        }
-        if self.remembered.insert((image, model), outcome).is_none() {
-            self.oldest_first.push_back((image, model));
-        }
-        if self.oldest_first.len() > MAX_REMEMBERED
-            && let Some(oldest) = self.oldest_first.pop_front()
-        {
-            self.remembered.remove(&oldest);
-        }
+        self.unacknowledged.remove(&(image, attempt));
     }
 
     /// What a delivery may be answered with: the outcome of the same, or one that holds for every delivery of the image.
@@ -54,7 +36,7 @@ impl Memory {
             .unacknowledged
             .range(deliveries)
             .find(|((_, of), (by, outcome))| *by == model && (*of == attempt || outlives_its_delivery(outcome)));
-        kept.map(|(_, (_, outcome))| outcome).or_else(|| self.remembered.get(&(image, model))).cloned()
+        kept.map(|(_, (_, outcome))| outcome.clone())
     }
 
     /// All that are not acknowledged, in the order of their images.

@@ -59,7 +59,7 @@ async fn a_change_that_is_called_later_has_a_higher_number() {
 }
 
 #[tokio::test]
-async fn a_failed_image_can_be_tried_again_and_a_recognised_or_rejected_one_cannot() {
+async fn an_image_that_has_ended_can_be_run_again_and_a_rejected_or_unfinished_one_cannot() {
     let house = House::new();
     let batch = house.batch().await;
     let image = house.kept(batch, b"a cat").await.id;
@@ -71,11 +71,100 @@ async fn a_failed_image_can_be_tried_again_and_a_recognised_or_rejected_one_cann
     assert_eq!((again.state, again.problem, again.attempts), (ImageState::Waiting, None, 2));
     let unfinished = house.store.unfinished().unwrap();
     assert_eq!((unfinished.len(), unfinished[0].blamed.len()), (1, 0));
-    yes(house.store.finish(image, recognised("tabby")).await.unwrap());
-    assert!(matches!(house.store.reopen(image).await.unwrap(), Recorded::No(_)));
+    yes(house.store.finish(image, in_run(1, recognised("tabby"))).await.unwrap());
+    let again = yes(house.store.reopen(image).await.unwrap());
+    assert_eq!((again.state, again.labels, again.model, again.run), (ImageState::Waiting, Vec::new(), None, 2));
+    let (_wreck, store) = house.crash();
+    assert_eq!(store.unfinished().unwrap()[0].run, 2);
     let keeping = house.store.keep(batch, vec![rejected("not_an_image")], None).unwrap();
     keeping.durable.await.unwrap();
     assert!(matches!(house.store.reopen(keeping.images[0].id).await.unwrap(), Recorded::No(_)));
+}
+
+/// A worker that was cut off answers when it is back, which may be after a person has had the image run again.
+#[tokio::test]
+async fn an_ending_of_an_earlier_run_is_none_of_this_one() {
+    let house = House::new();
+    let batch = house.batch().await;
+    let image = house.kept(batch, b"a cat").await.id;
+    yes(house.store.finish(image, recognised("tabby")).await.unwrap());
+    // In line before the image is run again, and behind that.
+    let reopened = house.store.reopen(image);
+    let late = [house.store.finish(image, recognised("dog")), house.store.finish(image, failed("late"))];
+    let reopened = yes(reopened.await.unwrap());
+    for late in late {
+        assert_eq!(late.await.unwrap(), Recorded::No(Box::new(reopened.clone())));
+    }
+    let second = yes(house.store.finish(image, in_run(1, recognised("lion"))).await.unwrap());
+    assert_eq!((second.state, second.labels[0].name.as_str()), (ImageState::Recognised, "lion"));
+    let facts = house.store.facts(batch).unwrap();
+    assert_eq!((facts.counts.recognised, facts.counts.waiting, facts.answered_images), (1, 0, 2));
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_by_the_model_of_its_first_answer_until_a_person_runs_images_again() {
+    let house = House::new();
+    let batch = house.batch().await;
+    let (first, second) = (house.kept(batch, b"a cat").await.id, house.kept(batch, b"a dog").await.id);
+    let third = house.kept(batch, b"a cow").await.id;
+    yes(house.store.finish(first, recognised("tabby")).await.unwrap());
+    let other = house.store.finish(second, by("builtin", recognised("dog"))).await.unwrap();
+    let Recorded::OtherModel(row, model_of_batch) = other else { panic!("{other:?}") };
+    assert_eq!((row.state, model_of_batch), (ImageState::Waiting, model("GoogLeNet")));
+    let (_wreck, store) = house.crash();
+    assert_eq!(store.unfinished().unwrap()[0].model, Some(model("GoogLeNet").digest));
+    yes(store.reopen(first).await.unwrap());
+    let again = yes(store.finish(first, in_run(1, by("builtin", recognised("cat")))).await.unwrap());
+    assert_eq!(again.model.as_deref(), Some("builtin"));
+    yes(store.finish(second, by("builtin", recognised("dog"))).await.unwrap());
+    assert!(matches!(store.finish(third, recognised("cow")).await.unwrap(), Recorded::OtherModel(..)));
+}
+
+/// A single image that was run again on the next day made a batch of ten images a second one of ten images a day.
+#[tokio::test]
+async fn a_night_without_anything_to_do_is_left_out_of_a_batch_s_throughput() {
+    let house = House::new();
+    let batch = house.batch().await;
+    let image = house.kept_at(batch, b"a cat", house.now()).await.id;
+    house.pass(Duration::from_secs(4));
+    yes(house.store.finish(image, recognised("tabby")).await.unwrap());
+    house.pass(Duration::from_secs(12 * 3600));
+    yes(house.store.reopen(image).await.unwrap());
+    house.pass(Duration::from_secs(3));
+    yes(house.store.finish(image, in_run(1, recognised("tabby"))).await.unwrap());
+    house.pass(Duration::from_secs(3600));
+    let more = house.kept_at(batch, b"a dog", house.now()).await.id;
+    let took = |house: &House| {
+        let facts = house.store.facts(batch).unwrap();
+        facts.last_answer.unwrap().duration_since(facts.first_upload.unwrap()).unwrap()
+    };
+    assert_eq!(took(&house), Duration::from_secs(7), "also while it has no answer again");
+    house.pass(Duration::from_secs(2));
+    yes(house.store.finish(more, recognised("dog")).await.unwrap());
+    assert_eq!(took(&house), Duration::from_secs(9));
+}
+
+/// The books of the first release: what is in them stays as it was.
+#[tokio::test]
+async fn books_of_the_schema_before_are_brought_to_this_one() {
+    let house = House::new();
+    let batch = house.batch().await;
+    let image = house.kept(batch, b"a cat").await.id;
+    yes(house.store.finish(image, recognised("tabby")).await.unwrap());
+    house.store.close();
+    let wreck = house.wreck();
+    let books = rusqlite::Connection::open(wreck.data().join("books.sqlite")).unwrap();
+    let back = "ALTER TABLE images DROP COLUMN run; ALTER TABLE images DROP COLUMN model; \
+                ALTER TABLE batches DROP COLUMN model; ALTER TABLE batches DROP COLUMN model_name; \
+                PRAGMA user_version = 1;";
+    books.execute_batch(back).unwrap();
+    drop(books);
+    let store = wreck.open().unwrap();
+    let row = store.image(batch, image).unwrap().unwrap();
+    assert_eq!((row.state, row.run, row.model), (ImageState::Recognised, 0, None));
+    yes(store.reopen(image).await.unwrap());
+    yes(store.finish(image, in_run(1, recognised("lion"))).await.unwrap());
+    assert_eq!(store.facts(batch).unwrap().model, Some(model("GoogLeNet")));
 }
 
 #[tokio::test]
