@@ -137,8 +137,11 @@ describe('the large view', () => {
 
   it('says that the image was deleted, and still has its neighbours', async () => {
     const { box, images } = open()
+    box.find<HTMLElement>('[data-act=delete]').element.focus()
     images.delete('3')
     await box.setProps({ order: ['7', '9'] })
+    // The focus has not gone with what had it: the keys still turn.
+    expect(document.activeElement).toBe(box.find('dialog').element)
     expect(box.text()).toContain('This picture was deleted')
     await box.find('dialog').trigger('keydown', { key: 'ArrowRight' })
     expect(box.emitted('show')).toEqual([['9']])
@@ -162,6 +165,8 @@ describe('the large view', () => {
     const { box, remove } = open()
     await box.find('[data-act=delete]').trigger('click')
     expect(remove).not.toHaveBeenCalled()
+    await nextTick()
+    expect(document.activeElement).toBe(box.find('[data-act=keep]').element)
     await box.find('[data-act=delete-for-good]').trigger('click')
     await flushPromises()
     expect(remove).toHaveBeenCalledWith('3')
