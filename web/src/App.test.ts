@@ -182,5 +182,5 @@ it('images that wait for a worker are explained', async () => {
   location.hash = '#old'
   const page = await open(anApi())
   await FakeSocket.last?.say(snapshot([anImage()], aStatus({ notice: { code: 'no_worker', message: 'No worker is connected.' } })))
-  expect(page.find('[data-notice=stuck]').text()).toBe('No worker is connected.')
+  expect(page.find('[data-notice=stuck]').text()).toContain('No worker is connected.')
 })

@@ -38,6 +38,11 @@ for (const { name, words } of LANGUAGES) {
     }
   })
 
+  it(`${name}: who has no worker is told how to start one`, () => {
+    const [said] = told({ stuck: noWorker })
+    expect(said?.more).toContain('`manyeyes worker --manager ')
+  })
+
   it(`${name}: the built-in model is told in words of the page, and the manager's reason is kept`, () => {
     const notice = 'The built-in model serves in place of GoogLeNet. Why: no network. To get GoogLeNet: run `x`.'
     const [said] = told({ model: aModel({ name: 'builtin', notice }) })
@@ -48,8 +53,8 @@ for (const { name, words } of LANGUAGES) {
 
 it('what the manager says of itself and of its model is shown, as sentences', () => {
   const model = aModel({ name: 'mine.onnx', verified: false, notice: 'mine.onnx is not a published file' })
-  const notices = noticesOf({ ...calm, stuck: noWorker, model }, wordsIn('en'))
-  expect(notices.map((notice) => notice.words)).toEqual(['No worker is connected.', 'mine.onnx is not a published file.'])
+  const notices = noticesOf({ ...calm, stuck: { code: 'model_mismatch', message: 'the model differs' }, model }, wordsIn('en'))
+  expect(notices.map((notice) => notice.words)).toEqual(['The model differs.', 'mine.onnx is not a published file.'])
 })
 
 it('what is to be typed stands apart', () => {

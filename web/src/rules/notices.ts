@@ -39,9 +39,7 @@ export function noticesOf(situation: Situation, words: Words): Notice[] {
   if (isAway) notices.push({ key: 'unreachable', tone: 'bad', words: said.away(unsent), more: null, remedy: 'try-now' })
   if (isOutdated) notices.push({ key: 'outdated', tone: 'active', words: said.outdated(unsent), more: null, remedy: 'reload' })
   // What the manager said before it was lost need not be true any more.
-  if (stuck !== null && !isAway) {
-    notices.push({ key: 'stuck', tone: 'active', words: words.shared.problem(stuck), more: null, remedy: null })
-  }
+  if (stuck !== null && !isAway) notices.push({ key: 'stuck', tone: 'active', ...said.stuck(stuck), remedy: null })
   const ofModel = model === null ? null : said.model(model)
   if (ofModel !== null) notices.push({ key: 'model', tone: 'active', ...ofModel, remedy: null })
   return notices

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { PARTS } from '../rules/timeline'
 import { SORTS, STATE_CHOICES } from '../rules/view'
@@ -17,6 +18,7 @@ const WITH: Record<string, unknown[][]> = {
   'shared.asSaid': [['mine.onnx is no published file']],
   'shell.title': [[null], [{ settled: 1, total: 250 }]],
   'shell.samples.one': [['daisy']],
+  'shell.notices.stuck': ['no_worker', 'model_mismatch'].map((code) => [{ code, message: 'so it is' }]),
   'shell.notices.model': [[{ name: 'builtin', digest: null, verified: true, notice: 'It serves.' }]],
   'shell.ended': ['gone', 'no_such_batch', 'token_needed'].map((code) => [{ code, message: 'so it is' }]),
   'uploads.state': ['checking', 'queued', 'sending', 'waiting', 'failed'].map((state) => [state, 0.5]),
@@ -89,6 +91,18 @@ it('no sentence is left in English in Chinese', () => {
     return !isChinese && !QUOTED.includes(path) && /\p{Letter}/u.test(text.replace(ALIKE, ''))
   })
   expect(english).toEqual([])
+})
+
+it('each error that the interface documents is said in Chinese', async () => {
+  const [, errors = ''] = (await readFile('../docs/api.md', 'utf8')).split('## Errors of requests')
+  const codes = errors
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .flatMap((line) => [...(line.split(' | ').find((cell) => cell.includes('`')) ?? '').matchAll(/`([a-z_]+)`/g)])
+    .map(([, code]) => code ?? '')
+  expect(codes.length).toBeGreaterThan(25)
+  const unsaid = codes.filter((code) => !/\p{Script=Han}/u.test(wordsIn('zh').shared.problem({ code, message: 'english' })))
+  expect(unsaid).toEqual([])
 })
 
 it('the first wanted language that is spoken here is spoken, whatever its region and script', () => {

@@ -54,7 +54,15 @@ export const shell = {
         ? 'A newer page is there. Nothing is lost when you reload.'
         : `A newer page is there. Better wait until the uploads are through: ${shared.files(unsent)} would have to be chosen again.`,
     reload: 'Reload',
-    more: 'Why, and how to change it',
+    more: 'What to do about it',
+    /** Why nothing moves. */
+    stuck(problem: Problem): { words: string; more: string | null } {
+      if (problem.code !== 'no_worker') return { words: shared.problem(problem), more: null }
+      return {
+        words: 'No worker is connected. Pictures wait until one is.',
+        more: 'To start one: `manyeyes worker --manager HOST:PORT`, with the address that the manager prints as "workers on".',
+      }
+    },
     /** What a person should know of a model. */
     model({ name, notice }: Model): { words: string; more: string | null } | null {
       if (notice === null) return null

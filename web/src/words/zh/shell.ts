@@ -48,7 +48,14 @@ export const shell: typeof en = {
         ? '页面有新版本，重新加载不会丢失任何内容。'
         : `页面有新版本。最好等上传完成再重新加载，否则有 ${shared.files(unsent)}需要重新选择。`,
     reload: '重新加载',
-    more: '原因与更换方法',
+    more: '如何处理',
+    stuck(problem) {
+      if (problem.code !== 'no_worker') return { words: shared.problem(problem), more: null }
+      return {
+        words: '没有工作节点连接；图片会一直等到有为止。',
+        more: '启动工作节点：`manyeyes worker --manager 主机:端口`，地址见管理节点启动时显示的“workers on”。',
+      }
+    },
     model({ name, verified, notice }) {
       if (notice === null) return null
       if (name !== 'builtin') {
