@@ -69,6 +69,18 @@ describe('pictures come in', () => {
   })
 })
 
+it('a drag that is given up leaves nothing behind, also where a browser does not tell of it', async () => {
+  const { zone } = show()
+  for (const end of [drag('dragleave', []), new Event('pointermove', { bubbles: true })]) {
+    document.body.dispatchEvent(drag('dragover', [cat]))
+    await flushPromises()
+    expect(zone.text()).toContain('Let go')
+    document.body.dispatchEvent(end)
+    await flushPromises()
+    expect(zone.text()).not.toContain('Let go')
+  }
+})
+
 it('both buttons open what they name', async () => {
   Object.defineProperty(HTMLInputElement.prototype, 'webkitdirectory', { value: false, writable: true, configurable: true })
   const { zone } = show()
