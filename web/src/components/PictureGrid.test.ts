@@ -161,6 +161,22 @@ describe('scrolled into the grid', () => {
     Object.assign(window, { scrollY: 0 })
   })
 
+  it('the same card stays in sight when images come one by one', async () => {
+    const known = recognised(100)
+    const newest = (count: number) => arrange(known.slice(0, count), [], { ...EVERYTHING, sort: 'newest' })
+    const { grid } = await show(known)
+    await grid.setProps({ view: newest(90) })
+    Object.assign(window, { scrollY: 2000 })
+    vi.spyOn(window, 'scrollTo').mockImplementation((to) => void Object.assign(window, { scrollY: (to as unknown as ScrollToOptions).top }))
+    for (let count = 91; count <= 96; count += 1) {
+      await grid.setProps({ view: newest(count) })
+      await flushPromises()
+    }
+    const rowHeight = Number.parseInt((grid.element as HTMLElement).style.height) / 32
+    expect(window.scrollY).toBe(2000 + 2 * rowHeight)
+    Object.assign(window, { scrollY: 0 })
+  })
+
   it('a view that was asked for is shown from its beginning', async () => {
     const known = recognised(300)
     const { grid } = await show(known)
