@@ -1,0 +1,151 @@
+/**
+ * All that one page knows, and what its parts tell each other: the batch that the address names, the manager while there
+ * is no batch, the files on their way, and what is seen of them. It lives as long as the page.
+ */
+
+import { computed, onScopeDispose, watch, type ComputedRef } from 'vue'
+import type { Api } from '../api'
+import type { Image, Model, Problem, Worker } from '../protocol'
+import { useAddress } from './useAddress'
+import { useBatch, type Batch } from './useBatch'
+import { useDigests } from './useDigests'
+import type { Outage } from './useEvents'
+import { useManager } from './useManager'
+import { useOffers, type Offers } from './useOffers'
+import { usePictures, type Pictures } from './usePictures'
+import { useUploads, type Uploads } from './useUploads'
+import { useView, type BatchView } from './useView'
+
+/** What is known, and what may be done. */
+export interface Session {
+  readonly batch: Batch
+  readonly uploads: Uploads
+  readonly offers: Offers
+  readonly pictures: Pictures
+  readonly view: BatchView
+  /** Null while nobody knows. */
+  readonly workers: ComputedRef<readonly Worker[] | null>
+  readonly model: ComputedRef<Model | null>
+  /** Files that have not reached the manager yet. */
+  readonly unsent: ComputedRef<number>
+  /** Not null while the manager cannot be reached. */
+  readonly outage: ComputedRef<Outage | null>
+  /** Why nothing can be shown, and waiting does not help. */
+  readonly ending: ComputedRef<Problem | null>
+  /** Neither a picture nor a file on its way. */
+  readonly isEmpty: ComputedRef<boolean>
+  /** There is a batch, and nothing of it is known yet. */
+  readonly isLoading: ComputedRef<boolean>
+  /** Has an image recognised once more. */
+  runAgain(image: string): Promise<void>
+  /** Tries to reach the manager now. */
+  reconnect(): void
+}
+
+/** Opens the batch that the address names; without one, asks the manager who is there. */
+export function useSession(api: Api): Session {
+  const address = useAddress()
+  const batch = useBatch(api)
+  const manager = useManager(api)
+  const pictures = usePictures()
+  const uploads = useUploads({
+    api,
+    batch: batchToSendTo,
+    images: imagesHere,
+    digest: useDigests().of,
+    chance: Math.random,
+    newKey: newUploadKey,
+    nowMs: () => performance.now(),
+    onArrived(arrivals) {
+      // One file makes one image; the answer names it even when the file was rejected.
+      for (const { key, images } of arrivals) if (images[0]) pictures.handOn(key, images[0].id)
+      batch.takeIn(arrivals.flatMap(({ images }) => images))
+    },
+  })
+  const view = useView({ batch, files: () => [...uploads.pending.values()] })
+  const offers = useOffers(uploads.add)
+  const unsent = computed(() => uploads.summary.value.files - uploads.summary.value.doneFiles)
+  const outage = computed(() => batch.outage.value ?? manager.outage.value)
+  /** The batch is made with the first file, so that looking at the page leaves nothing behind. */
+  let creation: Promise<string> | null = null
+
+  if (address.batch === null) manager.start()
+  else batch.open(address.batch)
+  watch(outage, (now) => {
+    if (now === null) uploads.hurry()
+  })
+  window.addEventListener('online', reconnect)
+  window.addEventListener('beforeunload', warnOfUnsent)
+  onScopeDispose(() => {
+    window.removeEventListener('online', reconnect)
+    window.removeEventListener('beforeunload', warnOfUnsent)
+    manager.stop()
+    batch.close()
+  })
+
+  async function batchToSendTo(): Promise<string> {
+    if (batch.id.value !== null) return batch.id.value
+    creation ??= createBatch()
+    return creation
+  }
+
+  async function createBatch(): Promise<string> {
+    try {
+      const id = await api.createBatch()
+      address.show(id)
+      manager.stop()
+      batch.open(id)
+      return id
+    } finally {
+      // Made, the batch is known by its id; not made, the next try asks again.
+      creation = null
+    }
+  }
+
+  /** What may be told to be there already is only known when all of the batch is. */
+  async function imagesHere(): Promise<Iterable<Image>> {
+    if (batch.phase.value === 'loading') {
+      await new Promise<void>((resolve) => watch(batch.phase, () => resolve(), { once: true }))
+    }
+    return batch.images.values()
+  }
+
+  function reconnect(): void {
+    batch.reconnect()
+    manager.hurry()
+  }
+
+  function warnOfUnsent(event: BeforeUnloadEvent): void {
+    if (unsent.value > 0) event.preventDefault()
+  }
+
+  return {
+    batch,
+    uploads,
+    offers,
+    pictures,
+    view,
+    workers: computed(() => batch.status.value?.workers ?? manager.workers.value),
+    model: computed(() => batch.status.value?.model ?? manager.model.value),
+    unsent,
+    outage,
+    ending: computed(() => (batch.phase.value === 'ended' ? batch.ending.value : refusalOf(manager.problem.value))),
+    isEmpty: computed(() => batch.phase.value === 'none' && uploads.pending.size === 0),
+    isLoading: computed(() => batch.phase.value === 'loading' && batch.order.value.length + uploads.pending.size === 0),
+    async runAgain(image) {
+      batch.takeIn([await api.retry(batch.id.value ?? '', image)])
+    },
+    reconnect,
+  }
+}
+
+/** What a page without a batch cannot get over by waiting: it has no right to be here. */
+function refusalOf(problem: Problem | null): Problem | null {
+  return problem?.code === 'token_needed' ? problem : null
+}
+
+/** `crypto.randomUUID` exists in secure contexts only, and a manager in the local network is none. */
+function newUploadKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
