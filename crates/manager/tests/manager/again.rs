@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicU8, Ordering::Relaxed},
 };
 
-use manyeyes_manager::api::{Image, ImageState, Selection, SelectionDone, Uploaded};
+use manyeyes_manager::api::{Image, ImageState, SelectionDone, Uploaded};
 use manyeyes_protocol::result::FailureCode;
 
 use super::{
-    Running, http, jpeg,
+    Running, jpeg,
     page::Page,
     states,
     worker::{Worker, answer, failure},
@@ -113,17 +113,17 @@ async fn many_images_are_run_again_cancelled_and_removed_in_one_request_each() {
     // Twenty that have ended, one that was rejected, one of another batch, one that is none, and all of them twice.
     ids.extend([foreign.clone(), "x".to_owned()]);
     ids.extend(ids.clone());
-    assert_eq!(change(&running, &batch, "retry", &ids).await, SelectionDone { done: 20, refused: 4 });
+    assert_eq!(running.change(&batch, "retry", &ids).await, SelectionDone { done: 20, refused: 4 });
     let counts = running.page(&batch).await.counts;
     assert_eq!((counts.waiting, counts.recognised, counts.failed, counts.rejected), (20, 0, 0, 1));
     page.until(|page| states_of(page, ImageState::Waiting) == 20).await;
-    assert_eq!(change(&running, &batch, "retry", &ids[..20]).await, SelectionDone { done: 0, refused: 20 });
+    assert_eq!(running.change(&batch, "retry", &ids[..20]).await, SelectionDone { done: 0, refused: 20 });
 
-    assert_eq!(change(&running, &batch, "cancel", &ids[..5]).await, SelectionDone { done: 5, refused: 0 });
+    assert_eq!(running.change(&batch, "cancel", &ids[..5]).await, SelectionDone { done: 5, refused: 0 });
     page.until(|page| states_of(page, ImageState::Cancelled) == 5).await;
-    assert_eq!(change(&running, &batch, "delete", &ids[..10]).await, SelectionDone { done: 10, refused: 0 });
+    assert_eq!(running.change(&batch, "delete", &ids[..10]).await, SelectionDone { done: 10, refused: 0 });
     page.until(|page| page.images.len() == 11).await;
-    assert_eq!(change(&running, &batch, "delete", &[foreign]).await, SelectionDone { done: 0, refused: 1 });
+    assert_eq!(running.change(&batch, "delete", &[foreign]).await, SelectionDone { done: 0, refused: 1 });
 
     let folder = running.stop().await;
     let running = Running::in_folder(folder, |_| {}).await;
@@ -190,19 +190,11 @@ async fn a_batch_that_one_model_has_begun_is_not_answered_by_another_until_an_im
     let page = running.page(&batch).await;
     assert_eq!(page.images.iter().filter(|image| image.state == ImageState::Recognised).count(), 1);
 
-    change(&running, &batch, "retry", &[answered]).await;
+    running.change(&batch, "retry", &[answered]).await;
     let page = running.finished(&batch).await;
     assert_eq!(states(&page.images), [ImageState::Recognised; 2]);
     assert!(page.images.iter().all(|image| image.model.as_deref() == Some("GoogLeNet")));
     assert_eq!(page.images.len(), images.len());
-}
-
-async fn change(running: &Running, batch: &str, what: &str, images: &[String]) -> SelectionDone {
-    let body = serde_json::to_vec(&Selection { images: images.to_vec() }).unwrap();
-    let answer: http::Answer =
-        running.client.post(&format!("/api/v1/batches/{batch}/{what}"), "application/json", &body).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.json()
 }
 
 fn states_of(page: &Page, state: ImageState) -> usize {

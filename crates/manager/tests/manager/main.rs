@@ -12,6 +12,7 @@ mod life;
 mod page;
 mod progress;
 mod rules;
+mod ten_thousand;
 mod worker;
 
 use std::{
@@ -21,7 +22,7 @@ use std::{
 
 use manyeyes_manager::{
     Manager,
-    api::{BatchPage, Image, ImageState, NewBatch, Uploaded},
+    api::{BatchPage, Image, ImageState, NewBatch, Selection, SelectionDone, Uploaded},
     settings::ManagerSettings,
     start,
 };
@@ -78,6 +79,14 @@ impl Running {
     async fn try_upload(&self, batch: &str, files: &[(&str, &[u8])]) -> Answer {
         let (content_type, body) = http::multipart(files);
         self.client.post(&format!("/api/v1/batches/{batch}/images"), &content_type, &body).await
+    }
+
+    /// Has many images tried again (`retry`), taken back (`cancel`) or removed (`delete`) in one request.
+    async fn change(&self, batch: &str, what: &str, images: &[String]) -> SelectionDone {
+        let body = serde_json::to_vec(&Selection { images: images.to_vec() }).unwrap();
+        let answer = self.client.post(&format!("/api/v1/batches/{batch}/{what}"), "application/json", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
     }
 
     async fn page(&self, batch: &str) -> BatchPage {

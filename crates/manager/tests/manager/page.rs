@@ -17,6 +17,8 @@ pub(crate) struct Page {
     pub(crate) seq: u64,
     /// Whether the last snapshot was of the whole batch.
     pub(crate) was_complete: bool,
+    /// How many snapshots there were.
+    pub(crate) snapshots: u32,
     /// Images that the last snapshot had.
     pub(crate) in_snapshot: usize,
     /// Every image as it was announced, in that order.
@@ -27,9 +29,14 @@ pub(crate) struct Page {
 impl Page {
     /// Opens the events of a batch; its first message has been received.
     pub(crate) async fn open(running: &Running, batch: &str, from: Option<u64>) -> Self {
+        let stream = TcpStream::connect(running.client.address).await.unwrap();
+        Self::over(stream, running, batch, from).await
+    }
+
+    /// As [`Page::open`], over a connection that the test has made.
+    pub(crate) async fn over(stream: TcpStream, running: &Running, batch: &str, from: Option<u64>) -> Self {
         let address = running.client.address;
         let from = from.map(|from| format!("?from={from}")).unwrap_or_default();
-        let stream = TcpStream::connect(address).await.unwrap();
         let url = format!("ws://{address}/api/v1/batches/{batch}/events{from}");
         let (socket, _) = client_async(url, stream).await.unwrap();
         let mut page = Self {
@@ -38,6 +45,7 @@ impl Page {
             status: None,
             seq: 0,
             was_complete: false,
+            snapshots: 0,
             in_snapshot: 0,
             seen: Vec::new(),
             is_gone: false,
@@ -94,6 +102,7 @@ impl Page {
                 }
                 self.number(seq);
                 self.was_complete = complete;
+                self.snapshots += 1;
                 self.in_snapshot = images.len();
                 self.status = Some(status);
                 images.into_iter().for_each(|image| self.show(image));

@@ -1,6 +1,7 @@
 //! What a page is told while a batch is worked on.
 
 use manyeyes_manager::api::ImageState;
+use tokio::net::TcpSocket;
 
 use super::{Running, jpeg, page::Page, worker::Worker};
 
@@ -65,6 +66,42 @@ async fn a_page_that_reads_too_slowly_gets_a_snapshot_instead_of_a_backlog() {
     running.upload(&batch, &files).await;
     page.until(|page| page.images.len() == 300).await;
     assert!(page.in_snapshot > 0, "nothing but snapshots can have told it all");
+}
+
+/// A tab in the background whose browser reads nothing for a while costs no memory, and is up to date when it wakes.
+#[tokio::test]
+async fn a_page_that_reads_nothing_gets_a_snapshot_when_it_reads_again_and_all_pages_end_with_the_same_picture() {
+    const IMAGES: u32 = 800;
+    let running = Running::start().await;
+    let batch = running.batch().await;
+    let files: Vec<Vec<u8>> = (0..IMAGES).map(jpeg).collect();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|file| ("a.jpg", &file[..])).collect();
+    let uploaded = running.upload(&batch, &files).await;
+    let ids: Vec<String> = uploaded.into_iter().map(|image| image.id).collect();
+    let mut quick = Page::open(&running, &batch, None).await;
+    let mut asleep = {
+        // So that not much waits in the system's buffers.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Page::over(socket.connect(running.client.address).await.unwrap(), &running, &batch, None).await
+    };
+    let (waiting, cancelled) = (ImageState::Waiting, ImageState::Cancelled);
+    // Some megabytes of changes, more than a socket takes.
+    for (what, state) in [("cancel", cancelled), ("retry", waiting)].repeat(7) {
+        assert_eq!(running.change(&batch, what, &ids).await.done, IMAGES);
+        quick.until(|page| page.images.values().all(|image| image.state == state)).await;
+    }
+    running.change(&batch, "cancel", &ids[..400]).await;
+    running.change(&batch, "delete", &ids[700..]).await;
+    let picture = running.page(&batch).await.images;
+    let same = |page: &Page| page.images.values().eq(&picture);
+    let slept_through = asleep.seen.len();
+    asleep.until(same).await;
+    assert!(asleep.snapshots > 1, "it was not told every change");
+    let told = asleep.seen.len() - slept_through;
+    assert!(told < 14 * IMAGES as usize, "{told} changes waited for it");
+    quick.until(same).await;
+    Page::open(&running, &batch, None).await.until(same).await;
 }
 
 #[tokio::test]
