@@ -80,8 +80,16 @@ export async function weigh(page: Page, what: () => Promise<void>): Promise<Load
   })
 }
 
-/** The longest tasks of the page's main thread while `what` went on, in milliseconds, the longest first. */
-export async function longestTasks(page: Page, what: () => Promise<void>): Promise<number[]> {
+/** A task of the page's main thread. */
+export interface Task {
+  /** From its begin to its end. */
+  readonly ms: number
+  /** The part of it in which the thread had a processor: the same on a busy machine. */
+  readonly processorMs: number
+}
+
+/** The tasks of the page's main thread while `what` went on, the longest first. */
+export async function tasksDuring(page: Page, what: () => Promise<void>): Promise<Task[]> {
   const browser = page.context().browser()
   if (browser === null) throw new Error('The page has no browser of its own.')
   await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', '__metadata'] })
@@ -90,8 +98,8 @@ export async function longestTasks(page: Page, what: () => Promise<void>): Promi
   const isMain = mainThreadOf(traceEvents)
   return traceEvents
     .filter((event) => event.name === 'RunTask' && isMain(event))
-    .map(({ dur }) => (dur ?? 0) / 1000)
-    .toSorted((a, b) => b - a)
+    .map(({ dur = 0, tdur = 0 }) => ({ ms: dur / 1000, processorMs: tdur / 1000 }))
+    .toSorted((a, b) => b.ms - a.ms)
 }
 
 /** An event of Chromium's trace format; times in microseconds. */
@@ -100,6 +108,8 @@ interface TraceEvent {
   readonly pid: number
   readonly tid: number
   readonly dur?: number
+  /** The thread's processor time. */
+  readonly tdur?: number
   readonly args?: { readonly name?: string }
 }
 

@@ -5,7 +5,7 @@
 
 import { expect } from '@playwright/test'
 import { untilAtLeast } from './books'
-import { drop, longestTasks, memory, weigh, withSlowCpu } from './devtools'
+import { drop, memory, tasksDuring, weigh, withSlowCpu, type Task } from './devtools'
 import { openWithWorkers, untilDone, wheelThrough } from './gestures'
 import { test } from './manager'
 import { writeTinyPictures } from './pictures'
@@ -40,18 +40,18 @@ test('10,000 pictures', async ({ page, house, folder }) => {
   const empty = await memory(page)
 
   const began = Date.now()
-  const uploading = await longestTasks(page, async () => {
+  const uploading = await tasksDuring(page, async () => {
     await drop(page, [folder])
     await untilAtLeast(page, MANY, 'total', { within: 600_000 })
   })
-  tell(`${MANY} uploaded in ${seconds(Date.now() - began)}; longest main-thread tasks meanwhile: ${longest(uploading)} ms`)
+  tell(`${MANY} uploaded in ${seconds(Date.now() - began)}; longest main-thread tasks meanwhile, and their processor time: ${longest(uploading)}`)
   await untilAtLeast(page, MANY, 'recognised', { within: 600_000 })
   await untilDone(page)
   tell(`all answered after ${seconds(Date.now() - began)}`)
 
   const uploaded = await memory(page)
-  const scrolling = await longestTasks(page, () => wheelThrough(page))
-  tell(`longest main-thread tasks while scrolling over all of them: ${longest(scrolling)} ms`)
+  const scrolling = await tasksDuring(page, () => wheelThrough(page))
+  tell(`longest main-thread tasks while scrolling over all of them: ${longest(scrolling)}`)
   const scrolled = await memory(page)
   tell(`DOM nodes: empty ${empty.nodes}, uploaded ${uploaded.nodes}, scrolled ${scrolled.nodes}`)
   tell(`JS heap: empty ${megabytes(empty)}, uploaded ${megabytes(uploaded)}, scrolled ${megabytes(scrolled)}`)
@@ -66,8 +66,9 @@ function seconds(span: number): string {
   return `${(span / 1000).toFixed(1)} s`
 }
 
-function longest(tasks: readonly number[]): string {
-  return tasks.slice(0, 3).map((task) => task.toFixed(0)).join(', ')
+function longest(tasks: readonly Task[]): string {
+  const most = tasks.slice(0, 3).map(({ ms, processorMs }) => `${ms.toFixed(0)} (${processorMs.toFixed(0)})`)
+  return `${most.join(', ')} ms`
 }
 
 function megabytes({ heapBytes }: { heapBytes: number }): string {
