@@ -346,6 +346,12 @@ impl Store {
         self.inner.readers.known(batch, sha256)
     }
 
+    /// How long after its last change a finished batch expires.
+    #[must_use]
+    pub fn max_age(&self) -> Duration {
+        self.inner.shared.settings.max_age
+    }
+
     /// Bytes of image files that are kept.
     #[must_use]
     pub fn kept_bytes(&self) -> u64 {

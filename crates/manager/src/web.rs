@@ -132,7 +132,8 @@ impl App {
         if let Some(batch) = remembered {
             return Ok(batch);
         }
-        let batch = self.read(move |store| store.batch(&id)).await?.ok_or(RequestError::NoBatch)?;
+        let found = self.read(move |store| store.batch(&id)).await?;
+        let batch = found.ok_or_else(|| RequestError::no_batch(self.store().max_age()))?;
         self.remember(&batch);
         Ok(batch)
     }

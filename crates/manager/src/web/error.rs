@@ -1,5 +1,7 @@
 //! One table from what went wrong with a request to its status and its code.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::{
@@ -31,8 +33,8 @@ pub(crate) enum RequestError {
     ForeignHost,
     #[error("the request comes from another web site")]
     ForeignOrigin,
-    #[error("there is no such batch")]
-    NoBatch,
+    #[error("{0}")]
+    NoBatch(String),
     #[error("there is no such image in the batch")]
     NoImage,
     #[error("the image's file was refused, so it is not kept")]
@@ -62,6 +64,15 @@ pub(crate) enum RequestError {
 }
 
 impl RequestError {
+    /// A batch is not there, where finished ones expire after `kept`. Whether it ever was is not known any more.
+    pub(super) fn no_batch(kept: Duration) -> Self {
+        let kept = in_words(kept);
+        Self::NoBatch(format!(
+            "there is no such batch: it was deleted, or it has expired, as a finished batch does {kept} after its last \
+             change, or earlier when its space is needed"
+        ))
+    }
+
     /// The table. `docs/api.md` shows it.
     fn answer(&self) -> (StatusCode, &'static str) {
         match self {
@@ -69,7 +80,7 @@ impl RequestError {
             Self::TokenNeeded => (StatusCode::UNAUTHORIZED, "token_needed"),
             Self::ForeignHost => (StatusCode::FORBIDDEN, "foreign_host"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
-            Self::NoBatch => (StatusCode::NOT_FOUND, "no_such_batch"),
+            Self::NoBatch(_) => (StatusCode::NOT_FOUND, "no_such_batch"),
             Self::NoImage => (StatusCode::NOT_FOUND, "no_such_image"),
             Self::NoFile => (StatusCode::NOT_FOUND, "no_file"),
             Self::NoThumbnail(_) => (StatusCode::NOT_FOUND, "no_thumbnail"),
@@ -85,6 +96,14 @@ impl RequestError {
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
+}
+
+/// In the largest unit of which it is at least two, or in seconds.
+fn in_words(time: Duration) -> String {
+    let units = [(24 * 3600, "days"), (3600, "hours"), (60, "minutes")];
+    let seconds = time.as_secs();
+    let (length, unit) = units.into_iter().find(|(length, _)| seconds >= 2 * length).unwrap_or((1, "seconds"));
+    format!("{} {unit}", seconds / length)
 }
 
 impl IntoResponse for RequestError {
@@ -109,7 +128,7 @@ impl From<StoreError> for RequestError {
         match error {
             StoreError::NoSpace | StoreError::Full { .. } => Self::NoSpace(error.to_string()),
             StoreError::BatchFull { .. } => Self::TooLarge(error.to_string()),
-            StoreError::NoSuchBatch => Self::NoBatch,
+            StoreError::NoSuchBatch => Self::NoBatch(error.to_string()),
             StoreError::NoSuchImage => Self::NoImage,
             StoreError::Busy => Self::Busy("too many requests wait for the disk"),
             StoreError::Closed => Self::NotReady("the manager is shutting down".to_owned()),
@@ -168,5 +187,21 @@ impl From<JsonRejection> for RequestError {
 impl From<WebSocketUpgradeRejection> for RequestError {
     fn from(error: WebSocketUpgradeRejection) -> Self {
         Self::Invalid(error.body_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_a_batch_that_has_expired_is_told_when_batches_do() {
+        let told = |seconds| RequestError::no_batch(Duration::from_secs(seconds)).to_string();
+        for (seconds, words) in [(30 * 86400, "30 days"), (86400, "24 hours"), (5400, "90 minutes"), (60, "60 seconds")]
+        {
+            assert!(told(seconds).contains(&format!("a finished batch does {words} after")), "{}", told(seconds));
+        }
+        let (status, code) = RequestError::no_batch(Duration::ZERO).answer();
+        assert_eq!((status, code), (StatusCode::NOT_FOUND, "no_such_batch"));
     }
 }

@@ -71,7 +71,7 @@ impl App {
             let mut subscription = self.shared.results.hub.subscribe(batch.number, from);
             let snapshot = match self.snapshot(batch, &subscription).await {
                 Ok(snapshot) => snapshot,
-                Err(RequestError::NoBatch) => Event::Gone,
+                Err(RequestError::NoBatch(_)) => Event::Gone,
                 Err(error) => {
                     tracing::error!(%error, "failed to read a batch for a page");
                     return;
@@ -230,7 +230,7 @@ pub(crate) async fn tell_status(app: App, stop: CancellationToken) {
         for number in watched {
             let facts = match app.read(move |store| store.facts(number)).await {
                 Ok(facts) => facts,
-                Err(RequestError::NoBatch) => continue,
+                Err(RequestError::NoBatch(_)) => continue,
                 Err(error) => {
                     tracing::error!(%error, "failed to read a batch for its pages");
                     continue;

@@ -146,7 +146,9 @@ async fn deleted_images_and_batches_are_gone() {
     page.until(|page| page.images.len() == 1).await;
     let path = format!("/api/v1/batches/{batch}");
     assert_eq!(running.client.request("DELETE", &path, "", b"").await.status, 204);
-    assert_eq!(running.client.get(&path).await.code(), "no_such_batch");
+    let gone = running.client.get(&path).await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "no_such_batch"));
+    assert!(gone.text().contains("30 days after its last change"), "{}", gone.text());
     page.until(|page| page.is_gone).await;
 }
 
