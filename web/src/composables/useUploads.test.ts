@@ -434,6 +434,20 @@ describe('what is dropped again', () => {
     expect(sent).toEqual([])
   })
 
+  it('is digested while the manager is away, which nobody takes for its return', async () => {
+    const { sent, digest, known, add, shown, pass } = setUp({ images: [image('a.jpg')] })
+    const { promise, resolve } = deferred<string>()
+    digest.mockReturnValueOnce(promise)
+    await add(seven('a.jpg'), offered('other.jpg', { bytes: 8 }))
+    await sent[0]?.fail(away())
+    resolve('digest of a.jpg')
+    expect(await shown()).toMatchObject({ state: 'waiting' })
+    expect(sent).toHaveLength(1)
+    expect(known).not.toHaveBeenCalled()
+    await pass(HOLD.firstMs)
+    expect(known).toHaveBeenCalledOnce()
+  })
+
   it('while it is still on its way is not sent twice', async () => {
     const { sent, add } = setUp()
     await add(...files(2))

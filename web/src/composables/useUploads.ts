@@ -116,7 +116,8 @@ export function useUploads(needs: UploadNeeds): Uploads {
   function sort(fresh: readonly Item[]): Promise<void> {
     return sortOut(fresh, {
       images: needs.images,
-      digest: (file) => insist(() => needs.digest(file)),
+      // A digest says nothing of the manager, but a worker that could not be fetched does.
+      digest: (file) => insist(() => needs.digest(file), () => {}),
       known,
       async isMeant(item) {
         if (isPaused) await new Promise<void>((resumed) => onResume.push(resumed))
@@ -142,19 +143,19 @@ export function useUploads(needs: UploadNeeds): Uploads {
   /** What cannot be asked is answered with none: a file that is sent once more does no harm. */
   async function known(digests: readonly string[]): Promise<readonly string[]> {
     try {
-      return await insist(async () => needs.api.known(await needs.batch(), digests))
+      return await insist(async () => needs.api.known(await needs.batch(), digests), hold.answered)
     } catch {
       return []
     }
   }
 
   /** Asks until there is an answer, waiting as the uploads do. */
-  async function insist<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  async function insist<Answer>(ask: () => Promise<Answer>, onAnswer: () => void): Promise<Answer> {
     for (;;) {
       await hold.untilRoom()
       try {
         const answer = await ask()
-        hold.answered()
+        onAnswer()
         return answer
       } catch (error) {
         if (!(error instanceof RequestError && concernsAll(error))) throw error
