@@ -38,6 +38,7 @@ describe('the live panel', () => {
     workers: [aWorker(), aWorker({ id: 'worker-2', state: 'gone' })],
     model: null,
     pending: 0,
+    known: 3,
     exportUrl: (format: string) => `/export.${format}`,
   }
 
@@ -130,7 +131,7 @@ describe('the summary of a batch', () => {
   const throughput = { images_per_s: 10, file_bits_per_s: 8e6, elapsed_s: 2 }
 
   it('counts what is uploading, and is not done before it has arrived', () => {
-    const summary = mount(BatchSummary, { props: { counts: someCounts({ recognised: 3 }), throughput, pending: 1 } })
+    const summary = mount(BatchSummary, { props: { counts: someCounts({ recognised: 3 }), throughput, pending: 1, known: 3 } })
     expect(summary.find('.title').text()).toBe('3 of 4 pictures done')
     expect(summary.find('.title').attributes('data-done')).toBe('false')
     expect(summary.find('progress').attributes()).toMatchObject({ value: '3', max: '4' })
@@ -139,14 +140,19 @@ describe('the summary of a batch', () => {
   })
 
   it('is said aloud once it is done', () => {
-    const summary = mount(BatchSummary, { props: { counts: someCounts({ recognised: 3 }), throughput, pending: 0 } })
+    const summary = mount(BatchSummary, { props: { counts: someCounts({ recognised: 3 }), throughput, pending: 0, known: 3 } })
     expect(summary.find('[role=status]').text()).toBe('All 3 pictures recognised')
     expect(summary.find('.achieved').text()).toBe('2.0 s · 10.0 images/s on average · 8.0 Mbit/s')
   })
 
+  it('is not done while an image is on the page that the counts lack', () => {
+    const summary = mount(BatchSummary, { props: { counts: someCounts({ recognised: 3 }), throughput, pending: 0, known: 4 } })
+    expect(summary.find('.title').text()).toBe('3 of 4 pictures done')
+  })
+
   it('does not call a batch recognised of which some failed', () => {
     const counts = someCounts({ recognised: 3, failed: 1 })
-    expect(mount(BatchSummary, { props: { counts, throughput, pending: 0 } }).find('.title').text()).toBe('3 of 4 pictures recognised')
+    expect(mount(BatchSummary, { props: { counts, throughput, pending: 0, known: 4 } }).find('.title').text()).toBe('3 of 4 pictures recognised')
   })
 })
 
@@ -226,4 +232,10 @@ describe('the export', () => {
     await menu.setProps({ unfinished: 0 })
     expect(menu.text()).not.toContain('unfinished')
   })
+})
+
+it('what happened is said in Chinese as well', () => {
+  const lost = aHappening({ worker: 'worker-2', images: 4 })
+  expect(zh.happenings.happened(lost)).toBe('worker-2 失去连接；它的 4 张图片已转给其他节点')
+  expect(zh.happenings.ago({ unit: 'seconds', count: 20 })).toBe('20 秒前')
 })

@@ -12,10 +12,13 @@ export interface Progress {
   readonly isDone: boolean
 }
 
-/** `pending` files have not reached the manager yet. */
-export function progressOf(counts: Counts, pending: number): Progress {
+/**
+ * `pending` files have not reached the manager yet. `known` images are on the page: the answer to an upload is there
+ * before the counts that include it, and a batch whose last image is not counted yet is not done.
+ */
+export function progressOf(counts: Counts, pending: number, known: number): Progress {
   const settled = settledCount(counts)
-  const total = counts.total + pending
+  const total = Math.max(counts.total, known) + pending
   return { settled, total, recognised: counts.recognised, isDone: total > 0 && settled === total }
 }
 
