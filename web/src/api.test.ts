@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { connectApi, RequestError } from './api'
+import { connectApi, MOST_AT_A_TIME, RequestError } from './api'
 import { anImage } from './testing'
 
 const fetching = vi.fn<typeof fetch>()
@@ -39,6 +39,42 @@ describe('a request', () => {
     fetching.mockRejectedValue(new TypeError('Failed to fetch'))
     expect(await failureOf(connectApi(null).model())).toMatchObject({ status: 0, code: 'unreachable' })
   })
+})
+
+describe('many images', () => {
+  const sent = () => fetching.mock.calls.map(([url, request]) => [url, JSON.parse(String(request?.body))] as const)
+
+  it('are named in the body, and their number is told', async () => {
+    fetching.mockResolvedValue(Response.json({ done: 1, refused: 1 }))
+    expect(await connectApi('secret').cancelAll('b', ['3', '4'])).toEqual({ done: 1, refused: 1 })
+    expect(sent()).toEqual([['/api/v1/batches/b/cancel', { images: ['3', '4'] }]])
+    expect(fetching.mock.calls[0]?.[1]?.headers).toEqual({
+      Authorization: 'Bearer secret',
+      'Content-Type': 'application/json',
+    })
+  })
+
+  it('that are more than one request takes are sent in several', async () => {
+    fetching.mockImplementation(async () => Response.json({ done: 10, refused: 1 }))
+    const images = Array.from({ length: 2 * MOST_AT_A_TIME + 1 }, (_, index) => String(index))
+    expect(await connectApi(null).retryAll('b', images)).toEqual({ done: 30, refused: 3 })
+    expect(sent().flatMap(([, body]) => body.images)).toEqual(images)
+    expect(sent().map(([, body]) => body.images.length)).toEqual([MOST_AT_A_TIME, MOST_AT_A_TIME, 1])
+    expect(await connectApi(null).deleteAll('b', [])).toEqual({ done: 0, refused: 0 })
+    expect(fetching).toHaveBeenCalledTimes(3)
+  })
+})
+
+it('a batch is asked which files it has', async () => {
+  fetching.mockResolvedValue(Response.json({ sha256: ['bb'] }))
+  expect(await connectApi(null).known('b', ['aa', 'bb'])).toEqual(['bb'])
+  expect(fetching.mock.calls[0]?.[1]?.body).toBe('{"sha256":["aa","bb"]}')
+})
+
+it('an image that is removed leaves no answer', async () => {
+  fetching.mockResolvedValue(new Response(null, { status: 204 }))
+  expect(await connectApi(null).delete('b', '7')).toBeUndefined()
+  expect(fetching.mock.calls[0]).toEqual(['/api/v1/batches/b/images/7', { method: 'DELETE', headers: {} }])
 })
 
 describe('an upload', () => {

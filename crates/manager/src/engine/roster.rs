@@ -144,18 +144,17 @@ impl Roster {
         shown.map(|(&worker, entry)| entry.shown(now, wire(worker).unwrap_or_default())).collect()
     }
 
-    /// The model of the workers that are here, or of those that were; of the first where they differ.
+    /// The model of the workers that are here, or of those that were. Those that are here answer with one.
     pub(super) fn model(&self) -> Model {
         let here = self.here().chain(self.entries.values()).find_map(|entry| entry.profile.models.first());
         let Some(model) = here else {
             return Model { name: None, digest: None, verified: false, notice: None };
         };
-        let differs = self.here().any(|entry| entry.profile.models.first().is_some_and(|m| m.digest != model.digest));
         Model {
             name: Some(model.name.clone()),
             digest: Some(model.digest.to_string()),
             verified: model.verified,
-            notice: if differs { Some("The workers hold different models.".to_owned()) } else { model.notice.clone() },
+            notice: model.notice.clone(),
         }
     }
 
