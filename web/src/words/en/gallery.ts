@@ -59,7 +59,6 @@ export const gallery = {
   thresholdHelp: 'A picture recognised with less confidence than this counts as not sure.',
   notSure: 'Not sure',
   noLabel: 'Without a label',
-  groupOf: (label: string, count: number) => `${label}, ${shared.pictures(count)}`,
   shown: (count: number, all: number) =>
     count === all ? shared.pictures(all) : `${shared.number(count)} of ${shared.pictures(all)}`,
   showAll: 'Show all',

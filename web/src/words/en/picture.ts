@@ -8,8 +8,6 @@ export const picture = {
     select: (name: string) => `Select ${name}`,
     retry: 'Try again',
     retryOf: (name: string) => `Try again: ${name}`,
-    /** What a card is, for who cannot see it. `answer` is its label with the percentage, or its state. */
-    described: (name: string, answer: string) => `${name}: ${answer}`,
   },
   lightbox,
 }

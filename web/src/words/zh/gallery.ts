@@ -60,7 +60,6 @@ export const gallery: typeof en = {
   thresholdHelp: '识别把握低于此值的图片视为不确定。',
   notSure: '不确定',
   noLabel: '没有标签',
-  groupOf: (label, count) => `${label}，${shared.pictures(count)}`,
   shown: (count, all) => (count === all ? shared.pictures(all) : `${shared.number(count)} / ${shared.pictures(all)}`),
   showAll: '显示全部',
   nothing: '没有符合条件的图片',

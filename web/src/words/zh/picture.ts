@@ -9,7 +9,6 @@ export const picture: typeof en = {
     select: (name) => `选择 ${name}`,
     retry: '重试',
     retryOf: (name) => `重试：${name}`,
-    described: (name, answer) => `${name}：${answer}`,
   },
   lightbox,
 }
