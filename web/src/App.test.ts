@@ -5,7 +5,7 @@ import { RequestError } from './api'
 import App from './App.vue'
 import LightBox from './components/LightBox.vue'
 import type { Event, Image } from './protocol'
-import { anApi as aManager, anImage, aStatus, aWorker } from './testing'
+import { anApi as aManager, anImage, aStatus, aWorker, someCounts } from './testing'
 
 enableAutoUnmount(afterEach)
 
@@ -183,4 +183,57 @@ it('images that wait for a worker are explained', async () => {
   const page = await open(anApi())
   await FakeSocket.last?.say(snapshot([anImage()], aStatus({ notice: { code: 'no_worker', message: 'No worker is connected.' } })))
   expect(page.find('[data-notice=stuck]').text()).toContain('No worker is connected.')
+})
+
+it('without the right token the page says how to get in, and not that the manager is away', async () => {
+  const refused = () => Promise.reject(new RequestError(401, 'token_needed', 'the token is missing or wrong'))
+  const page = await open(anApi({ workers: refused, model: refused }))
+  expect(page.find('[data-ended=token_needed]').text()).toContain('Open the whole address')
+  expect(page.findAll('.zone, .samples')).toHaveLength(0)
+})
+
+it('a batch that is deleted while it is looked at says so', async () => {
+  location.hash = '#old'
+  const page = await open(anApi())
+  await FakeSocket.last?.say(snapshot([anImage()]))
+  await FakeSocket.last?.say({ type: 'gone' })
+  expect(page.find('[data-ended=gone]').text()).toContain('This batch is gone')
+  expect(page.findAll('.card')).toHaveLength(0)
+})
+
+it('a page that is older than its manager asks to be loaded again, once', async () => {
+  document.head.innerHTML = '<meta name="manyeyes-page" content="old">'
+  location.hash = '#old'
+  const page = await open(anApi())
+  await FakeSocket.last?.say(snapshot([], aStatus({ page: 'new' })))
+  expect(page.findAll('[data-notice=outdated] button')).toHaveLength(1)
+  document.head.innerHTML = ''
+})
+
+it('who chooses another language is spoken to in it at once, and the browser is told', async () => {
+  const page = await open(anApi())
+  await page.find('header select').setValue('zh')
+  expect(page.text()).toContain('个工作节点已就绪')
+  expect(document.documentElement.lang).toBe('zh')
+  await page.find('header select').setValue('en')
+  expect(page.text()).toContain('1 worker ready')
+})
+
+it('the name of the page says how far its batch is', async () => {
+  location.hash = '#old'
+  await open(anApi())
+  await FakeSocket.last?.say(snapshot([], aStatus({ counts: someCounts({ recognised: 120, waiting: 130 }) })))
+  expect(document.title).toBe('120/250 · manyeyes')
+})
+
+it('who leaves while files are unsent is asked first; who has none is not', async () => {
+  const leave = () => {
+    const leaving = new window.Event('beforeunload', { cancelable: true })
+    window.dispatchEvent(leaving)
+    return leaving.defaultPrevented
+  }
+  await open(anApi())
+  expect(leave()).toBe(false)
+  await paste(cat)
+  expect(leave()).toBe(true)
 })
