@@ -288,9 +288,9 @@ impl Connection {
                 }
                 Departure::Misbehaved(how)
             }
-            Ending::Refused { code, .. } => {
+            Ending::Refused { code, sentence, name } => {
                 if let Some(passed_over) = self.shared.complaints.one_more(Instant::now()) {
-                    tracing::warn!(address = %self.address, ?code, passed_over, "a worker was refused");
+                    tracing::warn!(address = %self.address, name, reason = sentence, passed_over, "a worker was refused");
                 }
                 Departure::Misbehaved(format!("refused: {code:?}"))
             }

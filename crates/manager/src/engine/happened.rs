@@ -174,10 +174,7 @@ impl EngineLoop {
             FromWorker::RoundTrip { worker, smoothed } => {
                 self.tell(Event::RoundTrip { worker, smoothed }, now);
             }
-            FromWorker::Refused { name, reason } => {
-                tracing::warn!(worker = name, reason, "a worker was refused");
-                self.happenings().refused(&name, reason, now);
-            }
+            FromWorker::Refused { name, reason } => self.happenings().refused(&name, reason, now),
             FromWorker::Left { worker, departure } => self.left(worker, &departure, now),
         }
     }

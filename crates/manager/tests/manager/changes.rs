@@ -22,6 +22,7 @@ async fn a_failed_image_that_is_tried_again_can_be_recognised() {
     let failed = running.finished(&batch).await.images.remove(0);
     assert_eq!((failed.state, failed.attempts), (ImageState::Failed, 1));
     worker.vanish();
+    running.until_no_worker().await;
     let _worker = Worker::start(running.manager.worker_addr(), "worker-2");
     let path = format!("/api/v1/batches/{batch}/images/{}/retry", image.id);
     let retried = running.client.post(&path, "", b"").await;
