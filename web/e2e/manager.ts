@@ -38,7 +38,7 @@ const BUILT_IN = 'builtin'
 export interface UpOptions {
   engine?: 'auto' | 'onnxruntime' | 'rten'
   /** A model's name, as `manyeyes model list` has it. Not said, it is the built-in one, which is there on every machine. */
-  model?: string
+  model?: string | undefined
   workers?: number
 }
 

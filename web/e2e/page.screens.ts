@@ -7,10 +7,10 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, type Page } from '@playwright/test'
 import { speak } from './gestures'
-import { test } from './manager'
+import { needs, test } from './manager'
 import { viewNamed } from './views'
 
-const FOLDER = join(import.meta.dirname, '../../docs/screens')
+const DOCS = join(import.meta.dirname, '../../docs')
 
 const DESKTOP = { width: 1280, height: 860 }
 const PHONE = { width: 390, height: 844 }
@@ -25,28 +25,30 @@ interface Picture {
 
 const PICTURES: readonly Picture[] = [
   { view: 'empty' },
-  { view: 'samples' },
   { view: 'progress' },
   { view: 'done' },
   { view: 'done', dark: true },
   { view: 'done', phone: true },
   { view: 'done', language: 'zh' },
-  { view: 'grouped' },
   { view: 'selection' },
   { view: 'lightbox' },
+  { view: 'upload-failures' },
   { view: 'offline', dark: true },
 ]
 
 for (const { view, dark, phone, language } of PICTURES) {
   const name = [view, dark && 'dark', phone && 'phone', language].filter(Boolean).join('-')
   test(name, async ({ page, house }) => {
-    await mkdir(FOLDER, { recursive: true })
+    needs('MANYEYES_MODELS')
+    await mkdir(join(DOCS, 'screens'), { recursive: true })
     await page.setViewportSize(phone ? PHONE : DESKTOP)
     await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' })
-    await viewNamed(view).show({ page, house })
+    await viewNamed(view).show({ page, house, model: 'googlenet' })
     if (language) await speak(page, language)
     await untilPainted(page)
-    await page.screenshot({ path: join(FOLDER, `${name}.png`), animations: 'disabled' })
+    await page.screenshot({ path: join(DOCS, 'screens', `${name}.jpg`), type: 'jpeg', quality: 88, animations: 'disabled' })
+    // The README's.
+    if (name === 'done') await page.screenshot({ path: join(DOCS, 'screenshot.png'), animations: 'disabled' })
   })
 }
 

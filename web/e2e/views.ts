@@ -1,16 +1,20 @@
 /** Every view of the page, and how a person comes to it: for the tests that look at all of them, and for their pictures. */
 
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, type Page } from '@playwright/test'
 import { images, untilAtLeast } from './books'
 import { dragOver, slowLink } from './devtools'
 import { cards, choose, openWithWorkers, select, untilDone, withNewerManager } from './gestures'
-import type { House } from './manager'
+import type { House, Manager } from './manager'
 import { landscapes } from './pictures'
 
 /** Where a view is to be shown. */
 interface Place {
   readonly page: Page
   readonly house: House
+  /** Which model answers; the built-in one where it is not said. */
+  readonly model?: string | undefined
 }
 
 /** A view by its name, which is the file of its picture too. */
@@ -19,42 +23,46 @@ export interface View {
   show(place: Place): Promise<void>
 }
 
-/** As many pictures as fill a screen. */
-const SCREENFUL = 18
+const SAMPLES = join(import.meta.dirname, '../public/samples')
 
 export const VIEWS: readonly View[] = [
   {
     name: 'empty',
-    async show({ page, house }) {
-      await openWithWorkers(page, (await house.up()).url, 3)
+    async show({ page, house, model }) {
+      await openWithWorkers(page, (await house.up({ model })).url, 3)
     },
   },
   {
     name: 'dragging',
-    async show({ page, house }) {
-      await openWithWorkers(page, (await house.up()).url, 3)
+    async show({ page, house, model }) {
+      await openWithWorkers(page, (await house.up({ model })).url, 3)
       await dragOver(page, [import.meta.filename])
     },
   },
   {
-    name: 'samples',
-    async show({ page, house }) {
-      await openWithWorkers(page, (await house.up()).url, 3)
+    name: 'trying',
+    async show({ page, house, model }) {
+      await openWithWorkers(page, (await house.up({ model })).url, 3)
       await page.getByRole('button', { name: /try it|sample/i }).first().click()
-      await untilAtLeast(page, 1, 'recognised')
+      await untilAtLeast(page, (await samplePictures()).length, 'recognised')
       await untilDone(page)
     },
   },
   {
     name: 'progress',
-    async show({ page, house }) {
-      await openWithWorkers(page, (await house.up()).url, 3)
+    async show({ page, house, model }) {
+      await openWithWorkers(page, (await house.up({ model })).url, 3)
       await slowLink(page, { latencyMs: 20, bytesPerSecond: 60_000 })
       await choose(page, landscapes(60))
       await untilAtLeast(page, 6, 'recognised')
     },
   },
-  { name: 'done', show: showDone },
+  {
+    name: 'done',
+    async show(place) {
+      await showDone(place)
+    },
+  },
   {
     name: 'grouped',
     async show(place) {
@@ -89,11 +97,11 @@ export const VIEWS: readonly View[] = [
   },
   {
     name: 'upload-failures',
-    async show({ page, house }) {
+    async show({ page, house, model }) {
       await page.route(/name=dunes-2\.png/, (route) =>
-        route.fulfill({ status: 413, json: { error: { code: 'request_too_large', message: 'the file is too large' } } }),
+        route.fulfill({ status: 400, json: { error: { code: 'bad_request', message: 'the body breaks off' } } }),
       )
-      await openWithWorkers(page, (await house.up()).url, 3)
+      await openWithWorkers(page, (await house.up({ model })).url, 3)
       await choose(page, landscapes(5))
       await untilAtLeast(page, 4, 'recognised')
       await expect(page.locator('[data-uploads]')).toContainText('dunes-2.png')
@@ -101,13 +109,10 @@ export const VIEWS: readonly View[] = [
   },
   {
     name: 'offline',
-    async show({ page, house }) {
-      const manager = await house.manager()
-      await page.goto(manager.url)
-      await choose(page, landscapes(4))
-      await untilAtLeast(page, 4, 'waiting')
+    async show(place) {
+      const manager = await showDone(place)
       await manager.crash()
-      await expect(page.locator('[data-notice=unreachable]')).toBeVisible()
+      await expect(place.page.locator('[data-notice=unreachable]')).toBeVisible()
     },
   },
   {
@@ -136,11 +141,20 @@ export function viewNamed(name: string): View {
   return view
 }
 
-async function showDone({ page, house }: Place): Promise<void> {
-  await openWithWorkers(page, (await house.up()).url, 3)
-  await choose(page, landscapes(SCREENFUL))
-  await untilAtLeast(page, SCREENFUL, 'recognised')
+async function showDone({ page, house, model }: Place): Promise<Manager> {
+  const manager = await house.up({ model })
+  await openWithWorkers(page, manager.url, 3)
+  const samples = await samplePictures()
+  await choose(page, samples)
+  await untilAtLeast(page, samples.length, 'recognised')
   await untilDone(page)
+  return manager
+}
+
+/** The pictures that the page offers to try it with. */
+async function samplePictures(): Promise<string[]> {
+  const names = (await readdir(SAMPLES)).filter((name) => name.endsWith('.jpg'))
+  return names.toSorted().map((name) => join(SAMPLES, name))
 }
 
 async function showSelection(place: Place): Promise<void> {
