@@ -17,7 +17,7 @@ function show(image: Image, own: Own = {}) {
   const images = shallowReactive(new Map([[image.id, image]]))
   const here = shallowReactive(new Map<string, string>())
   const thumbnails = { of: (id: string) => here.get(id), want: vi.fn(), unwant: vi.fn(), close: vi.fn() }
-  const props = { id: image.id, images, thumbnails, threshold: 0, selected: false, active: false, retryImage: async () => {}, ...own }
+  const props = { imageId: image.id, images, thumbnails, threshold: 0, selected: false, active: false, retryImage: async () => {}, ...own }
   return { images, here, thumbnails, card: mount(ImageCard, { props }) }
 }
 

@@ -22,6 +22,7 @@ function recognised(count: number): Image[] {
 
 async function show(known: Image[], settings: Partial<ViewSettings> = {}, files: PendingFile[] = []) {
   const images = shallowReactive(new Map(known.map((image) => [image.id, image])))
+  const thumbnails = { of: () => undefined, want: vi.fn(), unwant: vi.fn(), close: () => {} }
   const view = arrange(known, files, { ...EVERYTHING, ...settings })
   const grid = mount(PictureGrid, {
     attachTo: document.body,
@@ -32,20 +33,21 @@ async function show(known: Image[], settings: Partial<ViewSettings> = {}, files:
       images,
       pending: new Map(files.map((file) => [file.key, file])),
       pictures: { of: () => undefined, show: () => {}, handOn: () => {}, release: () => {} },
-      thumbnails: { of: () => undefined, want: () => {}, unwant: () => {}, close: () => {} },
+      thumbnails,
       chosen: new Set<string>(),
       covered: 0,
       retryImage: async () => {},
     },
   })
   await flushPromises()
+  const cards = () => new Map(grid.findAll<HTMLElement>('.card').map(({ element }) => [element.dataset.cell, element]))
   const card = (id: string) => grid.find<HTMLElement>(`[data-cell="${id}"]`)
   const focused = () => (document.activeElement as HTMLElement).dataset.cell
   const press = async (key: string, held: object = {}) => {
     document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...held }))
     await flushPromises()
   }
-  return { grid, card, focused, press, images }
+  return { grid, card, cards, focused, press, images, thumbnails }
 }
 
 describe('of ten thousand images', () => {
@@ -107,6 +109,28 @@ describe('the keyboard', () => {
     await grid.setProps({ view: arrange(known.filter(({ id }) => id !== '4'), [], EVERYTHING) })
     await flushPromises()
     expect(focused()).toBe('5')
+  })
+})
+
+describe('a card that stays in sight', () => {
+  it('is the same one in another row, and its thumbnail is not given up, when more than a row goes before it', async () => {
+    const known = recognised(12)
+    const { grid, cards, thumbnails } = await show(known)
+    const before = cards()
+    await grid.setProps({ view: arrange(known.slice(4), [], EVERYTHING) })
+    await flushPromises()
+    const after = cards()
+    expect([...after.keys()]).toEqual(['5', '6', '7', '8', '9', '10', '11', '12'])
+    for (const [cell, element] of after) expect(element).toBe(before.get(cell))
+    expect(thumbnails.want).toHaveBeenCalledTimes(12)
+    expect(thumbnails.unwant.mock.calls.flat()).toEqual(['1', '2', '3', '4'])
+  })
+
+  it('is of the row in which it lies, for who hears the page', async () => {
+    const { grid, card } = await show(recognised(7))
+    const owned = grid.findAll('[role=row]').map((row) => row.attributes('aria-owns')?.split(' '))
+    expect(owned.map((ids) => ids?.length)).toEqual([3, 3, 1])
+    expect(owned[1]?.[1]).toBe(card('5').attributes('id'))
   })
 })
 

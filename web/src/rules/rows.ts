@@ -13,6 +13,12 @@ export type Row =
   | { readonly kind: 'group'; readonly key: string; readonly group: Group; readonly isOpen: boolean }
   | { readonly kind: 'cards'; readonly key: string; readonly cells: readonly Cell[] }
 
+/** How high rows are, in pixels, with what lies between them and the next. */
+export interface RowSizes {
+  readonly cards: number
+  readonly group: number
+}
+
 /** What a key asks for. */
 export type Move = 'left' | 'right' | 'up' | 'down' | 'row_start' | 'row_end' | 'start' | 'end' | 'page_up' | 'page_down'
 
@@ -49,6 +55,16 @@ export function layRows(view: View, columns: number, closed: ReadonlySet<string>
   })
   const ungrouped = cardRows(files, columns, 'files')
   return view.filesFirst ? [...ungrouped, ...grouped] : [...grouped, ...ungrouped]
+}
+
+/** How high a row is, in pixels. */
+export function heightOf(row: Row, sizes: RowSizes): number {
+  return row.kind === 'group' ? sizes.group : sizes.cards
+}
+
+/** How high rows are together, in pixels. */
+export function heightOfAll(rows: readonly Row[], sizes: RowSizes): number {
+  return rows.reduce((sum, row) => sum + heightOf(row, sizes), 0)
 }
 
 /** Where a cell is, a group's own row counting as one cell. Null when it is not shown. */
