@@ -50,15 +50,6 @@ it('a card that is scrolled past asks for nothing', async () => {
   expect(fetch).not.toHaveBeenCalled()
 })
 
-it('a card that is made anew in another row keeps the thumbnail coming when the old one goes', async () => {
-  const { thumbnails, pass } = setUp()
-  thumbnails.want('7')
-  thumbnails.want('7')
-  thumbnails.unwant('7')
-  await pass(GLANCE_MS)
-  expect(thumbnails.of('7')).toBe('blob:1')
-})
-
 it('a thumbnail on its way is ended when its card is gone, and the next one has its turn', async () => {
   const { thumbnails, asked, pass } = setUp(() => new Promise(() => {}))
   for (let image = 0; image <= PARALLEL_THUMBNAILS; image += 1) thumbnails.want(String(image))

@@ -38,9 +38,9 @@ export interface ThumbnailNeeds {
 export interface Thumbnails {
   /** The address of an image's thumbnail, when it is here. */
   of(image: string): string | undefined
-  /** A card needs it, until it says `unwant` as often. */
+  /** Its card needs it, until it says `unwant`. */
   want(image: string): void
-  /** A card needs it no more. */
+  /** Its card needs it no more. */
   unwant(image: string): void
   /** Ends all fetching and forgets all. */
   close(): void
@@ -51,8 +51,8 @@ export function useThumbnails(needs: ThumbnailNeeds): Thumbnails {
   const { url, fetch: ask = (...asked) => fetch(...asked), chance = Math.random, now = Date.now } = needs
   /** Those that are here, those needed last at the end. */
   const here = shallowReactive(new Map<string, string>())
-  /** How many cards need an image's: one that moves to another row is made anew there before it goes here. */
-  const wanted = new Map<string, number>()
+  /** Those whose cards are in sight. */
+  const wanted = new Set<string>()
   const queue = new Set<string>()
   const running = new Map<string, AbortController>()
   const timers = new Map<string, ReturnType<typeof setTimeout>>()
@@ -134,9 +134,7 @@ export function useThumbnails(needs: ThumbnailNeeds): Thumbnails {
   return {
     of: (image) => here.get(image),
     want(image) {
-      const cards = wanted.get(image) ?? 0
-      wanted.set(image, cards + 1)
-      if (cards > 0) return
+      wanted.add(image)
       const address = here.get(image)
       if (address !== undefined) {
         // Needed last, it is the last to be given up.
@@ -147,8 +145,6 @@ export function useThumbnails(needs: ThumbnailNeeds): Thumbnails {
       }
     },
     unwant(image) {
-      const cards = wanted.get(image) ?? 0
-      if (cards > 1) return void wanted.set(image, cards - 1)
       wanted.delete(image)
       stop(image)
       pump()
