@@ -1,5 +1,6 @@
 //! One image as dispatch sees it: where it is, and what stands against it.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use manyeyes_protocol::id::{Attempt, WorkerId};
@@ -21,12 +22,17 @@ pub(crate) struct Image {
     again: Option<Box<Again>>,
 }
 
+/// How many deliveries of a run are remembered, the latest: an image that cannot be sent for days is delivered every few
+/// seconds. An answer to one that is forgotten is dropped, and that to the present one counts.
+const DELIVERIES_MAX: usize = 64;
+
 /// A run of an image that is not its first.
 #[derive(Debug)]
 struct Again {
     run: u32,
-    /// All that were made in this run. What an earlier one delivered may yet be answered, by whatever model it was.
-    deliveries: Vec<(WorkerId, Attempt)>,
+    /// Those that were made in this run, the latest last. What an earlier one delivered may yet be answered, by whatever
+    /// model it was.
+    deliveries: VecDeque<(WorkerId, Attempt)>,
 }
 
 /// Where an image is.
@@ -51,7 +57,7 @@ struct Troubles {
 
 impl Image {
     pub(crate) fn new(lane: LaneKey, bytes: u64, attempts: u32, run: u32) -> Self {
-        let again = (run > 0).then(|| Box::new(Again { run, deliveries: Vec::new() }));
+        let again = (run > 0).then(|| Box::new(Again { run, deliveries: VecDeque::new() }));
         Self { lane, bytes, attempts, place: Place::Waiting(Rank::New), troubles: None, again }
     }
 
@@ -66,7 +72,10 @@ impl Image {
         let attempt = Attempt(self.attempts);
         self.place = Place::With(worker, attempt);
         if let Some(again) = &mut self.again {
-            again.deliveries.push((worker, attempt));
+            if again.deliveries.len() == DELIVERIES_MAX {
+                again.deliveries.pop_front();
+            }
+            again.deliveries.push_back((worker, attempt));
         }
         attempt
     }

@@ -73,6 +73,22 @@ fn a_crash_in_an_earlier_run_is_not_held_against_this_one() {
     assert_eq!(desk.tell(Event::Crashed { worker: A }), []);
 }
 
+/// A worker may come and go with an image for days; what is remembered of that does not grow with them.
+#[test]
+fn of_a_run_that_is_delivered_again_and_again_the_latest_deliveries_are_remembered() {
+    let mut desk = Desk::new();
+    desk.tell(again(1, 1, 0));
+    for attempt in 1..=1000 {
+        assert_eq!(assigned(&desk.join(A, 1)), [(A, 1, attempt)]);
+        desk.leave(A, Departure::Disconnected);
+    }
+    desk.join(A, 1);
+    assert_eq!(desk.dispatch.standing(A, ImageId(1), Attempt(1000)), Standing::Current(1));
+    assert_eq!(desk.dispatch.standing(A, ImageId(1), Attempt(1)), Standing::Earlier);
+    desk.answer(A, 1, 1001, ms(10));
+    assert_eq!(desk.dispatch.held(), 0);
+}
+
 #[test]
 fn what_is_left_of_a_batch_waits_for_the_model_to_which_it_is_bound() {
     let mut desk = Desk::new();
