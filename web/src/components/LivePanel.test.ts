@@ -207,19 +207,19 @@ describe('what happened', () => {
 })
 
 describe('the model', () => {
-  it('that the manifest does not know is called unverified', () => {
-    const model = { name: 'mine.onnx', digest: 'ab', verified: false, notice: null }
-    expect(mount(ModelLine, { props: { model } }).text()).toContain('unverified')
+  it('that the manifest does not know is called unverified, and says why when asked', () => {
+    const model = { name: 'mine.onnx', digest: 'ab', verified: false, notice: 'mine.onnx is not a published file' }
+    const line = mount(ModelLine, { props: { model } })
+    expect(line.find('details summary').text()).toContain('unverified')
+    expect(line.find('details').text()).toContain('mine.onnx is not a published file.')
     expect(mount(ModelLine, { props: { model: { ...model, verified: true } } }).text()).not.toContain('unverified')
   })
 
-  it('that is built in says what it cannot tell, why it serves, and how to get another', () => {
+  it('that is built in says which classes it knows', () => {
     const model = { name: 'builtin', digest: 'ab', verified: true, notice: 'no model file was found' }
-    const box = mount(ModelLine, { props: { model } })
-    expect(box.findAll('.classes li')).toHaveLength(10)
-    expect(box.text()).toContain('ten')
-    expect(box.text()).toContain('No model file was found.')
-    expect(box.text()).toContain('manyeyes model pull')
+    const line = mount(ModelLine, { props: { model } })
+    expect(line.find('summary').text()).toContain('ten classes')
+    expect(line.findAll('.classes li')).toHaveLength(10)
     expect(zh.model.builtinClasses).toHaveLength(10)
   })
 })

@@ -40,7 +40,7 @@ it('how long the manager has been away, and when it is tried next, ticks unheard
 })
 
 it('what is to be typed is set as such, and more is there for who wants to know', () => {
-  const notices = [aNotice({ more: 'Run `manyeyes model pull`, please.' })]
+  const notices = [aNotice({ more: { title: 'How', words: 'Run `manyeyes model pull`, please.', quoted: null } })]
   const list = mount(NoticeList, { props: { notices, outage: null } })
   expect(list.find('code').text()).toBe('manyeyes model pull')
   expect(list.find('details p').text()).toBe('Run manyeyes model pull, please.')

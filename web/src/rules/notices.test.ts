@@ -22,7 +22,7 @@ for (const { name, words } of LANGUAGES) {
   })
 
   it(`${name}: the worst comes first, each with what can be done about it`, () => {
-    const all = told({ isAway: true, isOutdated: true, model: aModel({ notice: 'it is unverified' }) })
+    const all = told({ isAway: true, isOutdated: true, model: aModel({ name: 'builtin' }) })
     expect(all.map(({ key, remedy }) => [key, remedy])).toEqual([
       ['unreachable', 'try-now'],
       ['outdated', 'reload'],
@@ -40,21 +40,25 @@ for (const { name, words } of LANGUAGES) {
 
   it(`${name}: who has no worker is told how to start one`, () => {
     const [said] = told({ stuck: noWorker })
-    expect(said?.more).toContain('`manyeyes worker --manager ')
+    expect(said?.more?.words).toContain('`manyeyes worker --manager ')
   })
 
-  it(`${name}: the built-in model is told in words of the page, and the manager's reason is kept`, () => {
-    const notice = 'The built-in model serves in place of GoogLeNet. Why: no network. To get GoogLeNet: run `x`.'
+  it(`${name}: of the built-in model it is said at once why it serves, and on asking how to get another`, () => {
+    const notice = 'The built-in model serves. Why: googlenet is not on this machine; no network: host not found. To get it'
     const [said] = told({ model: aModel({ name: 'builtin', notice }) })
-    expect(said?.words).not.toContain('no network')
-    expect(said?.more).toContain('no network')
+    expect(said?.words).toMatch(/GoogLeNet.*(not on this machine.*downloaded|没有.*下载)|没有 GoogLeNet.*下载/)
+    expect(said?.more?.words).toContain('`manyeyes model pull googlenet`')
+    expect(said?.more?.quoted).toBe(notice)
+  })
+
+  it(`${name}: what is unverified is no notice: it is said beside the name of the model`, () => {
+    expect(told({ model: aModel({ verified: false, notice: 'mine.onnx is not a published file' }) })).toEqual([])
   })
 }
 
-it('what the manager says of itself and of its model is shown, as sentences', () => {
-  const model = aModel({ name: 'mine.onnx', verified: false, notice: 'mine.onnx is not a published file' })
-  const notices = noticesOf({ ...calm, stuck: { code: 'model_mismatch', message: 'the model differs' }, model }, wordsIn('en'))
-  expect(notices.map((notice) => notice.words)).toEqual(['The model differs.', 'mine.onnx is not a published file.'])
+it('what the manager says of itself is shown, as a sentence', () => {
+  const notices = noticesOf({ ...calm, stuck: { code: 'model_mismatch', message: 'the model differs' } }, wordsIn('en'))
+  expect(notices.map((notice) => notice.words)).toEqual(['The model differs.'])
 })
 
 it('what is to be typed stands apart', () => {

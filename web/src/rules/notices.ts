@@ -2,19 +2,29 @@
 
 import type { Model, Problem } from '../protocol'
 import type { Words } from '../words/words'
+import { BUILTIN, builtinReasonOf } from './builtin'
 import type { Tone } from './state'
 
 /** What a person can do about a notice. */
 export type Remedy = 'try-now' | 'reload'
 
-/** One thing to be told. Text between backticks is to be typed as it is. */
+/** What is told of a notice when it is asked for. */
+export interface More {
+  readonly title: string
+  /** Text between backticks is to be typed as it is. */
+  readonly words: string
+  /** The manager's own words, which are English. */
+  readonly quoted: string | null
+}
+
+/** One thing to be told. */
 export interface Notice {
   /** Unique among the notices of a moment. */
   readonly key: string
   readonly tone: Tone
   readonly words: string
   /** More of it, for who wants to know. */
-  readonly more: string | null
+  readonly more: More | null
   readonly remedy: Remedy | null
 }
 
@@ -40,9 +50,17 @@ export function noticesOf(situation: Situation, words: Words): Notice[] {
   if (isOutdated) notices.push({ key: 'outdated', tone: 'active', words: said.outdated(unsent), more: null, remedy: 'reload' })
   // What the manager said before it was lost need not be true any more.
   if (stuck !== null && !isAway) notices.push({ key: 'stuck', tone: 'active', ...said.stuck(stuck), remedy: null })
-  const ofModel = model === null ? null : said.model(model)
-  if (ofModel !== null) notices.push({ key: 'model', tone: 'active', ...ofModel, remedy: null })
+  // Before reading any label a person should know that it is one of ten. What is to be said of other models is said where
+  // they are named.
+  if (model?.name === BUILTIN) notices.push({ key: 'model', tone: 'active', ...ofBuiltin(model.notice, said), remedy: null })
   return notices
+}
+
+function ofBuiltin(notice: string | null, said: Words['shell']['notices']): Pick<Notice, 'words' | 'more'> {
+  const reason = notice === null ? null : builtinReasonOf(notice)
+  // In its own words where this page has none for it.
+  const quoted = reason === null || reason.download !== null ? notice : null
+  return { words: said.builtin(reason), more: { title: said.getTitle, words: said.get(reason?.why === 'chosen'), quoted } }
 }
 
 /** A text in parts, of which those to be typed as they are stood between backticks. */

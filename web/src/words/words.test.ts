@@ -19,7 +19,10 @@ const WITH: Record<string, unknown[][]> = {
   'shell.title': [[null], [{ settled: 1, total: 250 }]],
   'shell.samples.one': [['daisy']],
   'shell.notices.stuck': ['no_worker', 'model_mismatch'].map((code) => [{ code, message: 'so it is' }]),
-  'shell.notices.model': [[{ name: 'builtin', digest: null, verified: true, notice: 'It serves.' }]],
+  'shell.notices.builtin': [null, 'chosen', 'absent', 'damaged'].flatMap((why) =>
+    [null, 'no_network', 'no_source', 'failed'].map((download) => [why && { why, download }]),
+  ),
+  'shell.notices.get': [[true], [false]],
   'shell.ended': ['gone', 'no_such_batch', 'token_needed'].map((code) => [{ code, message: 'so it is' }]),
   'uploads.state': ['checking', 'queued', 'sending', 'waiting', 'failed'].map((state) => [state, 0.5]),
   'uploads.problem': [[{ code: 'empty', message: 'the file is empty' }]],
@@ -34,7 +37,6 @@ const WITH: Record<string, unknown[][]> = {
   'panel.progress.achieved': [[{ images_per_s: 20, file_bits_per_s: 1e6, elapsed_s: 12 }]],
   'panel.throughput.said': [[{ now: 1, highest: 2, mean: 1.5 }], [{ now: null, highest: 2, mean: 1 }], [{ now: 0, highest: 0, mean: 0 }]],
   'panel.happenings.ago': (['now', 'seconds', 'minutes'] as const).map((unit) => [{ unit, count: 3 }]),
-  'panel.model.sentence': [['the small model answers']],
   'picture.lightbox.turned': [[3, 5, 'cat.jpg']],
   'picture.lightbox.timeline.partName': [...PARTS, 'rest'].map((part) => [part]),
   'picture.lightbox.timeline.explained': [...PARTS, 'rest'].map((part) => [part]),
@@ -49,7 +51,7 @@ const NUMBERS = [[0, 0], [1, 1], [3, 5], [1200, 5000]]
 const ALIKE = /\b(manyeyes|zh|B|kB|MB|Mbit\/s|s|JPEG|CSV|JSON|RTT)\b/g
 
 /** What the manager or the model says, in words of their own. */
-const QUOTED = ['shared.label', 'shared.asSaid', 'panel.model.sentence']
+const QUOTED = ['shared.label', 'shared.asSaid']
 
 /** All that a language says: each text, and each sentence that is made, with its path. */
 function* said(words: object, path = ''): Generator<readonly [path: string, text: string]> {

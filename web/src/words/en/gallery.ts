@@ -43,6 +43,9 @@ export const gallery = {
   pictures: 'Pictures',
   tools: 'What is shown, and how',
   search: 'Search names and labels',
+  searchBriefly: 'Search',
+  /** Of how many of them something is asked. */
+  filters: (inUse: number) => (inUse === 0 ? 'Filters' : `Filters (${inUse})`),
   clearSearch: 'Clear the search',
   state: (choice: StateChoice) => STATES[choice],
   states: 'Which pictures',

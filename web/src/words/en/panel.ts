@@ -124,19 +124,14 @@ export const panel = {
   model: {
     title: 'Model',
     unverified: 'unverified',
-    unverifiedExplained: 'The digest of the model file is not one that this program knows.',
     verifiedExplained: 'The digest of the model file is one that this program knows.',
-    builtin: 'Built-in model',
-    builtinTitle: 'Tells only ten kinds of things apart',
+    unverifiedWhy: 'The digest of its file is not one that this program knows: it may be another model than its name says.',
+    builtin: 'Built-in',
+    /** What the built-in model can tell, short. */
+    builtinClassCount: 'ten classes',
     /** The classes of the built-in model, in its own order. */
     builtinClasses: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
     builtinElse: 'A picture of anything else is still given one of these names.',
-    why: 'Why, and how to get GoogLeNet',
-    howTo: 'GoogLeNet tells 1,000 kinds apart. Fetch it once where the workers run, then start them again:',
-    /** What a language that is not the manager's says before the manager's own words. */
-    ownWords: null as string | null,
-    /** The manager's notice, which is in English in every language. */
-    sentence: (notice: string) => shared.problem({ code: '', message: notice }),
   },
 
   exports: {

@@ -1,6 +1,8 @@
 /** The page as a whole: its top, its empty, loading, ended and offline states, its notices. */
 
-import type { Model, Problem } from '../../protocol'
+import type { Problem } from '../../protocol'
+import type { BuiltinReason } from '../../rules/builtin'
+import type { More } from '../../rules/notices'
 import { shared } from './shared'
 
 export const shell = {
@@ -54,24 +56,25 @@ export const shell = {
         ? 'A newer page is there. Nothing is lost when you reload.'
         : `A newer page is there. Better wait until the uploads are through: ${shared.files(unsent)} would have to be chosen again.`,
     reload: 'Reload',
-    more: 'What to do about it',
     /** Why nothing moves. */
-    stuck(problem: Problem): { words: string; more: string | null } {
+    stuck(problem: Problem): { words: string; more: More | null } {
       if (problem.code !== 'no_worker') return { words: shared.problem(problem), more: null }
       return {
         words: 'No worker is connected. Pictures wait until one is.',
-        more: 'To start one: `manyeyes worker --manager HOST:PORT`, with the address that the manager prints as "workers on".',
+        more: {
+          title: 'How to start one',
+          words: 'Run `manyeyes worker --manager HOST:PORT`, with the address that the manager prints as "workers on".',
+          quoted: null,
+        },
       }
     },
-    /** What a person should know of a model. */
-    model({ name, notice }: Model): { words: string; more: string | null } | null {
-      if (notice === null) return null
-      if (name !== 'builtin') return { words: shared.asSaid(notice), more: null }
-      return {
-        words: 'The small built-in model answers. It knows ten kinds of things, and takes everything for one of them.',
-        more: notice,
-      }
-    },
+    /** Which model serves, and why; null where the reason is not known. */
+    builtin: (reason: BuiltinReason | null) =>
+      `The built-in model serves, which tells ten classes apart${reason === null ? '.' : `: ${whyBuiltin(reason)}.`}`,
+    getTitle: 'How to get GoogLeNet',
+    /** How to get the model that tells more apart. */
+    get: (isChosen: boolean) =>
+      `GoogLeNet tells 1,000 classes apart. Run \`manyeyes model pull googlenet\` where the workers run, or put googlenet.onnx into a folder that \`MANYEYES_MODELS\` names. Then start again${isChosen ? ', without `--model builtin`' : ''}.`,
   },
 
   /** Why a batch cannot be shown, and what to do about it. */
@@ -95,4 +98,19 @@ export const shell = {
         return { title: 'This batch cannot be shown', why: shared.problem({ code, message }), hint: '' }
     }
   },
+}
+
+function whyBuiltin({ why, download }: BuiltinReason): string {
+  if (why === 'chosen') return 'it was asked for'
+  const what = why === 'damaged' ? 'the copy of GoogLeNet on this machine is damaged' : 'GoogLeNet is not on this machine'
+  switch (download) {
+    case null:
+      return what
+    case 'no_network':
+      return `${what} and could not be downloaded (no network)`
+    case 'no_source':
+      return `${what}, and no source had it to download`
+    case 'failed':
+      return `${what} and could not be downloaded`
+  }
 }

@@ -118,16 +118,12 @@ export const panel: typeof en = {
   model: {
     title: '模型',
     unverified: '未验证',
-    unverifiedExplained: '模型文件的摘要不在本程序已知的列表中。',
     verifiedExplained: '模型文件的摘要在本程序已知的列表中。',
+    unverifiedWhy: '模型文件的摘要不在本程序已知的列表中：它可能不是其名称所指的模型。',
     builtin: '内置模型',
-    builtinTitle: '只能区分十种事物',
+    builtinClassCount: '十类',
     builtinClasses: ['飞机', '汽车', '鸟', '猫', '鹿', '狗', '青蛙', '马', '船', '卡车'],
     builtinElse: '其他内容的图片也只会得到其中一个名称。',
-    why: '原因，以及如何获取 GoogLeNet',
-    howTo: 'GoogLeNet 能区分 1,000 种事物。在运行工作节点的机器上下载一次，然后重新启动：',
-    ownWords: '启动时没有可用的 GoogLeNet，因此由内置模型代替。程序的原话：',
-    sentence: (notice) => shared.problem({ code: '', message: notice }),
   },
 
   exports: {

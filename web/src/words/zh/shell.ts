@@ -1,5 +1,6 @@
 /** 整个页面：页眉、空白、加载、结束、离线等状态与通知。 */
 
+import type { BuiltinReason } from '../../rules/builtin'
 import type { shell as en } from '../en/shell'
 import { shared } from './shared'
 
@@ -48,25 +49,21 @@ export const shell: typeof en = {
         ? '页面有新版本，重新加载不会丢失任何内容。'
         : `页面有新版本。最好等上传完成再重新加载，否则有 ${shared.files(unsent)}需要重新选择。`,
     reload: '重新加载',
-    more: '如何处理',
     stuck(problem) {
       if (problem.code !== 'no_worker') return { words: shared.problem(problem), more: null }
       return {
         words: '没有工作节点连接；图片会一直等到有为止。',
-        more: '启动工作节点：`manyeyes worker --manager 主机:端口`，地址见管理节点启动时显示的“workers on”。',
+        more: {
+          title: '如何启动',
+          words: '运行 `manyeyes worker --manager 主机:端口`，地址见管理节点启动时显示的“workers on”。',
+          quoted: null,
+        },
       }
     },
-    model({ name, verified, notice }) {
-      if (notice === null) return null
-      if (name !== 'builtin') {
-        const words = verified ? '管理节点对所用的模型有话要说。' : `所用的模型 ${name ?? ''} 未经验证：它不是已知的发布文件。`
-        return { words, more: `管理节点的原话：${notice}` }
-      }
-      return {
-        words: '目前由内置的小模型识别。它只认识十类事物，会把任何图片归入其中一类。',
-        more: `要使用 GoogLeNet：运行 \`manyeyes model pull googlenet\`，或把 googlenet.onnx 放入 MANYEYES_MODELS 所指的文件夹，然后重新启动。管理节点的原话：${notice}`,
-      }
-    },
+    builtin: (reason) => `目前由内置模型识别，它只能区分十类事物${reason === null ? '。' : `：${whyBuiltin(reason)}。`}`,
+    getTitle: '如何获取 GoogLeNet',
+    get: (isChosen) =>
+      `GoogLeNet 能区分 1,000 类事物。请在运行工作节点的机器上运行 \`manyeyes model pull googlenet\`，或把 googlenet.onnx 放入 \`MANYEYES_MODELS\` 所指的文件夹，然后重新启动${isChosen ? '，不要再加 `--model builtin`' : ''}。`,
   },
 
   ended({ code, message }) {
@@ -85,4 +82,19 @@ export const shell: typeof en = {
         return { title: '无法显示此批次', why: shared.problem({ code, message }), hint: '' }
     }
   },
+}
+
+function whyBuiltin({ why, download }: BuiltinReason): string {
+  if (why === 'chosen') return '启动时指定了它'
+  const what = why === 'damaged' ? '本机上的 GoogLeNet 文件已损坏' : '本机没有 GoogLeNet'
+  switch (download) {
+    case null:
+      return what
+    case 'no_network':
+      return `${what}，也无法下载（没有网络）`
+    case 'no_source':
+      return `${what}，也没有可供下载的来源`
+    case 'failed':
+      return `${what}，也未能下载`
+  }
 }
