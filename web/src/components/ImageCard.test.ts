@@ -125,4 +125,12 @@ describe('the picture on a card', () => {
     await flushPromises()
     expect(source(card)).toBe('blob:thumbnail')
   })
+
+  it('has no drawing behind it, which would be seen through a picture that is faint', async () => {
+    const { card, here } = show(anImage({ state: 'waiting' }))
+    expect(card.find('.picture').classes()).toContain('drawn')
+    here.set('1', 'blob:thumbnail')
+    await flushPromises()
+    expect(card.find('.picture').classes()).not.toContain('drawn')
+  })
 })

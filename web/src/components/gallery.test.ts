@@ -56,6 +56,18 @@ describe('the toolbar', () => {
     expect(narrowed.emitted('showAll')).toHaveLength(1)
   })
 
+  it('says on the button of a narrow window how much is asked for behind it, and opens by it', async () => {
+    expect(show({ search: 'cat', state: 'failed' }).find('.unfold').text()).toBe('Filters')
+    const toolbar = show({ sort: 'newest', threshold: 0.5 })
+    const button = toolbar.find('.unfold')
+    expect(button.text()).toBe('Filters (2)')
+    const fields = toolbar.find(`[id="${button.attributes('aria-controls')}"]`)
+    expect(fields.findAll('select, input')).toHaveLength(3)
+    expect([button.attributes('aria-expanded'), fields.classes('unfolded')]).toEqual(['false', false])
+    await button.trigger('click')
+    expect([button.attributes('aria-expanded'), fields.classes('unfolded')]).toEqual(['true', true])
+  })
+
   it('has a name for every control', () => {
     const toolbar = show()
     for (const control of toolbar.findAll('input, select')) {
