@@ -483,7 +483,7 @@ assigned: number, };
  */
 export type Happening = {
 /**
- * Later ones have higher numbers. One that comes again and again moves to a new number.
+ * Tells it from all others. Later ones have higher numbers, but for a refusal that comes again: it keeps its number.
  */
 seq: number,
 /**

@@ -368,7 +368,7 @@ pub struct Queue {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(TS))]
 pub struct Happening {
-    /// Later ones have higher numbers. One that comes again and again moves to a new number.
+    /// Tells it from all others. Later ones have higher numbers, but for a refusal that comes again: it keeps its number.
     #[cfg_attr(test, ts(type = "number"))]
     pub seq: u64,
     /// How long ago.

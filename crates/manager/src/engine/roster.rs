@@ -176,7 +176,7 @@ impl Roster {
         let (began, now) = (&of_batch.name, &in_use.name);
         let message = format!(
             "What is left of this batch waits for a worker with {began}, which has begun it; the workers here hold {now}. \
-             To go on with {now}, run the recognised images again."
+             To go on with {now}, run a recognised image again, or cancel those that wait and run them again."
         );
         Some(obstacle("model_mismatch", &message))
     }

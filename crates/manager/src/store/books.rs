@@ -95,7 +95,7 @@ CREATE TABLE packs (
 ";
 
 /// What brings books of schema 1 to schema 2.
-const FROM_1_TO_2: &str = "
+pub(super) const FROM_1_TO_2: &str = "
 ALTER TABLE batches ADD COLUMN model BLOB;
 ALTER TABLE batches ADD COLUMN model_name TEXT;
 ALTER TABLE images ADD COLUMN run INTEGER NOT NULL DEFAULT 0;

@@ -5,6 +5,7 @@ mod books;
 mod crash;
 mod disk;
 mod room;
+mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};

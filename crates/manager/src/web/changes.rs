@@ -12,7 +12,7 @@ use manyeyes_protocol::id::{BatchId, ImageId};
 
 use super::{App, error::RequestError, image_id, whole};
 use crate::{
-    api::{Image, Selection, SelectionDone},
+    api::{Image, ImageState, Selection, SelectionDone},
     engine::work,
     store::{BatchKey, ImageRow, Recorded, StoreError},
 };
@@ -176,7 +176,8 @@ impl App {
         let (became, failure) = settled(cancelling, became).await;
         if let Some(error) = failure {
             // They wait still, by the books. What has ended in the meantime is not recorded twice.
-            self.shared.engine.submit(rows.iter().map(work).collect()).await;
+            let waiting = rows.iter().filter(|row| row.state == ImageState::Waiting);
+            self.shared.engine.submit(waiting.map(work).collect()).await;
             return Err(error.into());
         }
         Ok(became)

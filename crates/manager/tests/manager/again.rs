@@ -197,6 +197,35 @@ async fn a_batch_that_one_model_has_begun_is_not_answered_by_another_until_an_im
     assert_eq!(page.images.len(), images.len());
 }
 
+/// Nothing is left that could be run again to choose the other model: the images that wait are the way out.
+#[tokio::test]
+async fn a_batch_whose_answers_were_deleted_goes_on_when_what_waits_is_cancelled_and_run_again() {
+    let running = Running::start().await;
+    let mut first = Worker::on_demand(running.manager.worker_addr(), "first");
+    let batch = running.batch().await;
+    let images = running.upload(&batch, &[("a.jpg", &jpeg(1)), ("b.jpg", &jpeg(2)), ("c.jpg", &jpeg(3))]).await;
+    let one = first.take().await;
+    let answered = one.0.0.to_string();
+    first.answer(one, Ok(answer(&[1])));
+    running.until(&batch, |page| page.counts.recognised == 1).await;
+    first.vanish();
+    running.until_no_worker().await;
+    assert_eq!(running.change(&batch, "delete", std::slice::from_ref(&answered)).await.done, 1);
+    let mut page = Page::open(&running, &batch, None).await;
+    let _second = Worker::holding(running.manager.worker_addr(), "second", 9, "GoogLeNet");
+    let notice = |page: &Page| page.status.as_ref().and_then(|status| status.notice.clone());
+    page.until(|page| notice(page).is_some_and(|notice| notice.code == "model_mismatch")).await;
+    let message = notice(&page).unwrap().message;
+    assert!(message.contains("cancel those that wait and run them again"), "{message}");
+
+    let waiting: Vec<_> = images.into_iter().map(|image| image.id).filter(|id| *id != answered).collect();
+    running.change(&batch, "cancel", &waiting[..1]).await;
+    running.change(&batch, "retry", &waiting[..1]).await;
+    let after = running.finished(&batch).await;
+    assert_eq!(states(&after.images), [ImageState::Recognised; 2], "one of them takes the others along");
+    assert!(after.images.iter().all(|image| image.model.as_deref() == Some("GoogLeNet")));
+}
+
 fn states_of(page: &Page, state: ImageState) -> usize {
     page.images.values().filter(|image| image.state == state).count()
 }

@@ -89,6 +89,28 @@ async fn head_is_answered_like_get_without_a_body() {
 }
 
 #[tokio::test]
+async fn no_address_leads_out_of_the_page_s_own_files() {
+    let running = Running::start().await;
+    for path in [
+        "/../package.json",
+        "/../../Cargo.toml",
+        "/assets/../../package.json",
+        "/assets/../../../Cargo.toml",
+        "//etc/passwd",
+        "/%2e%2e/package.json",
+        "/..%2fpackage.json",
+        "/assets/..%2f..%2fpackage.json",
+        "/..\\package.json",
+        "/../data/token.txt",
+    ] {
+        let answer = running.client.get(path).await;
+        let is_page = answer.headers.get("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+        assert!(answer.status == 404 || is_page, "{path}: {} {}", answer.status, answer.text());
+        assert!(!answer.text().contains("devDependencies") && !answer.text().contains("root:"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_answer_carries_the_headers_that_protect_it() {
     let running = Running::start().await;
     for path in ["/", "/healthz", "/api/v1/workers", "/api/v1/none"] {

@@ -144,29 +144,6 @@ async fn a_night_without_anything_to_do_is_left_out_of_a_batch_s_throughput() {
     assert_eq!(took(&house), Duration::from_secs(9));
 }
 
-/// The books of the first release: what is in them stays as it was.
-#[tokio::test]
-async fn books_of_the_schema_before_are_brought_to_this_one() {
-    let house = House::new();
-    let batch = house.batch().await;
-    let image = house.kept(batch, b"a cat").await.id;
-    yes(house.store.finish(image, recognised("tabby")).await.unwrap());
-    house.store.close();
-    let wreck = house.wreck();
-    let books = rusqlite::Connection::open(wreck.data().join("books.sqlite")).unwrap();
-    let back = "ALTER TABLE images DROP COLUMN run; ALTER TABLE images DROP COLUMN model; \
-                ALTER TABLE batches DROP COLUMN model; ALTER TABLE batches DROP COLUMN model_name; \
-                PRAGMA user_version = 1;";
-    books.execute_batch(back).unwrap();
-    drop(books);
-    let store = wreck.open().unwrap();
-    let row = store.image(batch, image).unwrap().unwrap();
-    assert_eq!((row.state, row.run, row.model), (ImageState::Recognised, 0, None));
-    yes(store.reopen(image).await.unwrap());
-    yes(store.finish(image, in_run(1, recognised("lion"))).await.unwrap());
-    assert_eq!(store.facts(batch).unwrap().model, Some(model("GoogLeNet")));
-}
-
 #[tokio::test]
 async fn rejected_images_are_rows_beside_their_neighbours() {
     let house = House::new();
