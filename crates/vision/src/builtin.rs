@@ -14,9 +14,9 @@ pub(crate) const NAME: &str = "builtin";
 /// The file.
 pub(crate) const ONNX: &[u8] = include_bytes!("../../../models/builtin/cifar10.onnx");
 
-/// The longest reason that a notice repeats, in characters: a notice travels to the manager as one sentence, whose end,
-/// which says how to mend it, must not be cut off.
-const REASON_CHARS_MAX: usize = 160;
+/// The longest reason that a notice repeats, in bytes: a notice travels to the manager as one sentence, whose end, which
+/// says how to mend it, must not be cut off.
+const REASON_BYTES_MAX: usize = 160;
 
 /// What the manifest says of it.
 pub(crate) fn entry() -> &'static Entry {
@@ -39,7 +39,7 @@ pub(crate) fn notice_as_chosen() -> String {
 
 /// What to say where it serves because the default model could not be had.
 pub(crate) fn notice_in_place(reason: &str) -> String {
-    let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+    let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
     format!("The built-in model serves in place of GoogLeNet. {} Why: {reason}. To get GoogLeNet: {HOW}.", limits())
 }
 
@@ -78,9 +78,11 @@ mod tests {
 
     #[test]
     fn a_notice_fits_into_a_sentence_of_the_protocol_with_its_end() {
-        let notice = notice_in_place(&"no network: ".repeat(100));
-        assert!(notice.len() <= SENTENCE_BYTES_MAX, "{} bytes", notice.len());
-        assert!(notice.ends_with("then start again."), "{notice}");
+        for reason in ["no network: ", "\u{7f51}\u{7edc}\u{4e0d}\u{901a}", "\u{1f576}"] {
+            let notice = notice_in_place(&reason.repeat(100));
+            assert!(notice.len() <= SENTENCE_BYTES_MAX, "{} bytes", notice.len());
+            assert!(notice.ends_with("then start again."), "{notice}");
+        }
         assert!(notice_as_chosen().len() <= SENTENCE_BYTES_MAX);
     }
 

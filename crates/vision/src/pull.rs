@@ -39,8 +39,9 @@ pub struct PullSettings {
     /// How long one source may take for the whole file.
     pub whole: Duration,
     /// How long it may take, over all sources, until one of them begins its answer; whatever goes wrong: a name that
-    /// nobody resolves, packets that are dropped, a server that is silent, another process that is fetching the same.
-    /// `None`: as long as the other limits allow.
+    /// nobody resolves, packets that are dropped, a server that is silent, another process that is fetching the same. A
+    /// source that falls silent within its answer uses it up too; one that sends, however slowly, does not. `None`: as
+    /// long as the other limits allow.
     pub begin: Option<Duration>,
 }
 

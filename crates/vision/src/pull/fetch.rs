@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ureq::Agent;
 use ureq::http::{HeaderMap, StatusCode, header};
@@ -33,8 +34,12 @@ pub(super) fn fetch(
     if have > total {
         have = 0;
     }
-    let request =
-        agent(settings).get(source).header(header::USER_AGENT, concat!("manyeyes/", env!("CARGO_PKG_VERSION")));
+    // Where patience is limited, a source that begins and then falls silent is not waited for longer than one that is
+    // silent from the beginning.
+    let silence = patience.left().map_or(settings.answer, |left| left.min(settings.answer));
+    let request = agent(settings, silence)
+        .get(source)
+        .header(header::USER_AGENT, concat!("manyeyes/", env!("CARGO_PKG_VERSION")));
     let request = if have > 0 { request.header(header::RANGE, format!("bytes={have}-")) } else { request };
     let answer = patience.wait(move || request.call()).map_err(|waited| {
         let seconds = waited.as_secs_f64();
@@ -50,7 +55,7 @@ pub(super) fn fetch(
     let resumed = have > 0;
     file.set_len(have)?;
     file.seek(SeekFrom::End(0))?;
-    copy(&mut response.body_mut().as_reader(), &mut file, have, total, report)?;
+    copy(&mut response.body_mut().as_reader(), &mut file, have, total, patience, report)?;
     file.sync_all()?;
     Ok(resumed)
 }
@@ -63,12 +68,12 @@ fn reason(error: ureq::Error) -> String {
     }
 }
 
-fn agent(settings: &PullSettings) -> Agent {
+fn agent(settings: &PullSettings, silence: Duration) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .timeout_connect(Some(settings.connect))
         .timeout_recv_response(Some(settings.answer))
-        .timeout_per_read(Some(settings.answer))
+        .timeout_per_read(Some(silence))
         .timeout_recv_body(Some(settings.whole));
     config.build().into()
 }
@@ -85,12 +90,17 @@ fn copy(
     file: &mut File,
     mut have: u64,
     total: u64,
+    patience: &mut Patience,
     report: &mut dyn FnMut(PullEvent<'_>),
 ) -> Result<(), SourceError> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         report(PullEvent::Received { bytes: have, total });
-        let count = body.read(&mut chunk).map_err(|error| SourceError::useless(format!("it broke off: {error}")))?;
+        let asked = Instant::now();
+        let count = body.read(&mut chunk).map_err(|error| {
+            patience.spend(asked.elapsed());
+            SourceError::useless(format!("it broke off: {error}"))
+        })?;
         if count == 0 {
             break;
         }

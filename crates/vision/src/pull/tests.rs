@@ -25,6 +25,8 @@ enum Manner {
     Wrong,
     /// 404.
     Missing,
+    /// Falls silent after half of what it should send.
+    FallsSilent,
     /// Takes the request and never answers, as far as a client can tell from a network that drops packets.
     Silent,
 }
@@ -50,7 +52,10 @@ impl Server {
                     continue;
                 }
                 // A client that went away is the business of the test, which looks at what the client got.
-                let _ = stream.and_then(|stream| answer(stream, manner, &log));
+                let answered = stream.and_then(|stream| answer(stream, manner, &log));
+                if matches!(manner, Manner::FallsSilent) {
+                    unanswered.push(answered);
+                }
             }
         });
         Self { address, requests }
@@ -61,7 +66,7 @@ impl Server {
     }
 }
 
-fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> std::io::Result<TcpStream> {
     let (mut path, mut from) = (String::new(), 0_usize);
     for line in BufReader::new(stream.try_clone()?).lines() {
         let line = line?.to_ascii_lowercase();
@@ -94,8 +99,9 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> st
         _ => &file[from..],
     };
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
-    let sent = if matches!(manner, Manner::BreaksOff) { body.len() / 2 } else { body.len() };
-    stream.write_all(&body[..sent])
+    let sent = if matches!(manner, Manner::BreaksOff | Manner::FallsSilent) { body.len() / 2 } else { body.len() };
+    stream.write_all(&body[..sent])?;
+    Ok(stream)
 }
 
 /// A published model that these servers, in this order, are the sources of.
@@ -235,6 +241,24 @@ fn where_nothing_answers_the_wait_is_bounded_over_all_sources() {
     assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
     assert!(began.elapsed() < settings.answer, "the limits of an explicit pull do not hold: {:?}", began.elapsed());
     assert_eq!(error.in_short(), "no network: no answer within 0.1 s");
+}
+
+/// Its answer had begun, so the wait for a beginning was over, and each source was given half a minute more.
+#[test]
+fn a_source_that_falls_silent_within_its_answer_is_waited_for_no_longer() {
+    let (folder, silent) = (folder(), Server::start(Manner::FallsSilent));
+    let unhurried = PullSettings { answer: Duration::from_secs(3600), ..settings(&folder, None) };
+    let began = Instant::now();
+    let error =
+        pull_quietly(&entry(&[&silent, &silent]), &hasty(unhurried, Duration::from_secs(1))).expect_err("half a file");
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(error.in_short().starts_with("no source has it: it broke off"), "{}", error.in_short());
+
+    // What came of it is there for a source that answers.
+    let zoo = Server::start(Manner::Right);
+    pull_quietly(&entry(&[&zoo]), &settings(&folder, None)).expect("the rest");
+    let rest = zoo.requests();
+    assert!(rest[0].contains(" from "), "{rest:?}");
 }
 
 #[test]
