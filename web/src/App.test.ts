@@ -4,6 +4,7 @@ import type { Api } from './api'
 import { RequestError } from './api'
 import App from './App.vue'
 import LightBox from './components/LightBox.vue'
+import { TITLE_EVERY_MS } from './composables/useTitle'
 import type { Event, Image } from './protocol'
 import { anApi as aManager, anImage, aStatus, aWorker, someCounts } from './testing'
 
@@ -220,9 +221,11 @@ it('who chooses another language is spoken to in it at once, and the browser is 
 })
 
 it('the name of the page says how far its batch is', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   location.hash = '#old'
   await open(anApi())
   await FakeSocket.last?.say(snapshot([], aStatus({ counts: someCounts({ recognised: 120, waiting: 130 }) })))
+  vi.advanceTimersByTime(TITLE_EVERY_MS)
   expect(document.title).toBe('120/250 · manyeyes')
 })
 

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { connectApi, MOST_AT_A_TIME, RequestError } from './api'
 import { anImage } from './testing'
+import { LANGUAGES } from './words/words'
 
 const fetching = vi.fn<typeof fetch>()
 beforeEach(() => {
@@ -32,7 +33,9 @@ describe('a request', () => {
 
   it('fails in words also when a proxy answers with a page', async () => {
     fetching.mockResolvedValue(new Response('<h1>Bad Gateway</h1>', { status: 502 }))
-    expect((await failureOf(connectApi(null).workers())).message).toBe('The manager answered with status 502.')
+    const error = await failureOf(connectApi(null).workers())
+    const said = LANGUAGES.map(({ words }) => words.shared.problem(error))
+    expect(said).toEqual(['Something went wrong: HTTP 502.', '出现意外问题：HTTP 502。'])
   })
 
   it('fails as unreachable when there is no answer', async () => {

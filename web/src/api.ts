@@ -1,4 +1,4 @@
-/** The manager's HTTP interface (`docs/api.md`), typed. Whatever goes wrong becomes a `RequestError` with a sentence. */
+/** The manager's HTTP interface (`docs/api.md`), typed. Whatever goes wrong becomes a `RequestError`. */
 
 import type {
   BatchPage,
@@ -7,6 +7,7 @@ import type {
   Known,
   Model,
   NewBatch,
+  Problem,
   Selection,
   SelectionDone,
   Uploaded,
@@ -17,12 +18,15 @@ import { retryAfterMs } from './rules/backoff'
 /** The most ids or digests that the manager takes in one request. */
 export const MOST_AT_A_TIME = 10_000
 
-/** A request that failed. `message` is a sentence for a person. */
+/** A request that failed. What a person reads of it is made of the code, and of the manager's own words (`words.shared.problem`). */
 export class RequestError extends Error {
   constructor(
     /** The HTTP status; 0 when there was no answer at all. */
     readonly status: number,
-    /** From the table in `docs/api.md`; `unreachable` when there was no answer. */
+    /**
+     * From the table in `docs/api.md`. Or: `unreachable` when there was no answer, `aborted` when it was not waited for,
+     * `unknown` when the answer was none of the manager's.
+     */
     readonly code: string,
     message: string,
     /** How long the manager asks to wait before the next try. */
@@ -30,6 +34,12 @@ export class RequestError extends Error {
   ) {
     super(message)
   }
+}
+
+/** What went wrong, to be put into words. What is no failed request is a mistake of this page. */
+export function asProblem(error: unknown): Problem {
+  if (error instanceof RequestError) return { code: error.code, message: error.message }
+  return { code: 'unknown', message: error instanceof Error ? error.message : String(error) }
 }
 
 /** An upload: how far it is, and how to end it early. */
@@ -176,7 +186,7 @@ function send(
       }
     }
     request.onerror = () => reject(unreachable())
-    request.onabort = () => reject(new RequestError(0, 'aborted', 'The upload was stopped.'))
+    request.onabort = () => reject(new RequestError(0, 'aborted', 'the upload was stopped'))
   })
   request.open('POST', url)
   for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value)
@@ -187,7 +197,7 @@ function send(
 }
 
 function unreachable(): RequestError {
-  return new RequestError(0, 'unreachable', 'The manager cannot be reached.')
+  return new RequestError(0, 'unreachable', 'there was no answer')
 }
 
 /** Reads a failed answer, also one that a proxy in between has made. */
@@ -195,7 +205,7 @@ function failure(status: number, body: string, retryAfter: string | null): Reque
   const wait = retryAfterMs(retryAfter, Date.now())
   const problem = (parse(body) as Partial<ErrorBody> | null)?.error
   if (problem) return new RequestError(status, problem.code, problem.message, wait)
-  return new RequestError(status, 'unknown', `The manager answered with status ${status}.`, wait)
+  return new RequestError(status, 'unknown', `HTTP ${status}`, wait)
 }
 
 function parse(text: string): unknown {

@@ -1,6 +1,7 @@
 import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { nextTick, shallowReactive } from 'vue'
+import { RequestError } from '../api'
 import type { Image } from '../protocol'
 import { anImage } from '../testing'
 import LightBox from './LightBox.vue'
@@ -128,10 +129,11 @@ describe('the large view', () => {
   it('follows the image while it changes', async () => {
     const { box, images } = open({ state: 'waiting', labels: [] })
     expect(box.text()).toContain('The answer appears here')
-    images.set('3', anImage({ id: '3', state: 'recognised', labels, worker: 'worker-2', attempts: 2 }))
+    images.set('3', anImage({ id: '3', state: 'recognised', labels, worker: 'worker-2', model: 'GoogLeNet', attempts: 2 }))
     await nextTick()
     expect(box.find('.top-five li').text()).toContain('tabby')
     expect(box.find('[data-fact=worker]').text()).toContain('worker-2')
+    expect(box.find('[data-fact=model]').text()).toContain('GoogLeNet')
     expect(box.find('[data-fact=attempts]').text()).toContain('2')
   })
 
@@ -149,7 +151,7 @@ describe('the large view', () => {
 
   it('runs an image again, and says so when that fails', async () => {
     const { box, runAgain } = open()
-    runAgain.mockRejectedValueOnce(new Error('the manager is shutting down'))
+    runAgain.mockRejectedValueOnce(new RequestError(503, 'not_ready', 'the manager is shutting down'))
     await box.find('[data-act=run-again]').trigger('click')
     await flushPromises()
     expect(runAgain).toHaveBeenCalledWith('3')

@@ -1,7 +1,7 @@
 /** What a page without a batch says of the manager: its workers and its model, asked for now and then. */
 
 import { shallowRef, type ShallowRef } from 'vue'
-import { RequestError, type Api } from '../api'
+import { asProblem, type Api } from '../api'
 import type { Model, Problem, Worker } from '../protocol'
 import type { Outage } from './useEvents'
 
@@ -43,7 +43,7 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
       problem.value = outage.value = null
     } catch (error) {
       if (!running) return
-      problem.value = problemOf(error)
+      problem.value = asProblem(error)
       outage.value = { since: outage.value?.since ?? Date.now(), nextTry: Date.now() + ASK_EVERY_MS }
     }
     clearTimeout(timer)
@@ -69,9 +69,4 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
       problem.value = outage.value = null
     },
   }
-}
-
-function problemOf(error: unknown): Problem {
-  if (error instanceof RequestError) return { code: error.code, message: error.message }
-  return { code: 'unknown', message: error instanceof Error ? error.message : String(error) }
 }

@@ -60,6 +60,7 @@ export const lightbox = {
   pixels: (width: number, height: number) => `${shared.number(width)} × ${shared.number(height)}`,
   type: 'Type',
   worker: 'Worker',
+  model: 'Model',
   attempts: 'Attempts',
   attemptsExplained: 'How often it was given to a worker',
   /** The type of a file, short. */

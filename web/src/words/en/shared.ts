@@ -80,10 +80,21 @@ export const shared = {
   },
 
   /**
-   * What the manager says of a problem, as a sentence. Its own words are used: English is its language. Other languages
-   * say what they know of `code`.
+   * What is wrong, as a sentence. The manager's own words are used: English is its language. Other languages say what they
+   * know of `code`. What the page finds itself has no words of the manager.
    */
-  problem: ({ message }: { code: string; message: string }) => sentence(message),
+  problem({ code, message }: { code: string; message: string }): string {
+    switch (code) {
+      case 'unreachable':
+        return 'The manager cannot be reached.'
+      case 'aborted':
+        return 'The upload was stopped.'
+      case 'unknown':
+        return `Something went wrong: ${ended(message)}`
+      default:
+        return sentence(message)
+    }
+  },
 
   /** What somebody says, as a sentence whose beginning stays: it may be the name of a file or of a worker. */
   asSaid: (message: string) => ended(message),

@@ -59,6 +59,7 @@ export const lightbox: typeof en = {
   pixels: english.pixels,
   type: '格式',
   worker: '工作节点',
+  model: '模型',
   attempts: '尝试次数',
   attemptsExplained: '分配给工作节点的次数',
   typeOf: english.typeOf,

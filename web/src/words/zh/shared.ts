@@ -65,6 +65,7 @@ export const shared: typeof en = {
   },
 
   problem({ code, message }) {
+    if (code === 'unknown') return `出现意外问题：${message.replace(/[.。]$/, '')}。`
     return PROBLEMS[code] ?? english.problem({ code, message })
   },
 
@@ -93,6 +94,7 @@ const PROBLEMS: Record<string, string> = {
   busy: '管理节点正忙，请稍候。',
   no_space: '管理节点没有空间了。',
   unreachable: '无法连接管理节点。',
+  aborted: '上传已停止。',
   unreadable: '无法再从这台电脑读取该文件。',
   no_such_batch: '没有这个批次，或者它已过期。',
   bad_request: '请求无法读取。',
