@@ -1,6 +1,6 @@
 //! Which files are meant by the paths on the command line, and what is in them.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,8 @@ pub(crate) fn list(paths: &[PathBuf]) -> Listing {
 }
 
 impl Listing {
-    /// An entry that cannot be read is left to fail on its own later; links to folders are not followed.
+    /// An entry that cannot be read is left to fail on its own later; links to folders are not followed, and what is no
+    /// file is left out: whoever reads a pipe waits for ever.
     fn add_folder(&mut self, folder: &Path, depth: usize) {
         let Ok(entries) = fs::read_dir(folder) else {
             self.files.push(folder.to_owned());
@@ -51,11 +52,16 @@ impl Listing {
             let path = entry.path();
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && depth > 0 => self.add_folder(&path, depth - 1),
-                Ok(kind) if !kind.is_dir() && !is_hidden(&path) && is_image(&path) => self.files.push(path),
+                Ok(kind) if is_to_be_read(kind, &path) && !is_hidden(&path) && is_image(&path) => self.files.push(path),
                 _ => self.left_out += 1,
             }
         }
     }
+}
+
+/// A file, or a link to one or to nothing.
+fn is_to_be_read(kind: FileType, path: &Path) -> bool {
+    kind.is_file() || (kind.is_symlink() && fs::metadata(path).map_or(true, |target| target.is_file()))
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -118,6 +124,20 @@ mod tests {
             listing.files.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["b.JPG", "below/a.png", "named-wrongly.dat"]);
         assert_eq!(listing.left_out, 2);
+    }
+
+    /// Reading a pipe that nobody writes to did not end.
+    #[test]
+    fn pipes_and_sockets_in_a_folder_are_left_out_whatever_they_are_called() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let folder = folder_with(&[("a.jpg", b"whatever")]);
+        let _socket = UnixListener::bind(folder.path().join("b.jpg")).unwrap();
+        for (target, link) in [("b.jpg", "c.jpg"), (".", "d.jpg"), ("a.jpg", "e.jpg"), ("nothing", "f.jpg")] {
+            symlink(target, folder.path().join(link)).unwrap();
+        }
+        let listing = list(&[folder.path().to_owned()]);
+        let names: Vec<_> = listing.files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!((names, listing.left_out), (vec!["a.jpg", "e.jpg", "f.jpg"], 3));
     }
 
     #[test]

@@ -160,3 +160,43 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use clap::Parser;
+
+    use super::*;
+
+    /// A model's file may be called whatever its owner likes; its workers get that very file, and its notice.
+    #[test]
+    fn a_child_is_told_of_a_file_of_any_name_with_any_notice() {
+        let folder = tempfile::tempdir().unwrap();
+        let builtin = Model::find(&Lookup { named: Some("builtin".into()), ..Lookup::default() }).unwrap();
+        assert_eq!(read_by_child(&builtin), (OsString::from("builtin"), builtin.notice.clone().unwrap()));
+        let published = include_bytes!("../../../models/builtin/cifar10.onnx");
+        for name in
+            [&b"--model=x.onnx"[..], b"a b'\"\n\t$(c);.onnx", b"\xff\xfe.onnx", "\u{732b}\u{202e}.onnx".as_bytes()]
+        {
+            let path = folder.path().join(OsStr::from_bytes(name));
+            std::fs::write(&path, published).unwrap();
+            let mut model = Model::find(&Lookup { named: Some(path.clone().into()), ..Lookup::default() }).unwrap();
+            let notices = [String::new(), "--end=\"x\"\n\u{1f441} -".to_owned(), "long ".repeat(2000)];
+            for notice in notices {
+                model.notice = Some(notice.clone());
+                assert_eq!(read_by_child(&model), (path.clone().into(), notice));
+            }
+        }
+    }
+
+    /// The model and the notice that a worker reads from its command line.
+    fn read_by_child(model: &Model) -> (OsString, String) {
+        let line = ["manyeyes", "worker", "--manager", "127.0.0.1:1"].map(OsString::from);
+        let line = line.into_iter().chain(options_for_child(model));
+        let cli::Command::Worker(worker) = cli::Cli::try_parse_from(line).unwrap().command else {
+            panic!("it is a worker's");
+        };
+        (worker.model.model.unwrap(), worker.model_notice.unwrap())
+    }
+}

@@ -38,7 +38,11 @@ pub(super) fn run(arguments: &cli::Accuracy) -> anyhow::Result<()> {
     let took = began.elapsed();
     let tally = tally.into_inner().expect("no panic while held");
     let report = Report::new(&model, engine, &pictures, &tally, took);
-    report.print(arguments.json)
+    report.print(arguments.json)?;
+    if tally.pictures() == 0 {
+        bail!("none of the {} pictures in {} could be looked at", pictures.files.len(), arguments.folder.display());
+    }
+    Ok(())
 }
 
 /// What is to be looked at.
@@ -180,6 +184,25 @@ mod tests {
         let error = below(&["unicorn/a.jpg", "ox/b.jpg", "dragon/c.jpg"]).unwrap_err();
         assert!(error.contains("no class of googlenet: 'dragon', 'unicorn'"), "{error}");
         assert!(error.contains("'tench, Tinca tinca'") && error.contains("and 990 more"), "{error}");
+    }
+
+    /// As in a data set of which a person has linked some classes to try them.
+    #[test]
+    fn a_class_may_be_a_link_and_links_within_it_are_not_followed_in_circles() {
+        use std::os::unix::fs::symlink;
+        let (elsewhere, folder) = (folder_with(&["a.jpg", "b.jpg"]), folder_with(&["n01440764/c.jpg"]));
+        symlink(elsewhere.path(), folder.path().join("ox")).unwrap();
+        symlink(folder.path(), elsewhere.path().join("up")).unwrap();
+        symlink("n01440764", folder.path().join("n01440764/round")).unwrap();
+        symlink("itself", folder.path().join("itself")).unwrap();
+        let found = Pictures::below(folder.path(), &Labels::imagenet(), "googlenet").unwrap();
+        assert_eq!(found.classes, [0, 345, 345]);
+    }
+
+    #[test]
+    fn a_name_in_other_letters_is_another_name() {
+        let error = below(&["Ox/a.jpg", "ox/b.jpg"]).unwrap_err();
+        assert!(error.contains("no class of googlenet: 'Ox'"), "{error}");
     }
 
     #[test]

@@ -84,6 +84,19 @@ fn pictures_that_cannot_be_read_are_named_and_do_not_count() {
     assert!(text.contains("2 files could not be looked at") && text.contains("torn.png"), "{text}");
 }
 
+/// It printed 0 % and was content.
+#[test]
+fn where_no_picture_can_be_read_there_is_no_accuracy_and_that_is_a_failure() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("cat")).unwrap();
+    std::fs::write(folder.path().join("cat/a.jpg"), b"no picture").unwrap();
+    let output = accuracy(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("cat/a.jpg"), "the file is named");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("none of the 1 pictures in"), "{error}");
+}
+
 #[test]
 fn folders_that_are_no_class_are_an_error_that_names_the_classes() {
     let folder = folder();
