@@ -18,6 +18,13 @@ describe('a request', () => {
     expect(fetching.mock.calls[1]?.[1]?.headers).toEqual({})
   })
 
+  it('reads which page the manager serves now out of that page', async () => {
+    const html = '<!doctype html><html><head><meta name="manyeyes-page" content="ab12"></head></html>'
+    fetching.mockResolvedValueOnce(new Response(html)).mockResolvedValueOnce(new Response('<h1>?</h1>'))
+    expect(await connectApi(null).pageDigest()).toBe('ab12')
+    expect(await connectApi(null).pageDigest()).toBeNull()
+  })
+
   it('asks for the page after an image', async () => {
     fetching.mockResolvedValue(Response.json({}))
     await connectApi(null).page('a/b', '17', 1000)

@@ -1,5 +1,6 @@
 /** The manager's HTTP interface (`docs/api.md`), typed. Whatever goes wrong becomes a `RequestError`. */
 
+import { pageDigestOf } from './pageDigest'
 import type {
   BatchPage,
   ErrorBody,
@@ -76,6 +77,8 @@ export interface Api {
   workers(): Promise<Workers>
   /** The model in use. */
   model(): Promise<Model>
+  /** The digest of the page that the manager serves now; null where it has none. */
+  pageDigest(): Promise<string | null>
   /** Where the small picture of an image is. */
   thumbnailUrl(batch: string, image: string): string
   /** Where the file of an image is, as it was uploaded. */
@@ -119,6 +122,10 @@ export function connectApi(token: string | null): Api {
     deleteAll: (batch, images) => askForAll(`${batchUrl(batch)}/delete`, images, headers),
     workers: () => ask<Workers>('GET', '/api/v1/workers', headers),
     model: () => ask<Model>('GET', '/api/v1/model', headers),
+    async pageDigest() {
+      const html = await askForText('/', { headers })
+      return pageDigestOf(new DOMParser().parseFromString(html, 'text/html'))
+    },
     // An <img>, a link and a WebSocket cannot carry the header: they rely on the cookie that the manager sets with the
     // page.
     thumbnailUrl: (batch, image) => `${imageUrl(batch, image)}/thumbnail`,
@@ -158,6 +165,10 @@ async function ask<Answer>(
     content === undefined
       ? { method, headers }
       : { method, headers: { ...headers, 'Content-Type': 'application/json' }, body: JSON.stringify(content) }
+  return parse(await askForText(url, request)) as Answer
+}
+
+async function askForText(url: string, request: RequestInit): Promise<string> {
   const response = await fetch(url, request).catch(() => {
     throw unreachable()
   })
@@ -165,7 +176,7 @@ async function ask<Answer>(
     throw unreachable()
   })
   if (!response.ok) throw failure(response.status, text, response.headers.get('Retry-After'))
-  return parse(text) as Answer
+  return text
 }
 
 /** `fetch` does not tell how far an upload is; `XMLHttpRequest` does, and reads the file from disk as it goes. */

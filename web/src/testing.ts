@@ -107,6 +107,7 @@ export function anApi(own: Partial<Api> = {}): Api {
     deleteAll: done,
     workers: async () => ({ workers: [] }),
     model: async () => ({ name: 'GoogLeNet', digest: null, verified: true, notice: null }),
+    pageDigest: async () => null,
     thumbnailUrl: (batch, image) => `/thumbnails/${batch}/${image}`,
     fileUrl: (batch, image) => `/files/${batch}/${image}`,
     exportUrl: (batch, format) => `/exports/${batch}.${format}`,

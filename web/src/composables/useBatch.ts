@@ -7,6 +7,7 @@
 
 import { computed, ref, shallowReactive, shallowRef, triggerRef, type Ref, type ShallowRef } from 'vue'
 import { RequestError, type Api } from '../api'
+import { pageDigestOf } from '../pageDigest'
 import type { BatchPage, Event, Image, Problem, Status } from '../protocol'
 import { waitMs, type Backoff } from '../rules/backoff'
 import { keepOnly, strikeOut, takeIn, type Book } from '../rules/merge'
@@ -69,7 +70,7 @@ export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<Batc
     openSocket: (url) => new WebSocket(url) as unknown as Socket,
     chance: Math.random,
     now: Date.now,
-    pageDigest: digestOfThisPage(),
+    pageDigest: pageDigestOf(),
     ...own,
   }
   const id = ref<string | null>(null)
@@ -246,9 +247,4 @@ export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<Batc
       events.stop()
     },
   }
-}
-
-/** The manager writes it into the page that it serves. */
-function digestOfThisPage(): string | null {
-  return document.querySelector<HTMLMetaElement>('meta[name=manyeyes-page]')?.content || null
 }

@@ -11,6 +11,7 @@ import { useBatch, type Batch } from './useBatch'
 import { useDigests } from './useDigests'
 import type { Outage } from './useEvents'
 import { useManager } from './useManager'
+import { useNewerPage } from './useNewerPage'
 import { useOffers, type Offers } from './useOffers'
 import { usePictures, type Pictures } from './usePictures'
 import { useUploads, type Uploads } from './useUploads'
@@ -30,6 +31,8 @@ export interface Session {
   readonly unsent: ComputedRef<number>
   /** Not null while the manager cannot be reached. */
   readonly outage: ComputedRef<Outage | null>
+  /** Whether the manager serves another page than this one by now. */
+  readonly isOutdated: ComputedRef<boolean>
   /** Why nothing can be shown, and waiting does not help. */
   readonly ending: ComputedRef<Problem | null>
   /** Neither a picture nor a file on its way. */
@@ -64,6 +67,7 @@ export function useSession(api: Api): Session {
   })
   const view = useView({ batch, files: () => [...uploads.pending.values()] })
   const offers = useOffers(uploads.add)
+  const newerPage = useNewerPage(api, () => batch.id.value === null)
   const unsent = computed(() => uploads.summary.value.files - uploads.summary.value.doneFiles)
   const outage = computed(() => batch.outage.value ?? manager.outage.value)
   /** The batch is made with the first file, so that looking at the page leaves nothing behind. */
@@ -72,7 +76,9 @@ export function useSession(api: Api): Session {
   if (address.batch === null) manager.start()
   else batch.open(address.batch)
   watch(outage, (now) => {
-    if (now === null) uploads.hurry()
+    if (now !== null) return
+    uploads.hurry()
+    void newerPage.ask()
   })
   window.addEventListener('online', reconnect)
   window.addEventListener('beforeunload', warnOfUnsent)
@@ -129,6 +135,7 @@ export function useSession(api: Api): Session {
     model: computed(() => batch.status.value?.model ?? manager.model.value),
     unsent,
     outage,
+    isOutdated: computed(() => batch.isOutdated.value || newerPage.isThere.value),
     ending: computed(() => (batch.phase.value === 'ended' ? batch.ending.value : refusalOf(manager.problem.value))),
     isEmpty: computed(() => batch.phase.value === 'none' && uploads.pending.size === 0),
     isLoading: computed(() => batch.phase.value === 'loading' && batch.order.value.length + uploads.pending.size === 0),
