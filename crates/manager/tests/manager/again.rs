@@ -5,8 +5,11 @@ use std::sync::{
     atomic::{AtomicU8, Ordering::Relaxed},
 };
 
-use manyeyes_manager::api::{Image, ImageState, SelectionDone, Uploaded};
-use manyeyes_protocol::result::FailureCode;
+use manyeyes_manager::{
+    api::{Image, ImageState, Queue, SelectionDone, Uploaded},
+    store::{Recorded, Store, StoreSettings},
+};
+use manyeyes_protocol::{id::ImageId, result::FailureCode};
 
 use super::{
     Running, jpeg,
@@ -92,6 +95,71 @@ async fn what_a_worker_could_not_say_before_the_manager_was_started_again_ends_i
         }
     };
     assert_eq!((page.images[0].labels[0].index, page.counts.recognised), (8, 1));
+}
+
+/// A person's wish is in the books; the manager was killed before it had told anyone.
+#[tokio::test]
+async fn a_re_run_that_was_only_just_written_down_is_run_once_after_a_crash() {
+    let running = Running::start().await;
+    let seen = Arc::new(AtomicU8::new(0));
+    let worker_address = running.manager.worker_addr();
+    let _worker = Worker::with_rule(worker_address, "worker-1", {
+        let seen = Arc::clone(&seen);
+        move |_| Some(Ok(answer(&[seen.fetch_add(1, Relaxed)])))
+    });
+    let batch = running.batch().await;
+    let id = running.upload(&batch, &[("a.jpg", &jpeg(1))]).await.remove(0).id;
+    running.finished(&batch).await;
+    let folder = running.stop().await;
+    let store = Store::open(folder.path(), StoreSettings::default()).unwrap();
+    assert!(matches!(store.reopen(ImageId(id.parse().unwrap())).await.unwrap(), Recorded::Yes(_)));
+    store.close();
+    drop(store);
+
+    let running = Running::in_folder(folder, |settings| settings.worker_listen = worker_address).await;
+    let after = running.finished(&batch).await;
+    assert_eq!((after.images[0].labels[0].index, after.images[0].attempts, seen.load(Relaxed)), (1, 2, 2));
+    assert_eq!((after.counts.total, after.counts.recognised), (1, 1));
+}
+
+/// Several people press buttons on many images while these are being recognised.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_images_that_are_run_again_cancelled_and_removed_while_answers_arrive_all_end_and_once() {
+    const IMAGES: u32 = 2_000;
+    let running = Running::start().await;
+    let _workers = ["worker-1", "worker-2"]
+        .map(|name| Worker::with_rule(running.manager.worker_addr(), name, |_| Some(Ok(answer(&[1])))));
+    let batch = running.batch().await;
+    let files: Vec<Vec<u8>> = (0..IMAGES).map(jpeg).collect();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|file| ("a.jpg", &file[..])).collect();
+    let ids: Vec<String> = running.upload(&batch, &files).await.into_iter().map(|image| image.id).collect();
+    running.until(&batch, |page| page.counts.recognised > 100).await;
+    let every = |n: usize| ids.iter().step_by(n).cloned().collect::<Vec<_>>();
+    let (third, seventh) = (every(3), every(7));
+    let deleted = async {
+        let first = running.change(&batch, "retry", &ids).await;
+        let removed = running.change(&batch, "delete", &seventh).await;
+        (first.done + first.refused, removed.done)
+    };
+    let ((retried, removed), _, _) = tokio::join!(
+        deleted,
+        async {
+            running.change(&batch, "cancel", &third).await;
+            running.change(&batch, "retry", &third).await
+        },
+        async {
+            running.change(&batch, "retry", &ids).await;
+            running.change(&batch, "retry", &ids).await
+        },
+    );
+    assert_eq!((retried, removed as usize), (IMAGES, seventh.len()));
+    running.finished(&batch).await;
+    running.change(&batch, "retry", &ids).await;
+    let after = running.finished(&batch).await;
+    let left = IMAGES - removed;
+    assert_eq!((after.counts.total, after.counts.recognised, after.counts.waiting), (left, left, 0));
+    let mut page = Page::open(&running, &batch, None).await;
+    page.until(|page| page.status.as_ref().is_some_and(|status| status.queue == Queue::default())).await;
 }
 
 #[tokio::test]
