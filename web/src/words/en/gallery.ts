@@ -46,7 +46,6 @@ export const gallery = {
   searchBriefly: 'Search',
   /** Of how many of them something is asked. */
   filters: (inUse: number) => (inUse === 0 ? 'Filters' : `Filters (${inUse})`),
-  clearSearch: 'Clear the search',
   state: (choice: StateChoice) => STATES[choice],
   states: 'Which pictures',
   sorting: 'Sort',

@@ -46,7 +46,6 @@ export const gallery: typeof en = {
   search: '搜索名称和标签',
   searchBriefly: '搜索',
   filters: (inUse) => (inUse === 0 ? '筛选' : `筛选（${inUse}）`),
-  clearSearch: '清除搜索',
   state: (choice) => STATES[choice],
   states: '显示哪些图片',
   sorting: '排序',
