@@ -47,6 +47,13 @@ describe('the large view', () => {
     expect(box.emitted('close')).toHaveLength(1)
   })
 
+  it('says that files are on their way that were dropped upon it', async () => {
+    const { box } = open()
+    expect(box.find('[data-unsent]').exists()).toBe(false)
+    await box.setProps({ unsent: 4 })
+    expect(box.find('[data-unsent]').text()).toBe('4 uploading')
+  })
+
   it('shows the small picture until the whole one is there', async () => {
     const { box } = open()
     expect(box.find('[data-photo]').attributes('data-photo')).toBe('loading')
