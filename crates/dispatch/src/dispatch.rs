@@ -6,15 +6,13 @@ use std::time::{Duration, Instant};
 use manyeyes_protocol::id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::FailureCode;
 
+use crate::bound::Bound;
 use crate::event::{Action, Departure, Event, Standing, Work};
 use crate::image::{Image, Place};
-use crate::lanes::{LaneKey, Lanes, Rank};
+use crate::lanes::{Lanes, Rank};
 use crate::plan::{Plan, Trouble, plan};
 use crate::roster::Roster;
 use crate::settings::Settings;
-
-/// Batches whose model is remembered. Full: all are forgotten, and bound again when that shows.
-const BOUND_BATCHES: usize = 4096;
 
 /// Decides which worker has which image.
 #[derive(Debug)]
@@ -23,8 +21,7 @@ pub struct Dispatch {
     images: BTreeMap<ImageId, Image>,
     lanes: Lanes,
     roster: Roster,
-    /// The batches that are answered by one model and no other.
-    bound: BTreeMap<BatchId, ModelDigest>,
+    bound: Bound,
     /// When a pause or an image's patience ends.
     alarms: BTreeSet<(Instant, ImageId)>,
     /// When the last plan wants to be made again.
@@ -40,7 +37,7 @@ impl Dispatch {
         Self {
             images: BTreeMap::new(),
             lanes: Lanes::default(),
-            bound: BTreeMap::new(),
+            bound: Bound::default(),
             roster: Roster::new(settings.service_prior),
             alarms: BTreeSet::new(),
             reconsider: None,
@@ -173,7 +170,7 @@ impl Dispatch {
             self.actions.push_back(Action::Full { image: id, run });
             return;
         }
-        let model = work.model.or_else(|| self.needed(work.batch, run));
+        let model = work.model.or_else(|| self.bound.model_of(work.batch, run));
         let lane = self.lanes.key(work.batch, model);
         self.images.insert(id, Image::new(lane, work.bytes, work.attempts, run));
         self.lanes.push(lane, Rank::New, id);
@@ -312,7 +309,7 @@ impl Dispatch {
             return;
         };
         self.lanes.land(image.lane);
-        image.lane = lane_now(&mut self.lanes, &self.bound, image);
+        image.lane = self.bound.lane_of(image, &mut self.lanes);
         image.place = Place::Waiting(image.rank());
         self.lanes.push(image.lane, image.rank(), id);
         self.actions.push_back(Action::Requeued { image: id });
@@ -325,7 +322,7 @@ impl Dispatch {
         };
         let until = now + image.failed_at(failed_at, &self.settings);
         self.lanes.land(image.lane);
-        image.lane = lane_now(&mut self.lanes, &self.bound, image);
+        image.lane = self.bound.lane_of(image, &mut self.lanes);
         image.place = Place::Paused(until);
         self.alarms.insert((until, id));
         self.actions.push_back(Action::Requeued { image: id });
@@ -345,29 +342,21 @@ impl Dispatch {
 
     /// Everything of the batch that waits, waits for that model from now on; what is with a worker stays there.
     fn bind(&mut self, batch: BatchId, model: ModelDigest) {
-        if self.bound.len() >= BOUND_BATCHES {
-            self.bound.clear();
-        }
-        if self.bound.insert(batch, model) == Some(model) {
+        if !self.bound.bind(batch, model) {
             return;
         }
         for (id, image) in self.images.iter_mut().filter(|(_, image)| image.lane.batch() == batch) {
             match image.place {
                 Place::Waiting(rank) => {
                     self.lanes.remove(image.lane, rank, *id);
-                    image.lane = lane_now(&mut self.lanes, &self.bound, image);
+                    image.lane = self.bound.lane_of(image, &mut self.lanes);
                     self.lanes.push(image.lane, rank, *id);
                 }
-                Place::Paused(_) => image.lane = lane_now(&mut self.lanes, &self.bound, image),
+                Place::Paused(_) => image.lane = self.bound.lane_of(image, &mut self.lanes),
                 // Its lane counts it as in flight until it comes back.
                 Place::With(..) => {}
             }
         }
-    }
-
-    /// The model that an image of the batch needs.
-    fn needed(&self, batch: BatchId, run: u32) -> Option<ModelDigest> {
-        self.bound.get(&batch).copied().filter(|_| run == 0)
     }
 
     fn ring_alarms(&mut self, now: Instant) {
@@ -403,13 +392,5 @@ impl Dispatch {
                 }
             }
         }
-    }
-}
-
-/// The lane for an image that begins to wait now: its batch may have been bound to a model since it began to wait before.
-fn lane_now(lanes: &mut Lanes, bound: &BTreeMap<BatchId, ModelDigest>, image: &Image) -> LaneKey {
-    match bound.get(&image.lane.batch()) {
-        Some(model) if image.run() == 0 => lanes.key(image.lane.batch(), Some(*model)),
-        Some(_) | None => image.lane,
     }
 }

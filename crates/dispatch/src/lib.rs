@@ -13,6 +13,7 @@
 //! - What a worker held goes back to the front of its batch as soon as the worker is gone.
 //! - Only crashes and stalls of workers with *different* names count against an image.
 
+mod bound;
 mod dispatch;
 mod event;
 mod image;

@@ -1,24 +1,22 @@
 //! One transaction of the writer: the changes of a group, applied to the books. What must happen outside the books once
 //! the group is committed (bytes to free, images that went) is gathered beside it.
 
+mod batch_change;
 mod removal;
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use manyeyes_protocol::id::{BatchId, ImageId};
 use rusqlite::{Connection, params};
 
+use self::batch_change::BatchChange;
 use super::books::{self, IMAGE_COLUMNS, Place, micros, signed, state_number};
 use super::line::{Change, Keep, Reply};
 use super::pack::{PackFacts, Packs, Span};
-use super::row::{AnsweringModel, BatchFacts, BatchKey, Ending, ImageRow, Recorded};
+use super::row::{AnsweringModel, BatchKey, Ending, ImageRow, Recorded};
 use super::{StoreError, StoreSettings};
 use crate::api::{ImageState, Timing};
-
-/// How long a batch may have nothing to do without that being left out of its throughput: uploads that come one by one are
-/// one piece of work.
-const IDLE: Duration = Duration::from_secs(10);
 
 /// The changes of a group while its transaction is open.
 pub(super) struct Group<'a> {
@@ -44,29 +42,6 @@ pub(super) struct AfterCommit {
     pub(super) freed_bytes: u64,
     /// Batches were deleted whose images are still to be removed.
     pub(super) condemned: bool,
-}
-
-/// What a group adds to a batch.
-struct BatchChange {
-    /// Images that were ever in it, before the group.
-    ever: i64,
-    /// Images that waited, before the group.
-    waiting: i64,
-    /// The time of the last answer, before the group.
-    answered: Option<SystemTime>,
-    /// A long time without anything to do has ended.
-    idle: Duration,
-    /// The model that answers it, the group included.
-    model: Option<AnsweringModel>,
-    deleted: i64,
-    seq: u64,
-    first_upload: Option<SystemTime>,
-    last_answer: Option<SystemTime>,
-    /// In the order waiting, recognised, failed, rejected, cancelled.
-    by_state: [i64; 5],
-    answered_images: i64,
-    answered_bytes: i64,
-    kept_bytes: i64,
 }
 
 impl<'a> Group<'a> {
@@ -358,48 +333,5 @@ impl<'a> Group<'a> {
             ])?;
         }
         Ok(())
-    }
-}
-
-impl BatchChange {
-    fn new(facts: BatchFacts) -> Self {
-        Self {
-            ever: i64::from(facts.counts.total) + i64::from(facts.deleted),
-            waiting: i64::from(facts.counts.waiting),
-            answered: facts.last_answer,
-            idle: Duration::ZERO,
-            model: facts.model,
-            deleted: 0,
-            seq: 0,
-            first_upload: None,
-            last_answer: None,
-            by_state: [0; 5],
-            answered_images: 0,
-            answered_bytes: 0,
-            kept_bytes: 0,
-        }
-    }
-
-    /// Something begins to wait; to be said after it was counted or before. What a batch achieves is not measured over a
-    /// night in which it had nothing to do.
-    fn has_something_to_do(&mut self, began: SystemTime) {
-        let Some(idle) = self.answered.and_then(|answered| began.duration_since(answered).ok()) else {
-            return;
-        };
-        let had_nothing = self.waiting == 0 && self.last_answer.is_none();
-        if had_nothing && self.idle.is_zero() && idle > IDLE {
-            self.idle = idle;
-        }
-    }
-
-    fn count(&mut self, state: ImageState) -> &mut i64 {
-        let [waiting, recognised, failed, rejected, cancelled] = &mut self.by_state;
-        match state {
-            ImageState::Waiting | ImageState::Assigned => waiting,
-            ImageState::Recognised => recognised,
-            ImageState::Failed => failed,
-            ImageState::Rejected => rejected,
-            ImageState::Cancelled => cancelled,
-        }
     }
 }
