@@ -6,11 +6,11 @@ const inPlace = (reason: string) =>
   `The built-in model serves in place of GoogLeNet. It tells ten classes apart, and knows no other: airplane, truck. Why: ${reason}. To get GoogLeNet: run \`x\`; then start again.`
 
 it.each([
-  ['googlenet is not on this machine', { why: 'absent', download: null }],
-  ['googlenet is damaged in the cache', { why: 'damaged', download: null }],
-  ['googlenet is not on this machine; no network: host not found', { why: 'absent', download: 'no_network' }],
-  ['googlenet is not on this machine; no source has it: it answers 403 Forbidden', { why: 'absent', download: 'no_source' }],
-  ['googlenet is not on this machine; the cache cannot be written', { why: 'absent', download: 'failed' }],
+  ['googlenet is not on this machine', { why: 'absent', download: null, detail: null }],
+  ['googlenet is damaged in the cache', { why: 'damaged', download: null, detail: null }],
+  ['googlenet is not on this machine; no network: host not found', { why: 'absent', download: 'no_network', detail: 'no network: host not found' }],
+  ['googlenet is not on this machine; no source has it: it answers 403 Forbidden', { why: 'absent', download: 'no_source', detail: 'no source has it: it answers 403 Forbidden' }],
+  ['googlenet is not on this machine; the cache cannot be written', { why: 'absent', download: 'failed', detail: 'the cache cannot be written' }],
 ])('reads why it serves: %s', (reason, read) => {
   expect(builtinReasonOf(inPlace(reason))).toEqual(read)
 })

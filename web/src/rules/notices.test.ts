@@ -44,11 +44,12 @@ for (const { name, words } of LANGUAGES) {
   })
 
   it(`${name}: of the built-in model it is said at once why it serves, and on asking how to get another`, () => {
-    const notice = 'The built-in model serves. Why: googlenet is not on this machine; no network: host not found. To get it'
+    const notice = 'The built-in model serves. Why: googlenet is not on this machine; no network: host not found. To get GoogLeNet: run'
     const [said] = told({ model: aModel({ name: 'builtin', notice }) })
     expect(said?.words).toMatch(/GoogLeNet.*(not on this machine.*downloaded|没有.*下载)|没有 GoogLeNet.*下载/)
     expect(said?.more?.words).toContain('`manyeyes model pull googlenet`')
-    expect(said?.more?.quoted).toBe(notice)
+    expect(said?.more?.quoted).toBe('no network: host not found')
+    expect(told({ model: aModel({ name: 'builtin', notice: 'so it is' }) })[0]?.more?.quoted).toBe('so it is')
   })
 
   it(`${name}: what is unverified is no notice: it is said beside the name of the model`, () => {

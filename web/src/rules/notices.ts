@@ -58,8 +58,8 @@ export function noticesOf(situation: Situation, words: Words): Notice[] {
 
 function ofBuiltin(notice: string | null, said: Words['shell']['notices']): Pick<Notice, 'words' | 'more'> {
   const reason = notice === null ? null : builtinReasonOf(notice)
-  // In its own words where this page has none for it.
-  const quoted = reason === null || reason.download !== null ? notice : null
+  // All of its own words where this page has none for them.
+  const quoted = reason === null ? notice : reason.detail
   return { words: said.builtin(reason), more: { title: said.getTitle, words: said.get(reason?.why === 'chosen'), quoted } }
 }
 

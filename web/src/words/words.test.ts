@@ -20,7 +20,7 @@ const WITH: Record<string, unknown[][]> = {
   'shell.samples.one': [['daisy']],
   'shell.notices.stuck': ['no_worker', 'model_mismatch'].map((code) => [{ code, message: 'so it is' }]),
   'shell.notices.builtin': [null, 'chosen', 'absent', 'damaged'].flatMap((why) =>
-    [null, 'no_network', 'no_source', 'failed'].map((download) => [why && { why, download }]),
+    [null, 'no_network', 'no_source', 'failed'].map((download) => [why && { why, download, detail: null }]),
   ),
   'shell.notices.get': [[true], [false]],
   'shell.ended': ['gone', 'no_such_batch', 'token_needed'].map((code) => [{ code, message: 'so it is' }]),

@@ -48,7 +48,7 @@ export const panel = {
     explained: 'Answers to this batch a second. Each point is the mean of the five seconds before it.',
     rate: (perSecond: number) => perSecond.toFixed(perSecond >= 100 ? 0 : 1),
     ago: (seconds: number) => (seconds === 0 ? '' : `${seconds} s ago`),
-    nothing: 'Drawn from now on, as this page was not open before',
+    nothing: 'Nothing known yet: drawn from now on',
     twoMinutesAgo: '2 min ago',
     oneMinuteAgo: '1 min',
     now: 'now',

@@ -43,7 +43,7 @@ export const panel: typeof en = {
     explained: '本批次每秒得到的结果。每个点是它之前五秒的平均值。',
     rate: (perSecond) => perSecond.toFixed(perSecond >= 100 ? 0 : 1),
     ago: (seconds) => (seconds === 0 ? '' : `${seconds} 秒前`),
-    nothing: '此前本页未打开，曲线从现在开始',
+    nothing: '尚无数据，曲线从现在开始',
     twoMinutesAgo: '2 分钟前',
     oneMinuteAgo: '1 分钟前',
     now: '现在',
