@@ -190,14 +190,17 @@ it('without the right token the page says how to get in, and not that the manage
   const refused = () => Promise.reject(new RequestError(401, 'token_needed', 'the token is missing or wrong'))
   const page = await open(anApi({ workers: refused, model: refused }))
   expect(page.find('[data-ended=token_needed]').text()).toContain('Open the whole address')
-  expect(page.findAll('.zone, .samples')).toHaveLength(0)
+  expect(page.findAll('.zone, .samples, [data-notice]')).toHaveLength(0)
 })
 
 it('a batch that is deleted while it is looked at says so', async () => {
   location.hash = '#old'
   const page = await open(anApi())
-  await FakeSocket.last?.say(snapshot([anImage()]))
+  const model = { name: 'builtin', digest: null, verified: true, notice: 'it serves' }
+  await FakeSocket.last?.say(snapshot([anImage()], aStatus({ model })))
+  expect(page.findAll('[data-notice=model]')).toHaveLength(1)
   await FakeSocket.last?.say({ type: 'gone' })
+  expect(page.findAll('[data-notice]')).toHaveLength(0)
   expect(page.find('[data-ended=gone]').text()).toContain('This batch is gone')
   expect(page.findAll('.card')).toHaveLength(0)
 })

@@ -69,7 +69,9 @@ export function useSession(api: Api): Session {
   const offers = useOffers(uploads.add)
   const newerPage = useNewerPage(api, () => batch.id.value === null)
   const unsent = computed(() => uploads.summary.value.files - uploads.summary.value.doneFiles)
-  const outage = computed(() => batch.outage.value ?? manager.outage.value)
+  const ending = computed(() => (batch.phase.value === 'ended' ? batch.ending.value : refusalOf(manager.problem.value)))
+  // Who is turned away has reached the manager.
+  const outage = computed(() => (ending.value === null ? (batch.outage.value ?? manager.outage.value) : null))
   /** The batch is made with the first file, so that looking at the page leaves nothing behind. */
   let creation: Promise<string> | null = null
 
@@ -136,7 +138,7 @@ export function useSession(api: Api): Session {
     unsent,
     outage,
     isOutdated: computed(() => batch.isOutdated.value || newerPage.isThere.value),
-    ending: computed(() => (batch.phase.value === 'ended' ? batch.ending.value : refusalOf(manager.problem.value))),
+    ending,
     isEmpty: computed(() => batch.phase.value === 'none' && uploads.pending.size === 0),
     isLoading: computed(() => batch.phase.value === 'loading' && batch.order.value.length + uploads.pending.size === 0),
     async runAgain(image) {
