@@ -61,10 +61,13 @@ describe('the live panel', () => {
     const clock = aClock()
     const live = mount(LivePanel, { props, global: { provide: clock.provide } })
     expect(live.find('svg[role=img]').attributes('aria-label')).toContain('Nothing is known')
+    expect(live.find('.nothing').exists()).toBe(true)
+    expect(live.find('.line').exists()).toBe(false)
     await clock.pass(1_000)
     await live.setProps({ status: aStatus({ counts: someCounts({ recognised: 5 }) }) })
     await clock.pass(1_000)
     expect(live.find('svg[role=img]').attributes('aria-label')).toMatch(/now 4\.0 images\/s, highest 4\.0/)
+    expect(live.find('.nothing').exists()).toBe(false)
   })
 
   it('gives the figure of the moment that the mouse points at', async () => {
