@@ -52,8 +52,10 @@ for (const { view, dark, phone, language } of PICTURES) {
   })
 }
 
-/** Every picture on the screen has arrived. */
+/** Every picture on the screen has arrived, and the curve, if there is one, has begun: it ends a second ago. */
 async function untilPainted(page: Page): Promise<void> {
+  const rate = page.locator('.throughput strong:visible')
+  if ((await rate.count()) > 0) await expect(rate).toHaveText(/\d/)
   const arriving = page.locator('img:visible')
   await expect
     .poll(() => arriving.evaluateAll((all) => all.every((image) => (image as HTMLImageElement).complete)))

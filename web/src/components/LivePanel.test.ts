@@ -39,6 +39,7 @@ describe('the live panel', () => {
     model: null,
     pending: 0,
     known: 3,
+    isToBeMade: false,
     exportUrl: (format: string) => `/export.${format}`,
   }
 
@@ -55,6 +56,15 @@ describe('the live panel', () => {
     expect(live.find('.line').attributes('d')).not.toBe(before)
     await clock.pass(6_000)
     expect(live.find('.throughput strong').text()).toBe('0.0')
+  })
+
+  it('has a curve of a batch that was over before the manager first spoke of it, if this page has made it', async () => {
+    const clock = aClock()
+    const live = mount(LivePanel, { props: { ...props, status: null, isToBeMade: true }, global: { provide: clock.provide } })
+    await clock.pass(1_000)
+    await live.setProps({ status: aStatus({ counts: someCounts({ recognised: 10 }) }), isToBeMade: false })
+    await clock.pass(1_000)
+    expect(live.find('.throughput strong').text()).toBe('10.0')
   })
 
   it('says in words what the curve shows', async () => {

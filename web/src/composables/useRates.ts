@@ -18,12 +18,12 @@ export interface Rates {
   readonly figures: ComputedRef<RateFigures>
 }
 
-/** Follows what `status` says, from now on. */
-export function useRates(status: () => Status | null): Rates {
+/** Follows what `status` says, from now on. Of a batch that is yet to be made it is known that nothing is answered. */
+export function useRates(status: () => Status | null, isToBeMade: boolean): Rates {
   const clock = useClock()
   const wantsStillness = useMedia(STILL).value
   const tick = useNow(wantsStillness ? STEP_EVERY_MS : GLIDE_EVERY_MS)
-  const samples = shallowRef<readonly Sample[]>([])
+  const samples = shallowRef<readonly Sample[]>(isToBeMade ? [{ at: clock.now(), answered: 0 }] : [])
 
   watch(
     status,
