@@ -130,7 +130,7 @@ class Network(nn.Module):
     def whiten(self, pictures):
         """Sets the first layer, for good, to the principal components of small patches, each scaled to variance one and
         in both signs (Page, "How to train your ResNet 8", 2019; Jordan, arXiv:2404.00498, 2024)."""
-        patches = F.unfold(pictures[:, :, :, :].contiguous(), PATCH).permute(0, 2, 1).reshape(-1, 3 * PATCH * PATCH)
+        patches = F.unfold(pictures, PATCH).permute(0, 2, 1).reshape(-1, 3 * PATCH * PATCH)
         values, vectors = torch.linalg.eigh(patches.T.cov())
         filters = (vectors / torch.sqrt(values + 5e-4)).T.reshape(-1, 3, PATCH, PATCH)
         with torch.no_grad():
