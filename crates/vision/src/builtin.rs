@@ -37,7 +37,8 @@ pub(crate) fn notice_as_chosen() -> String {
     )
 }
 
-/// What to say where it serves because the default model could not be had.
+/// What to say where it serves because the default model could not be had. The page reads the reason out of this sentence, to
+/// say it in other languages (`web/src/rules/builtin.ts`, whose test has the same sentences as this crate's).
 pub(crate) fn notice_in_place(reason: &str) -> String {
     let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
     format!("The built-in model serves in place of GoogLeNet. {} Why: {reason}. To get GoogLeNet: {HOW}.", limits())
