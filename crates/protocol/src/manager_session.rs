@@ -224,11 +224,21 @@ impl ManagerSession {
         }
     }
 
+    /// There is no room for this worker, which has not been greeted yet; it will try again later.
+    pub fn turn_away(&mut self) {
+        if self.phase == Phase::Greeting {
+            self.refuse(RefusalCode::Full, "the manager has as many connections as it takes", String::new());
+        }
+    }
+
     /// The next frame to write. What it says counts as said now.
     pub fn poll_frame(&mut self, now: Instant) -> Option<ManagerFrame> {
-        let Some(frame) = self.small.pop_front() else {
-            return self.in_flight.send_next(now, &mut self.timers);
-        };
+        self.poll_small_frame(now).or_else(|| self.in_flight.send_next(now, &mut self.timers))
+    }
+
+    /// The same, but nothing with a file: for a time when there is room for small frames only.
+    pub fn poll_small_frame(&mut self, now: Instant) -> Option<ManagerFrame> {
+        let frame = self.small.pop_front()?;
         if let (ManagerFrame::Ping { nonce }, Some(measuring)) = (&frame, &mut self.measuring)
             && measuring.nonce == *nonce
         {
@@ -266,15 +276,14 @@ impl ManagerSession {
         self.round_trip.mean()
     }
 
-    /// The timers that are set.
-    #[cfg(test)]
-    pub(crate) fn timers(&self) -> impl Iterator<Item = Timer> + '_ {
+    /// The timers that are set: when nothing is in flight, none of an image.
+    pub fn timers(&self) -> impl Iterator<Item = Timer> + '_ {
         self.timers.iter()
     }
 
     /// How many deliveries have no answer yet.
-    #[cfg(test)]
-    pub(crate) fn in_flight(&self) -> usize {
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 

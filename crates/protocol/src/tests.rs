@@ -2,9 +2,11 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind and passes over the others")]
 
+mod assignments;
+mod connections;
+mod deliveries;
 mod pair;
 mod properties;
-mod scenarios;
 
 use std::time::Instant;
 

@@ -72,8 +72,7 @@ impl TimerTable {
     }
 
     /// Those that are set.
-    #[cfg(test)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Timer> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Timer> + '_ {
         self.set.keys().copied()
     }
 }

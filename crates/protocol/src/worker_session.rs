@@ -19,7 +19,7 @@ mod event;
 mod in_hand;
 mod memory;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::MAX_UNSAID;
@@ -47,7 +47,7 @@ pub struct WorkerSession {
     failed_connects: u32,
     welcomed_at: Option<Instant>,
     books: Option<BooksId>,
-    in_hand: HashMap<ImageId, Task>,
+    in_hand: BTreeMap<ImageId, Task>,
     memory: Memory,
     draining: bool,
     small: VecDeque<WorkerFrame>,
@@ -86,7 +86,7 @@ impl WorkerSession {
             failed_connects: 0,
             welcomed_at: None,
             books: None,
-            in_hand: HashMap::new(),
+            in_hand: BTreeMap::new(),
             memory: Memory::default(),
             draining: false,
             small: VecDeque::new(),
@@ -241,15 +241,13 @@ impl WorkerSession {
     }
 
     /// The timers that are set.
-    #[cfg(test)]
-    pub(crate) fn timers(&self) -> impl Iterator<Item = Timer> + '_ {
+    pub fn timers(&self) -> impl Iterator<Item = Timer> + '_ {
         self.timers.iter()
     }
 
-    /// How many outcomes wait for their acknowledgement.
-    #[cfg(test)]
-    pub(crate) fn unacknowledged(&self) -> usize {
-        self.memory.unacknowledged().count()
+    /// Whose outcomes wait for their acknowledgement.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = (ImageId, Attempt)> + '_ {
+        self.memory.deliveries()
     }
 
     fn handle_answer_to_hello(&mut self, frame: ManagerFrame, now: Instant) {

@@ -60,7 +60,7 @@ proptest! {
         prop_assert_eq!(world.pair.manager().timers().count(), 2);
         prop_assert_eq!(world.pair.worker.timers().count(), 2);
         prop_assert_eq!(world.pair.manager().in_flight(), 0);
-        prop_assert_eq!(world.pair.worker.unacknowledged(), 0);
+        prop_assert_eq!(world.pair.worker.unacknowledged().count(), 0);
     }
 }
 

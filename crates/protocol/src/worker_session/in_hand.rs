@@ -88,7 +88,7 @@ impl WorkerSession {
 
     /// Nothing of the old books means anything under the new ones.
     pub(super) fn forget_everything(&mut self) {
-        for (image, task) in self.in_hand.drain() {
+        for (image, task) in std::mem::take(&mut self.in_hand) {
             self.events.push_back(WorkerEvent::Cancelled { image, attempt: task.delivered });
         }
         self.memory = Memory::default();

@@ -44,6 +44,11 @@ impl Memory {
         self.unacknowledged.iter().map(|((image, attempt), (_, outcome))| (*image, *attempt, outcome.clone()))
     }
 
+    /// Those that are not acknowledged.
+    pub(super) fn deliveries(&self) -> impl Iterator<Item = (ImageId, Attempt)> + '_ {
+        self.unacknowledged.keys().copied()
+    }
+
     /// Whether this delivery's outcome waits for its acknowledgement.
     pub(super) fn holds(&self, image: ImageId, attempt: Attempt) -> bool {
         self.unacknowledged.contains_key(&(image, attempt))
