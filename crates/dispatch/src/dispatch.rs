@@ -1,18 +1,25 @@
 //! The machine: events in, actions out.
 
+mod conduct;
+mod places;
+mod takeover;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use manyeyes_protocol::id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId};
+use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
 use manyeyes_protocol::result::FailureCode;
 
+use crate::account::Account;
 use crate::bound::Bound;
-use crate::event::{Action, Departure, Event, Standing, Work};
+use crate::breaker::{Breakers, Conduct, Licence, Strike};
+use crate::event::{Action, Departure, Event, Standing, Tally, Work};
 use crate::image::{Image, Place};
 use crate::lanes::{Lanes, Rank};
 use crate::plan::{Plan, Trouble, plan};
 use crate::roster::Roster;
 use crate::settings::Settings;
+use crate::worker::Worker;
 
 /// Decides which worker has which image.
 #[derive(Debug)]
@@ -22,12 +29,18 @@ pub struct Dispatch {
     lanes: Lanes,
     roster: Roster,
     bound: Bound,
+    breakers: Breakers,
+    /// What may be spent on second deliveries.
+    account: Account,
     /// When a pause or an image's patience ends.
     alarms: BTreeSet<(Instant, ImageId)>,
     /// When the last plan wants to be made again.
     reconsider: Option<Instant>,
+    /// When something that is with a worker may have become late enough for another.
+    look_again: Option<Instant>,
     actions: VecDeque<Action>,
-    assignments: u64,
+    tally: Tally,
+    closing: bool,
 }
 
 impl Dispatch {
@@ -40,9 +53,13 @@ impl Dispatch {
             bound: Bound::default(),
             roster: Roster::new(settings.service_prior),
             alarms: BTreeSet::new(),
+            breakers: Breakers::default(),
+            account: Account::new(&settings.rescue),
             reconsider: None,
+            look_again: None,
             actions: VecDeque::new(),
-            assignments: 0,
+            tally: Tally::default(),
+            closing: false,
             settings,
         }
     }
@@ -51,18 +68,20 @@ impl Dispatch {
     pub fn handle(&mut self, event: Event, now: Instant) {
         match event {
             Event::Submitted(work) => self.submitted(work, now),
-            Event::Cancelled { image } => self.end(image),
+            Event::Cancelled { image } => self.withdraw(image),
             Event::Joined { worker, capacity, name } => {
-                self.left(worker, Departure::Disconnected);
-                self.roster.join(worker, name, capacity, now);
+                self.left(worker, Departure::Disconnected, now);
+                let licence = self.breakers.licence(&name);
+                self.roster.join(worker, name, capacity, licence, now);
             }
             Event::Started { worker, image, attempt } => {
-                self.roster.change(worker, |worker, _| worker.start(image, attempt));
+                self.roster.change(worker, |worker, _| worker.start(image, attempt, now));
             }
             Event::Answered { worker, image, attempt, service } => {
                 self.answered(worker, image, attempt, Some(service), now);
+                self.note(worker, Conduct::Answered, now);
                 if let Standing::Current(run) = self.standing(worker, image, attempt) {
-                    self.settle(worker, image, run);
+                    self.settle(worker, image, run, now);
                 }
             }
             Event::Failed { worker, image, attempt, code } => self.failed(worker, image, attempt, code, now),
@@ -70,44 +89,61 @@ impl Dispatch {
             Event::RoundTrip { worker, smoothed } => {
                 self.roster.change(worker, |worker, _| worker.measure_round_trip(smoothed));
             }
-            Event::Left { worker, departure } => self.left(worker, departure),
+            Event::Left { worker, departure } => self.left(worker, departure, now),
             Event::Crashed { worker } => self.crashed(worker, now),
-            Event::Bound { batch, model } => self.bind(batch, model),
+            Event::Bound { batch, model, heard } => self.bind(batch, model, heard),
             Event::Draining { worker } => {
                 self.roster.change(worker, |worker, _| worker.drain());
             }
+            Event::Condemned { worker } => self.note(worker, Conduct::Condemned, now),
+            Event::Acquitted { worker } => self.note(worker, Conduct::Acquitted, now),
+            Event::Closing => self.closing = true,
         }
     }
 
     /// The next thing to do, or `None` when there is nothing before the next event or [`Self::poll_timeout`].
     pub fn poll(&mut self, now: Instant) -> Option<Action> {
         self.ring_alarms(now);
+        self.ring_breakers(now);
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
-        self.reconsider = None;
+        (self.reconsider, self.look_again) = (None, None);
+        if self.closing {
+            return None;
+        }
         let trouble = |image| self.images.get(&image).map_or(Trouble::default(), |image| image.trouble(now));
         match plan(&self.lanes, &self.roster, trouble, now) {
-            Plan::Assign { image, worker } => Some(self.assign(image, worker, now)),
-            Plan::Later(at) => {
-                self.reconsider = Some(at);
-                None
-            }
-            Plan::Nothing => None,
+            Plan::Assign { image, worker } => return Some(self.assign(image, worker, now)),
+            Plan::Later(at) => self.reconsider = Some(at),
+            Plan::Nothing => {}
         }
+        self.take_over(now)
     }
 
     /// When to poll again if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let alarm = self.alarms.first().map(|(at, _)| *at);
-        alarm.into_iter().chain(self.reconsider).min()
+        alarm.into_iter().chain(self.breakers.next()).chain(self.reconsider).chain(self.look_again).min()
     }
 
     /// How many images are with nobody.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.images.len() - self.roster.iter().map(|(_, worker)| worker.held().len()).sum::<usize>()
+        self.images.values().filter(|image| image.holders().next().is_none()).count()
+    }
+
+    /// Whether nothing new is given to workers any more.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Whether nothing is with a worker, and nothing will be: it is closing, and what was out has come back.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closing && self.roster.iter().all(|(_, worker)| worker.held().is_empty())
     }
 
     /// How many images are held, waiting or with a worker.
@@ -126,6 +162,7 @@ impl Dispatch {
     #[must_use]
     pub fn standing(&self, worker: WorkerId, image: ImageId, attempt: Attempt) -> Standing {
         match self.images.get(&image) {
+            _ if self.is_condemned(worker) => Standing::Condemned,
             None => Standing::Unknown,
             Some(image) if image.is_of_this_run(worker, attempt) => Standing::Current(image.run()),
             Some(_) => Standing::Earlier,
@@ -150,20 +187,29 @@ impl Dispatch {
         self.roster.get(worker)?.service()
     }
 
-    /// Who has an image.
+    /// Whether a worker is given nothing for now because of what it did.
     #[must_use]
-    pub fn holder(&self, image: ImageId) -> Option<(WorkerId, Attempt)> {
-        match self.images.get(&image)?.place {
-            Place::With(worker, attempt) => Some((worker, attempt)),
-            Place::Waiting(_) | Place::Paused(_) => None,
-        }
+    pub fn is_set_aside(&self, worker: WorkerId) -> bool {
+        let licence = self.roster.get(worker).map(Worker::licence);
+        matches!(licence, Some(Licence::Suspended | Licence::Condemned))
+    }
+
+    /// Who has an image: nobody, one worker, or, while the image is hedged, two.
+    pub fn holders(&self, image: ImageId) -> impl Iterator<Item = (WorkerId, Attempt)> {
+        self.images.get(&image).into_iter().flat_map(Image::holders)
+    }
+
+    /// How many deliveries were made, of each kind.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
     }
 
     fn submitted(&mut self, work: Work, now: Instant) {
         let (id, run) = (work.image, work.run);
         match self.run(id) {
             Some(held) if held >= run => return,
-            Some(_) => self.end(id),
+            Some(_) => self.withdraw(id),
             None => {}
         }
         if self.images.len() >= self.settings.max_waiting {
@@ -194,25 +240,24 @@ impl Dispatch {
 
     fn failed(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, code: FailureCode, now: Instant) {
         let name = self.roster.name(worker).map(str::to_owned);
-        let was_there = self.holder(image) == Some((worker, attempt));
         self.answered(worker, image, attempt, None, now);
         if code == FailureCode::ShuttingDown {
             self.roster.change(worker, |worker, _| worker.drain());
         }
-        if self.standing(worker, image, attempt) == Standing::Earlier {
-            return;
+        if matches!(self.standing(worker, image, attempt), Standing::Current(_) | Standing::Unknown) {
+            if code.is_final() {
+                self.end(image);
+            } else if code.blames_the_image() {
+                if let Some(name) = name {
+                    self.blame(image, name, now);
+                }
+                self.lose(image, worker, attempt);
+            } else {
+                self.lose_for_a_while(image, worker, attempt, now);
+            }
         }
-        if code.is_final() {
-            self.end(image);
-        } else if code.blames_the_image() {
-            if let Some(name) = name {
-                self.blame(image, name, now);
-            }
-            if was_there {
-                self.requeue(image);
-            }
-        } else if was_there {
-            self.pause(image, worker, now);
+        if let Some(conduct) = Conduct::of_failure(code) {
+            self.note(worker, conduct, now);
         }
     }
 
@@ -220,28 +265,36 @@ impl Dispatch {
         let Some(Some(stalled)) = self.roster.change(worker, |worker, _| worker.stall(image, attempt, now)) else {
             return;
         };
+        let had_it = self.holders(image).any(|holder| holder == (worker, attempt));
         // What a slot works at cannot be stopped. Not cancelled, it may still be answered: that shows the slot sound.
-        if !stalled.started {
+        if stalled.started.is_none() {
             self.actions.push_back(Action::Cancel { worker, image, attempt });
-        } else if let Some(name) = self.roster.name(worker).map(str::to_owned) {
+        } else if let (true, Some(name)) = (had_it, self.roster.name(worker).map(str::to_owned)) {
             self.blame(image, name, now);
         }
-        self.requeue(image);
+        self.lose(image, worker, attempt);
         let hopeless = self.roster.change(worker, |worker, _| worker.take_back_hopeless());
-        for delivery in hopeless.into_iter().flatten() {
-            self.actions.push_back(Action::Cancel { worker, image: delivery.image, attempt: delivery.attempt });
-            self.requeue(delivery.image);
+        self.take_back(worker, hopeless);
+        if stalled.started.is_some() {
+            self.note(worker, Conduct::Struck(Strike::Stall), now);
         }
     }
 
-    fn left(&mut self, worker: WorkerId, departure: Departure) {
+    fn left(&mut self, worker: WorkerId, departure: Departure, now: Instant) {
+        if self.roster.get(worker).is_none() {
+            return;
+        }
         for delivery in self.roster.leave(worker, departure) {
-            self.requeue(delivery.image);
+            self.lose(delivery.image, worker, delivery.attempt);
+        }
+        if departure != Departure::Goodbye {
+            self.note(worker, Conduct::Struck(Strike::Departure), now);
         }
     }
 
     fn crashed(&mut self, worker: WorkerId, now: Instant) {
-        self.left(worker, Departure::Disconnected);
+        self.left(worker, Departure::Disconnected, now);
+        self.note(worker, Conduct::WasCrash, now);
         let Some(departed) = self.roster.forget(worker) else {
             return;
         };
@@ -252,27 +305,40 @@ impl Dispatch {
         }
     }
 
+    /// What waits is given to a worker.
     fn assign(&mut self, id: ImageId, to: WorkerId, now: Instant) -> Action {
-        let image = self.images.get_mut(&id).expect("the plan names an image that waits");
-        let bytes = image.bytes;
+        let image = self.images.get(&id).expect("the plan names an image that waits");
         if let Place::Waiting(rank) = image.place {
             self.lanes.serve(image.lane, rank, id);
         }
-        let attempt = image.deliver(to);
-        self.assignments += 1;
-        let turn = self.assignments;
+        self.tally.ordinary += 1;
+        self.account.earn();
+        self.deliver(id, to, now)
+    }
+
+    fn deliver(&mut self, id: ImageId, to: WorkerId, now: Instant) -> Action {
+        // The worker would take the two deliveries for one, and answer the question of before.
+        if let Some(attempt) = self.roster.get(to).and_then(|worker| worker.outlived(id)) {
+            self.roster.change(to, |worker, _| worker.take_back(id, attempt));
+            self.actions.push_back(Action::Cancel { worker: to, image: id, attempt });
+        }
+        let image = self.images.get_mut(&id).expect("only what is held is delivered");
+        let (attempt, bytes) = (image.deliver(to), image.bytes);
+        let turn = self.tally.ordinary + self.tally.steals + self.tally.hedges;
         let service_s = self.roster.change(to, |worker, prior_s| {
             worker.assign((id, attempt), bytes, turn, prior_s, now);
             worker.service_or(prior_s)
         });
         let deadline = self.settings.deadline(service_s.unwrap_or_default());
-        Action::Assign { worker: to, image: id, attempt, deadline }
+        self.actions.push_back(Action::Assign { worker: to, image: id, attempt, deadline });
+        self.actions.pop_front().expect("there is one at least")
     }
 
     /// Counts a crash or a stall against an image, which may end it.
     fn blame(&mut self, id: ImageId, worker: String, now: Instant) {
         if self.hold_against(id, worker.clone(), now) {
-            self.actions.push_back(Action::Blame { image: id, worker });
+            let attempts = self.images.get(&id).map_or(0, |image| image.attempts);
+            self.actions.push_back(Action::Blame { image: id, worker, attempts });
         }
         self.give_up_if_poisonous(id);
     }
@@ -282,6 +348,10 @@ impl Dispatch {
         let Some(image) = self.images.get_mut(&id) else {
             return false;
         };
+        // Its patience begins anew: the end of the one before is nothing to wake up for.
+        if let Some(before) = image.patient_until().filter(|before| image.place != Place::Paused(*before)) {
+            self.alarms.remove(&(before, id));
+        }
         let first = image.blame(worker, &self.settings, now);
         self.alarms.extend(image.patient_until().map(|until| (until, id)));
         if let Place::Waiting(rank) = image.place {
@@ -303,94 +373,15 @@ impl Dispatch {
         }
     }
 
-    /// An image that was with a worker waits again, at the front of its batch.
-    fn requeue(&mut self, id: ImageId) {
-        let Some(image) = self.images.get_mut(&id) else {
-            return;
-        };
-        self.lanes.land(image.lane);
-        image.lane = self.bound.lane_of(image, &mut self.lanes);
-        image.place = Place::Waiting(image.rank());
-        self.lanes.push(image.lane, image.rank(), id);
-        self.actions.push_back(Action::Requeued { image: id });
-    }
-
-    /// An image that was with a worker waits for a moment before it is tried again.
-    fn pause(&mut self, id: ImageId, failed_at: WorkerId, now: Instant) {
-        let Some(image) = self.images.get_mut(&id) else {
-            return;
-        };
-        let until = now + image.failed_at(failed_at, &self.settings);
-        self.lanes.land(image.lane);
-        image.lane = self.bound.lane_of(image, &mut self.lanes);
-        image.place = Place::Paused(until);
-        self.alarms.insert((until, id));
-        self.actions.push_back(Action::Requeued { image: id });
-    }
-
     /// An answer ends its image. To one that was run again it also says by which model its batch goes on.
-    fn settle(&mut self, worker: WorkerId, image: ImageId, run: u32) {
+    fn settle(&mut self, worker: WorkerId, image: ImageId, run: u32, now: Instant) {
         let batch = self.images.get(&image).map(|image| image.lane.batch());
         self.end(image);
         let model = self.roster.get(worker).and_then(|worker| worker.model());
         if run > 0
             && let (Some(batch), Some(model)) = (batch, model)
         {
-            self.bind(batch, model);
-        }
-    }
-
-    /// Everything of the batch that waits, waits for that model from now on; what is with a worker stays there.
-    fn bind(&mut self, batch: BatchId, model: ModelDigest) {
-        if !self.bound.bind(batch, model) {
-            return;
-        }
-        for (id, image) in self.images.iter_mut().filter(|(_, image)| image.lane.batch() == batch) {
-            match image.place {
-                Place::Waiting(rank) => {
-                    self.lanes.remove(image.lane, rank, *id);
-                    image.lane = self.bound.lane_of(image, &mut self.lanes);
-                    self.lanes.push(image.lane, rank, *id);
-                }
-                Place::Paused(_) => image.lane = self.bound.lane_of(image, &mut self.lanes),
-                // Its lane counts it as in flight until it comes back.
-                Place::With(..) => {}
-            }
-        }
-    }
-
-    fn ring_alarms(&mut self, now: Instant) {
-        while let Some((at, id)) = self.alarms.first().copied().filter(|(at, _)| *at <= now) {
-            self.alarms.remove(&(at, id));
-            if let Some(image) = self.images.get_mut(&id)
-                && image.place == Place::Paused(at)
-            {
-                image.place = Place::Waiting(image.rank());
-                self.lanes.push(image.lane, image.rank(), id);
-            }
-        }
-    }
-
-    /// Forgets an image, and takes it back from whoever still has it.
-    fn end(&mut self, id: ImageId) {
-        let Some(image) = self.images.remove(&id) else {
-            return;
-        };
-        if let Some(until) = image.patient_until() {
-            self.alarms.remove(&(until, id));
-        }
-        match image.place {
-            Place::Waiting(rank) => self.lanes.remove(image.lane, rank, id),
-            Place::Paused(until) => {
-                self.alarms.remove(&(until, id));
-            }
-            Place::With(worker, attempt) => {
-                self.lanes.land(image.lane);
-                let taken_back = self.roster.change(worker, |worker, _| worker.take_back(id, attempt));
-                if taken_back.flatten().is_some() {
-                    self.actions.push_back(Action::Cancel { worker, image: id, attempt });
-                }
-            }
+            self.bind(batch, model, now);
         }
     }
 }

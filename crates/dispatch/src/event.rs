@@ -1,6 +1,6 @@
 //! What dispatch is told, and what it answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use manyeyes_protocol::id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::FailureCode;
@@ -133,12 +133,26 @@ pub enum Event {
         batch: BatchId,
         /// The model.
         model: ModelDigest,
+        /// When the answer was heard that decided it: what a later one has decided meanwhile stays.
+        heard: Instant,
     },
     /// The worker finishes what it has and takes nothing new.
     Draining {
         /// The worker.
         worker: WorkerId,
     },
+    /// The worker was found to answer wrongly: it gets nothing, and what it says counts for nothing, until it is acquitted.
+    Condemned {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// The worker that was condemned has answered rightly again.
+    Acquitted {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// Everything is to end: nothing is assigned any more, and what is with workers may be finished.
+    Closing,
 }
 
 /// What is to be done about it.
@@ -170,6 +184,8 @@ pub enum Action {
         image: ImageId,
         /// The worker's name.
         worker: String,
+        /// Deliveries of the image that have been made.
+        attempts: u32,
     },
     /// The image has crashed or stalled as many different workers as the limit says. Dispatch has forgotten it.
     GiveUp {
@@ -192,6 +208,65 @@ pub enum Action {
         /// Its run.
         run: u32,
     },
+    /// A worker is set aside, tried, or like any other again. One for each change, however often it is asked after.
+    Breaker {
+        /// The worker's name.
+        worker: String,
+        /// What has changed.
+        change: BreakerChange,
+    },
+}
+
+/// What has become of a worker's circuit breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BreakerChange {
+    /// It is given nothing.
+    Opened {
+        /// What it did.
+        why: Misconduct,
+        /// For how long; `None`: until it is acquitted.
+        lasts: Option<Duration>,
+    },
+    /// It is given one image for a trial.
+    HalfOpened,
+    /// It is like any other again.
+    Closed,
+}
+
+/// What a worker is set aside for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misconduct {
+    /// It announced so many failures, and no answer between them.
+    Failures {
+        /// How many.
+        in_a_row: u32,
+    },
+    /// It stalled, crashed or went without a goodbye too often.
+    Strikes {
+        /// Deadlines that passed.
+        stalls: u32,
+        /// Crashes, of its process or on one image.
+        crashes: u32,
+        /// Other departures without a goodbye.
+        departures: u32,
+        /// Within this time.
+        within: Duration,
+    },
+    /// It was on trial, and failed, stalled, crashed or went again.
+    FailedTrial,
+    /// It answered wrongly.
+    WrongAnswers,
+}
+
+/// How much of the work was done twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Deliveries of images that waited.
+    pub ordinary: u64,
+    /// Deliveries of what another worker had not begun and was taken back from it.
+    pub steals: u64,
+    /// Second deliveries of what another worker was at.
+    pub hedges: u64,
 }
 
 /// What a worker's word on a delivery means for the image as it is now.
@@ -203,4 +278,6 @@ pub enum Standing {
     Earlier,
     /// Dispatch does not hold the image: it has ended, or was never submitted.
     Unknown,
+    /// The worker is condemned: what it says counts for nothing.
+    Condemned,
 }

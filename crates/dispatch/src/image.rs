@@ -1,4 +1,6 @@
 //! One image as dispatch sees it: where it is, and what stands against it.
+//!
+//! It is with one worker, or, while it is hedged, with two: never with more, and never twice with one.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,6 +18,8 @@ pub(crate) struct Image {
     pub(crate) bytes: u64,
     pub(crate) attempts: u32,
     pub(crate) place: Place,
+    /// How often it was taken from a worker that had not begun it, for another that would be sooner.
+    pub(crate) steals: u32,
     /// Few have any.
     troubles: Option<Box<Troubles>>,
     /// Of an image that was run again.
@@ -42,8 +46,43 @@ pub(crate) enum Place {
     Waiting(Rank),
     /// Nowhere until then, after an announced failure.
     Paused(Instant),
-    /// With a worker.
-    With(WorkerId, Attempt),
+    /// With a worker, or two.
+    With(Held),
+}
+
+/// Which worker has an image, by which delivery.
+pub(crate) type Holder = (WorkerId, Attempt);
+
+/// Who has an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    by: Holder,
+    also_by: Option<Holder>,
+}
+
+impl Held {
+    pub(crate) fn holders(self) -> impl Iterator<Item = Holder> {
+        [Some(self.by), self.also_by].into_iter().flatten()
+    }
+
+    /// Without this holder: who is left. `None`: it is not one.
+    fn without(self, holder: Holder) -> Option<Option<Self>> {
+        if self.by == holder {
+            return Some(self.also_by.map(|by| Self { by, also_by: None }));
+        }
+        (self.also_by == Some(holder)).then_some(Some(Self { by: self.by, also_by: None }))
+    }
+}
+
+/// What became of an image when a worker lost it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// That worker did not have it, by that delivery.
+    NotItsHolder,
+    /// Another worker still has it.
+    HeldByAnother,
+    /// Nobody has it.
+    HeldByNobody,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +97,7 @@ struct Troubles {
 impl Image {
     pub(crate) fn new(lane: LaneKey, bytes: u64, attempts: u32, run: u32) -> Self {
         let again = (run > 0).then(|| Box::new(Again { run, deliveries: VecDeque::new() }));
-        Self { lane, bytes, attempts, place: Place::Waiting(Rank::New), troubles: None, again }
+        Self { lane, bytes, attempts, place: Place::Waiting(Rank::New), steals: 0, troubles: None, again }
     }
 
     /// How often it was taken back after it had ended.
@@ -66,11 +105,14 @@ impl Image {
         self.again.as_ref().map_or(0, |again| again.run)
     }
 
-    /// It is delivered once more.
+    /// It is delivered once more: from now on it is with this worker, and where it is with one already, with both.
     pub(crate) fn deliver(&mut self, worker: WorkerId) -> Attempt {
         self.attempts = self.attempts.saturating_add(1);
         let attempt = Attempt(self.attempts);
-        self.place = Place::With(worker, attempt);
+        self.place = Place::With(match self.place {
+            Place::With(Held { by, .. }) => Held { by, also_by: Some((worker, attempt)) },
+            Place::Waiting(_) | Place::Paused(_) => Held { by: (worker, attempt), also_by: None },
+        });
         if let Some(again) = &mut self.again {
             if again.deliveries.len() == DELIVERIES_MAX {
                 again.deliveries.pop_front();
@@ -78,6 +120,40 @@ impl Image {
             again.deliveries.push_back((worker, attempt));
         }
         attempt
+    }
+
+    /// A worker has lost it.
+    pub(crate) fn lose(&mut self, worker: WorkerId, attempt: Attempt) -> Loss {
+        let Place::With(held) = self.place else {
+            return Loss::NotItsHolder;
+        };
+        match held.without((worker, attempt)) {
+            None => Loss::NotItsHolder,
+            Some(None) => Loss::HeldByNobody,
+            Some(Some(left)) => {
+                self.place = Place::With(left);
+                Loss::HeldByAnother
+            }
+        }
+    }
+
+    /// Whoever has it has lost it, and it is about to be delivered.
+    pub(crate) fn leave_holders(&mut self) {
+        self.place = Place::Waiting(self.rank());
+    }
+
+    /// Who has it.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = Holder> {
+        let held = match self.place {
+            Place::With(held) => Some(held),
+            Place::Waiting(_) | Place::Paused(_) => None,
+        };
+        held.into_iter().flat_map(Held::holders)
+    }
+
+    /// Whether anything stands against it.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.troubles.is_some()
     }
 
     /// Whether a delivery is of this run. To the first run belongs every delivery, also one that an earlier run of the
@@ -109,7 +185,7 @@ impl Image {
 
     /// The rank at which it waits when it comes back.
     pub(crate) fn rank(&self) -> Rank {
-        if self.troubles.is_some() { Rank::Troubled } else { Rank::Requeued }
+        if self.is_troubled() { Rank::Troubled } else { Rank::Requeued }
     }
 
     /// The workers that it crashed or stalled.

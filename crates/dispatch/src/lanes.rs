@@ -116,6 +116,11 @@ impl Lanes {
         self.change(key, |lane| lane.in_flight -= 1);
     }
 
+    /// The model that images of the lane need; `None` for any.
+    pub(crate) fn need(&self, key: LaneKey) -> Option<&ModelDigest> {
+        self.needs[key.need as usize].model.as_ref()
+    }
+
     /// The models for which something waits, in the order of their next lanes' turns.
     pub(crate) fn queues(&self) -> impl Iterator<Item = Queue<'_>> {
         let waiting = self.needs.iter().enumerate().filter_map(|(at, need)| Some((need.order.first()?, at, need)));

@@ -5,20 +5,29 @@
 //! again though nothing happened. Every collection that decides is ordered, so the same events give the same actions.
 //!
 //! The promises, each of them a test by that name:
-//! - An image ends once, is with one worker at a time, and waits when there is no worker.
+//! - An image ends once, is with one worker at a time (with two while it is hedged, never twice with one), and waits when
+//!   there is no worker.
 //! - Batches are served fairly: the one with the fewest images in flight is next, in turns among equals.
 //! - The worker expected to finish first gets the image. When that one has no credit left the image waits for it, unless
 //!   an idle worker would be sooner.
 //! - Credit covers the round trip, so a slow link does not idle a worker, and never exceeds the worker's window.
 //! - What a worker held goes back to the front of its batch as soon as the worker is gone.
 //! - Only crashes and stalls of workers with *different* names count against an image.
+//! - What a slow worker has not begun is taken to an idle one that would be through in half the time; the last stragglers
+//!   of a batch go to such a one too, for at most 5 % more deliveries, and the first answer wins. So a worker that turns ten
+//!   times slower half way costs a batch at most a tenth.
+//! - A worker that fails, stalls, crashes or flaps is set aside, tried with one image, and taken back or set aside for longer;
+//!   when all are bad, images wait and the trials go on. One that answers wrongly counts for nothing until it is acquitted.
 
+mod account;
 mod bound;
+mod breaker;
 mod dispatch;
 mod event;
 mod image;
 mod lanes;
 mod plan;
+mod rescue;
 mod roster;
 mod settings;
 mod worker;
@@ -27,5 +36,5 @@ mod worker;
 mod tests;
 
 pub use dispatch::Dispatch;
-pub use event::{Action, Capacity, Departure, Event, Standing, Work};
-pub use settings::Settings;
+pub use event::{Action, BreakerChange, Capacity, Departure, Event, Misconduct, Standing, Tally, Work};
+pub use settings::{BreakerSettings, RescueSettings, Settings};

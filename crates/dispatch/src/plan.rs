@@ -8,8 +8,9 @@
 
 use std::time::{Duration, Instant};
 
-use manyeyes_protocol::id::{ImageId, ModelDigest, WorkerId};
+use manyeyes_protocol::id::{ImageId, WorkerId};
 
+use crate::breaker::Licence;
 use crate::lanes::{Lanes, Queue};
 use crate::roster::Roster;
 use crate::worker::Worker;
@@ -73,7 +74,7 @@ fn plan_queue<'a>(queue: Queue<'_>, roster: &Roster, trouble: impl Fn(ImageId) -
     }
     for (troubled, others) in queue.turns(TROUBLED_LOOK_AHEAD) {
         for image in troubled {
-            let choice = choose_for(roster, queue.model(), trouble(image), now);
+            let choice = choose_for(roster, &queue, trouble(image), now);
             if let Choice::Give { worker, .. } = choice {
                 return Plan::Assign { image, worker };
             }
@@ -91,9 +92,13 @@ fn plan_queue<'a>(queue: Queue<'_>, roster: &Roster, trouble: impl Fn(ImageId) -
 
 /// Chooses for an image that avoids somebody: whoever it has no trouble with, else whoever it did not crash, else, when
 /// it has waited long enough for another, anybody.
-fn choose_for(roster: &Roster, model: Option<&ModelDigest>, trouble: Trouble<'_>, now: Instant) -> Choice {
-    let innocent =
-        |worker: &Worker| worker.serves(model) && !trouble.blamed.iter().any(|blamed| blamed == worker.name());
+///
+/// A worker on trial is tried with an image that has no trouble, as long as one waits: else one that fails everywhere would
+/// keep a worker that is well from all others.
+fn choose_for(roster: &Roster, queue: &Queue<'_>, trouble: Trouble<'_>, now: Instant) -> Choice {
+    let may =
+        |worker: &Worker| worker.serves(queue.model()) && (queue.easy() == 0 || worker.licence() != Licence::Trial);
+    let innocent = |worker: &Worker| may(worker) && !trouble.blamed.iter().any(|blamed| blamed == worker.name());
     let preferred = |id: WorkerId, worker: &Worker| Some(id) != trouble.avoid && innocent(worker);
     if roster.iter().any(|(id, worker)| preferred(id, worker)) {
         return choose(roster, preferred, 1, now);
@@ -102,7 +107,7 @@ fn choose_for(roster: &Roster, model: Option<&ModelDigest>, trouble: Trouble<'_>
         return choose(roster, |_, worker: &Worker| innocent(worker), 1, now);
     }
     if trouble.desperate {
-        return choose(roster, |_, worker: &Worker| worker.serves(model), 1, now);
+        return choose(roster, |_, worker: &Worker| may(worker), 1, now);
     }
     Choice::Nobody
 }

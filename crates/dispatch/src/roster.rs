@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
 
+use crate::breaker::Licence;
 use crate::event::{Capacity, Departure};
 use crate::worker::{Delivery, Measured, Worker};
 
@@ -51,10 +52,10 @@ impl Roster {
         }
     }
 
-    pub(crate) fn join(&mut self, id: WorkerId, name: String, capacity: Capacity, now: Instant) {
+    pub(crate) fn join(&mut self, id: WorkerId, name: String, capacity: Capacity, licence: Licence, now: Instant) {
         let known = self.forget(id).filter(|_| capacity.returning);
         let measured = known.map(|departed| departed.measured).unwrap_or_default();
-        let worker = Worker::new(name, capacity, measured, now);
+        let worker = Worker::new(name, capacity, measured, licence, now);
         self.prior.replace(None, worker.service_s());
         self.here.insert(id, worker);
         self.refresh(id);
@@ -69,7 +70,7 @@ impl Roster {
         self.prior.replace(worker.service_s(), None);
         let (name, held, measured) = worker.dismiss();
         let died_maybe = departure != Departure::Goodbye;
-        let started = held.iter().filter(|held| died_maybe && held.started);
+        let started = held.iter().filter(|held| died_maybe && held.started.is_some());
         let started = started.map(|held| (held.image, held.attempt)).collect();
         self.remember(id, Departed { name, started, measured });
         held
@@ -113,6 +114,16 @@ impl Roster {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (WorkerId, &Worker)> {
         self.here.iter().map(|(id, worker)| (*id, worker))
+    }
+
+    /// The workers of that name that are here: one, or none.
+    pub(crate) fn named(&self, name: &str) -> Option<WorkerId> {
+        self.iter().find(|(_, worker)| worker.name() == name).map(|(id, _)| id)
+    }
+
+    /// Whether any worker that is here has been measured.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.prior.count > 0
     }
 
     /// Those with credit.

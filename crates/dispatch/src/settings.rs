@@ -27,6 +27,64 @@ pub struct Settings {
     pub patience: Duration,
     /// The longest patience. Default 10 min.
     pub patience_limit: Duration,
+    /// When what is with one worker goes to another.
+    pub rescue: RescueSettings,
+    /// When a worker is set aside.
+    pub breaker: BreakerSettings,
+}
+
+/// When a delivery that takes too long is taken back (a steal) or made a second time elsewhere (a hedge).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RescueSettings {
+    /// A delivery is expected to take at least this many times as long as one to the idle worker would. Default 2: what is
+    /// expected is a smoothed mean, and photos differ from it by about as much.
+    pub advantage: f64,
+    /// How often one image is stolen, at most. Default 3: each is a worker that turned slow after it was given the image,
+    /// and what has been carried to four workers is better left where it is.
+    pub steals_per_image: u32,
+    /// Hedges for each hundred ordinary deliveries, at most. Default 5, the share of extra work that is promised.
+    pub hedge_percent: u32,
+    /// The most hedges that ordinary deliveries save up. Default 16, the slots of a large machine: if it turns slow, each may
+    /// hold a straggler, while a long quiet time buys no storm.
+    pub hedges_saved: u32,
+    /// Hedges that are saved up at the start. Default 1: the first batch may be a short one.
+    pub hedges_at_first: u32,
+}
+
+/// When a worker is given nothing for a while.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BreakerSettings {
+    /// So many announced failures in a row, without an answer between. Default 5: an image that no worker can do fails once
+    /// or twice at one before another's turn, a worker that can do nothing fails at everything.
+    pub failures_in_a_row: u32,
+    /// So many stalls, crashes and departures without a goodbye within [`Self::period`]. Default 3: two may be two bad
+    /// images, which are given up after as many.
+    pub strikes: u32,
+    /// For how long a strike counts, and how long a worker must have been well for its next setting aside to be a short one
+    /// again. Default 60 s: a process that is started again and dies does so several times in it.
+    pub period: Duration,
+    /// How long the first setting aside lasts; each further one lasts twice as long. Default 1 s.
+    pub open_floor: Duration,
+    /// The longest. Default 60 s: when every worker is bad, each is still tried once a minute.
+    pub open_ceiling: Duration,
+}
+
+impl Default for RescueSettings {
+    fn default() -> Self {
+        Self { advantage: 2.0, steals_per_image: 3, hedge_percent: 5, hedges_saved: 16, hedges_at_first: 1 }
+    }
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            failures_in_a_row: 5,
+            strikes: 3,
+            period: Duration::from_secs(60),
+            open_floor: Duration::from_secs(1),
+            open_ceiling: Duration::from_secs(60),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -41,6 +99,8 @@ impl Default for Settings {
             retry_pause_limit: Duration::from_secs(10),
             patience: Duration::from_secs(30),
             patience_limit: Duration::from_secs(600),
+            rescue: RescueSettings::default(),
+            breaker: BreakerSettings::default(),
         }
     }
 }

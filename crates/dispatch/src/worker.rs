@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use manyeyes_protocol::id::{Attempt, ImageId, ModelDigest};
 
+use crate::breaker::Licence;
 use crate::event::Capacity;
 
 /// Weight of the newest measurement. A quarter forgets a cold start within a dozen images and rides out one odd photo.
@@ -26,8 +27,11 @@ const AHEAD_BYTES: u64 = 64 << 20;
 pub(crate) struct Delivery {
     pub(crate) image: ImageId,
     pub(crate) attempt: Attempt,
-    /// A slot has taken it.
-    pub(crate) started: bool,
+    /// When a slot took it.
+    pub(crate) started: Option<Instant>,
+    /// Its image has ended or is elsewhere, and a slot is at it still: a slot cannot be stopped. Kept until the worker is
+    /// through with it, because so long the slot is not free.
+    pub(crate) outlived: bool,
     bytes: u64,
     assigned: Instant,
     /// What round trip, queue and service alone were expected to take.
@@ -56,6 +60,7 @@ pub(crate) struct Worker {
     window: u32,
     models: Vec<ModelDigest>,
     draining: bool,
+    licence: Licence,
     round_trip_s: f64,
     measured: Measured,
     /// In the order of assignment.
@@ -70,13 +75,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(name: String, capacity: Capacity, measured: Measured, now: Instant) -> Self {
+    pub(crate) fn new(name: String, capacity: Capacity, measured: Measured, licence: Licence, now: Instant) -> Self {
         Self {
             name,
             slots: capacity.slots.max(1),
             window: capacity.window.max(1),
             models: capacity.models,
             draining: false,
+            licence,
             round_trip_s: 0.0,
             measured,
             held: Vec::new(),
@@ -102,7 +108,8 @@ impl Worker {
         self.held.push(Delivery {
             image,
             attempt,
-            started: false,
+            started: None,
+            outlived: false,
             bytes,
             assigned: now,
             predicted_s: finish_s - self.unexplained_s() - self.lateness_s(now),
@@ -112,9 +119,27 @@ impl Worker {
         self.refresh();
     }
 
-    pub(crate) fn start(&mut self, image: ImageId, attempt: Attempt) {
-        if let Some(delivery) = self.held.iter_mut().find(|held| (held.image, held.attempt) == (image, attempt)) {
-            delivery.started = true;
+    pub(crate) fn start(&mut self, image: ImageId, attempt: Attempt, now: Instant) {
+        if let Some(delivery) = self.find(image, attempt) {
+            delivery.started.get_or_insert(now);
+        }
+    }
+
+    /// An earlier delivery of an image, which a slot is at still.
+    pub(crate) fn outlived(&self, image: ImageId) -> Option<Attempt> {
+        self.held.iter().find(|held| held.image == image && held.outlived).map(|held| held.attempt)
+    }
+
+    /// The image of a delivery has ended elsewhere. Says whether the worker is to be told: what a slot is at cannot be
+    /// stopped, and is let finish, because that shows the slot sound, and how fast it is.
+    pub(crate) fn outlive(&mut self, image: ImageId, attempt: Attempt) -> bool {
+        match self.find(image, attempt) {
+            None => false,
+            Some(delivery) if delivery.started.is_some() => {
+                delivery.outlived = true;
+                false
+            }
+            Some(_) => self.take_back(image, attempt).is_some(),
         }
     }
 
@@ -147,7 +172,7 @@ impl Worker {
         let delivery = self.take_back(image, attempt)?;
         self.measure_turnaround(&delivery, now);
         // Given to the same worker again, it is still the same slot that hangs.
-        if delivery.started && !self.measured.stuck.contains(&image) {
+        if delivery.started.is_some() && !self.measured.stuck.contains(&image) {
             self.measured.stuck.push(image);
         }
         Some(delivery)
@@ -155,12 +180,25 @@ impl Worker {
 
     /// Takes back all that no slot has taken, when no slot can be counted on any more.
     pub(crate) fn take_back_hopeless(&mut self) -> Vec<Delivery> {
-        if self.sound_slots() > 0 {
-            return Vec::new();
-        }
-        let hopeless = self.held.extract_if(.., |held| !held.started).collect();
+        if self.sound_slots() > 0 { Vec::new() } else { self.take_back_unbegun() }
+    }
+
+    /// Takes back all that no slot has taken.
+    pub(crate) fn take_back_unbegun(&mut self) -> Vec<Delivery> {
+        let unbegun = self.held.extract_if(.., |held| held.started.is_none()).collect();
         self.refresh();
-        hopeless
+        unbegun
+    }
+
+    /// Takes back everything.
+    pub(crate) fn take_back_all(&mut self) -> Vec<Delivery> {
+        let all = std::mem::take(&mut self.held);
+        self.refresh();
+        all
+    }
+
+    pub(crate) fn license(&mut self, licence: Licence) {
+        self.licence = licence;
     }
 
     pub(crate) fn drain(&mut self) {
@@ -188,9 +226,14 @@ impl Worker {
         self.last_assigned
     }
 
+    pub(crate) fn licence(&self) -> Licence {
+        self.licence
+    }
+
     /// Whether it may get new images that need this model, now or when its credit allows.
     pub(crate) fn serves(&self, need: Option<&ModelDigest>) -> bool {
-        !self.draining && self.sound_slots() > 0 && need.is_none_or(|model| self.models.contains(model))
+        let licensed = matches!(self.licence, Licence::Full | Licence::Trial);
+        licensed && !self.draining && self.sound_slots() > 0 && need.is_none_or(|model| self.models.contains(model))
     }
 
     /// The model that it answers with.
@@ -205,6 +248,11 @@ impl Worker {
 
     pub(crate) fn service_s(&self) -> Option<f64> {
         self.measured.service_s
+    }
+
+    /// Whether it has a slot that nothing is meant for, and may take over what another worker has.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.licence == Licence::Full && !self.draining && self.held.len() < self.sound_slots() as usize
     }
 
     /// Whether one more may be assigned now: by number, and, beyond what the slots need next, by bytes.
@@ -222,7 +270,11 @@ impl Worker {
             return 0;
         }
         let on_the_way = (f64::from(slots) * self.round_trip_s / self.service_or(prior_s)).round();
-        let useful = slots as usize + 1 + on_the_way as usize;
+        let useful = match self.licence {
+            Licence::Full => slots as usize + 1 + on_the_way as usize,
+            Licence::Trial => 1,
+            Licence::Suspended | Licence::Condemned => 0,
+        };
         useful.min((self.window as usize).saturating_sub(self.measured.stuck.len()))
     }
 
@@ -243,7 +295,40 @@ impl Worker {
             return 0;
         }
         let rounds = (spare_s * slots / service_s).ceil() - 1.0;
-        (slots - self.held.len() as f64 + rounds).max(0.0) as usize
+        let more = (slots - self.held.len() as f64 + rounds).max(0.0) as usize;
+        if self.licence == Licence::Trial { more.min(1_usize.saturating_sub(self.held.len())) } else { more }
+    }
+
+    /// How long from now until what is held at this position would be back. What is late is most likely to take as long
+    /// again; and while a slot is at something for longer than the smoothed service time, so will what waits behind it be.
+    pub(crate) fn remaining_s(&self, at: usize, prior_s: f64, now: Instant) -> f64 {
+        let service_s = self.service_or(prior_s);
+        let age_s = |started: Instant| now.saturating_duration_since(started).as_secs_f64();
+        let left_s = |started: Instant| (service_s - age_s(started)).abs();
+        let delivery = &self.held[at];
+        let late_s = now.saturating_duration_since(delivery.expected).as_secs_f64();
+        if let Some(started) = delivery.started {
+            return left_s(started).max(late_s);
+        }
+        let running = || self.held.iter().filter_map(|held| held.started);
+        let slots = self.sound_slots().max(1) as usize;
+        let all_slots_busy = running().count() >= slots;
+        let first_free_s = running().map(left_s).min_by(f64::total_cmp).filter(|_| all_slots_busy).unwrap_or(0.0);
+        let pace_s = running().map(age_s).fold(service_s, f64::max);
+        let ahead = self.held[..at].iter().filter(|held| held.started.is_none()).count();
+        let queue_s = first_free_s + (ahead / slots) as f64 * pace_s;
+        (self.round_trip_s / 2.0 + queue_s + pace_s).max(late_s)
+    }
+
+    /// From when on what is held at this position is late, so that it looks worse with time.
+    pub(crate) fn late_from(&self, at: usize, prior_s: f64) -> Instant {
+        let delivery = &self.held[at];
+        let service = Duration::from_secs_f64(self.service_or(prior_s));
+        delivery.started.map_or(delivery.expected, |started| delivery.expected.min(started + service))
+    }
+
+    fn find(&mut self, image: ImageId, attempt: Attempt) -> Option<&mut Delivery> {
+        self.held.iter_mut().find(|held| (held.image, held.attempt) == (image, attempt))
     }
 
     fn measure_turnaround(&mut self, delivery: &Delivery, now: Instant) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use manyeyes_protocol::id::{Attempt, BatchId, ImageId, WorkerId};
 use manyeyes_protocol::result::FailureCode;
 
-use crate::{Action, Capacity, Departure, Dispatch, Event, Settings, Work};
+use crate::{Action, BreakerChange, Capacity, Departure, Dispatch, Event, Settings, Standing, Work};
 
 pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -29,6 +29,9 @@ pub(super) fn work(image: u64, batch: u64) -> Work {
         blamed: Vec::new(),
     }
 }
+
+/// After so many deadlines a session gives a worker up that begins nothing.
+const STANDSTILL_DEADLINES: u32 = 4;
 
 /// What a worker does with one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,9 @@ struct SimulatedWorker {
     name: String,
     queue: VecDeque<(ImageId, Attempt)>,
     running: BTreeMap<(ImageId, Attempt), Instant>,
+    /// What was assigned, and neither answered nor cancelled nor stalled.
+    unanswered: BTreeSet<(ImageId, Attempt)>,
+    cancelled: BTreeSet<(ImageId, Attempt)>,
     hung: u32,
     /// Time that slots were at work.
     busy: Duration,
@@ -78,6 +84,7 @@ enum Happening {
     TakeBack(WorkerId, ImageId, Attempt),
     Finish(WorkerId, ImageId, Attempt),
     Deadline(WorkerId, ImageId, Attempt),
+    Standstill(WorkerId, ImageId, Attempt),
     Rejoin(String, Build),
 }
 
@@ -98,7 +105,12 @@ pub(super) struct Cluster {
     pub(super) full: BTreeSet<ImageId>,
     vice: Vices,
     workers: BTreeMap<WorkerId, SimulatedWorker>,
-    holder: BTreeMap<ImageId, (WorkerId, Attempt)>,
+    /// Who has each image: nobody, one, or two.
+    holders: BTreeMap<ImageId, Vec<(WorkerId, Attempt)>>,
+    /// What was assigned, how often, however it was.
+    pub(super) assigned: u64,
+    /// What became of workers' breakers.
+    pub(super) breakers: Vec<(String, BreakerChange)>,
     deadlines: BTreeMap<(ImageId, Attempt), Duration>,
     agenda: BTreeMap<(Instant, u64), Happening>,
     sequence: u64,
@@ -117,7 +129,9 @@ impl Cluster {
             full: BTreeSet::new(),
             vice: Box::new(|_, _| Vice::None),
             workers: BTreeMap::new(),
-            holder: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            assigned: 0,
+            breakers: Vec::new(),
             deadlines: BTreeMap::new(),
             agenda: BTreeMap::new(),
             sequence: 0,
@@ -146,6 +160,8 @@ impl Cluster {
             name: name.to_owned(),
             queue: VecDeque::new(),
             running: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
             hung: 0,
             busy: Duration::ZERO,
         };
@@ -157,6 +173,7 @@ impl Cluster {
 
     pub(super) fn leave(&mut self, id: WorkerId, departure: Departure) {
         if self.workers.remove(&id).is_some() {
+            self.gone(id);
             self.tell(Event::Left { worker: id, departure });
         }
     }
@@ -166,9 +183,19 @@ impl Cluster {
         let Some(worker) = self.workers.remove(&id) else {
             return;
         };
+        self.gone(id);
         self.tell(Event::Left { worker: id, departure: Departure::Disconnected });
         self.plan(back_after, Happening::Tell(Event::Crashed { worker: id }));
         self.plan(back_after, Happening::Rejoin(worker.name, worker.build));
+    }
+
+    fn gone(&mut self, id: WorkerId) {
+        self.holders.values_mut().for_each(|holders| holders.retain(|(worker, _)| *worker != id));
+    }
+
+    /// From now on it needs so many times as long for each image.
+    pub(super) fn slow_down(&mut self, id: WorkerId, times: u32) {
+        self.workers.get_mut(&id).expect("it is here").build.service *= times;
     }
 
     pub(super) fn worker_ids(&self) -> Vec<WorkerId> {
@@ -259,11 +286,24 @@ impl Cluster {
             Happening::TakeBack(id, image, attempt) => {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     worker.queue.retain(|queued| *queued != (image, attempt));
+                    // What a slot has taken meanwhile it is through with in its time, and says nothing of.
+                    worker.cancelled.insert((image, attempt));
                 }
             }
             Happening::Finish(id, image, attempt) => self.finish(id, image, attempt),
+            // A slot can hang with what was taken back as it began: the session sees that nothing is begun any more.
+            Happening::Standstill(id, image, attempt) => {
+                let stands_still =
+                    |worker: &SimulatedWorker| worker.running.is_empty() && worker.queue.contains(&(image, attempt));
+                if self.workers.get(&id).is_some_and(stands_still) {
+                    self.leave(id, Departure::Disconnected);
+                }
+            }
             Happening::Deadline(worker, image, attempt) => {
-                if self.workers.contains_key(&worker) && self.holder.get(&image) == Some(&(worker, attempt)) {
+                // Also of an image that has ended elsewhere: the session watches what it has not heard of.
+                let still_at_it = |worker: &SimulatedWorker| worker.unanswered.contains(&(image, attempt));
+                if self.workers.get(&worker).is_some_and(still_at_it) {
+                    self.unanswered(worker, image, attempt);
                     self.tell(Event::Stalled { worker, image, attempt });
                 }
             }
@@ -277,16 +317,21 @@ impl Cluster {
             Event::Failed { image, code, .. } if code.is_final() => Some((*image, Ending::Damaged)),
             _ => None,
         };
-        if let Event::Failed { image, worker, attempt, .. } = &event
-            && self.holder.get(image) == Some(&(*worker, *attempt))
-        {
-            self.holder.remove(image);
+        if let Event::Answered { image, worker, attempt, .. } | Event::Failed { image, worker, attempt, .. } = &event {
+            self.lost(*worker, *image, *attempt);
+            self.unanswered(*worker, *image, *attempt);
         }
         if let Event::Started { worker, image, attempt } = event {
             let deadline = self.deadlines[&(image, attempt)];
             self.plan(deadline, Happening::Deadline(worker, image, attempt));
         }
-        if let Some((image, ending)) = ending {
+        let believed = match &event {
+            Event::Answered { worker, image, attempt, .. } | Event::Failed { worker, image, attempt, .. } => {
+                self.dispatch.standing(*worker, *image, *attempt) != Standing::Condemned
+            }
+            _ => true,
+        };
+        if let Some((image, ending)) = ending.filter(|_| believed) {
             let at = self.elapsed();
             self.ended.entry(image).or_insert((ending, at));
         }
@@ -337,8 +382,24 @@ impl Cluster {
         let service = worker.build.service;
         worker.busy += service;
         let half_way = worker.build.round_trip / 2;
-        self.plan(half_way, Happening::Tell(Event::Answered { worker: id, image, attempt, service }));
+        if !worker.cancelled.contains(&(image, attempt)) {
+            self.plan(half_way, Happening::Tell(Event::Answered { worker: id, image, attempt, service }));
+        }
         self.begin(id);
+    }
+
+    /// The worker has no more to do with a delivery.
+    fn unanswered(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.unanswered.remove(&(image, attempt));
+        }
+    }
+
+    /// The worker does not have the image any more.
+    fn lost(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt) {
+        if let Some(holders) = self.holders.get_mut(&image) {
+            holders.retain(|holder| *holder != (worker, attempt));
+        }
     }
 
     fn drain(&mut self) {
@@ -351,22 +412,29 @@ impl Cluster {
         match action {
             Action::Assign { worker, image, attempt, deadline } => {
                 assert!(!self.ended.contains_key(&image), "{image} had ended and was assigned");
-                let before = self.holder.insert(image, (worker, attempt));
-                assert_eq!(before, None, "{image} was with somebody when it was assigned");
+                self.assigned += 1;
+                let holders = self.holders.entry(image).or_default();
+                assert!(holders.len() < 2, "{image} was with two workers when it was assigned");
+                assert!(holders.iter().all(|(other, _)| *other != worker), "{image} is twice with {worker:?}");
+                holders.push((worker, attempt));
+                let mut said: Vec<_> = self.dispatch.holders(image).collect();
+                said.sort_unstable_by_key(|(_, attempt)| *attempt);
+                assert_eq!(said, *holders, "who has {image}");
+                self.workers.get_mut(&worker).expect("it is here").unanswered.insert((image, attempt));
                 let build = &self.workers[&worker].build;
                 assert!(self.dispatch.in_flight(worker) <= build.window as usize, "the window was exceeded");
                 let half_way = build.round_trip / 2;
                 self.plan(half_way, Happening::Arrive(worker, image, attempt));
                 self.deadlines.insert((image, attempt), deadline);
+                self.plan(deadline * STANDSTILL_DEADLINES, Happening::Standstill(worker, image, attempt));
             }
             Action::Cancel { worker, image, attempt } => {
-                if self.holder.get(&image) == Some(&(worker, attempt)) {
-                    self.holder.remove(&image);
-                }
+                self.lost(worker, image, attempt);
+                self.unanswered(worker, image, attempt);
                 let half_way = self.workers.get(&worker).map_or(Duration::ZERO, |worker| worker.build.round_trip / 2);
                 self.plan(half_way, Happening::TakeBack(worker, image, attempt));
             }
-            Action::Blame { image, worker } => {
+            Action::Blame { image, worker, .. } => {
                 assert!(self.blamed.insert((image, worker)), "{image} was blamed twice for one worker");
             }
             Action::GiveUp { image, workers, .. } => {
@@ -375,12 +443,13 @@ impl Cluster {
                 assert_eq!(before, None, "{image} ended twice");
             }
             Action::Requeued { image } => {
-                self.holder.remove(&image);
-                assert_eq!(self.dispatch.holder(image), None, "{image} was requeued and is with somebody");
+                self.holders.remove(&image);
+                assert_eq!(self.dispatch.holders(image).count(), 0, "{image} was requeued and is with somebody");
             }
             Action::Full { image, .. } => {
                 self.full.insert(image);
             }
+            Action::Breaker { worker, change } => self.breakers.push((worker, change)),
         }
     }
 }

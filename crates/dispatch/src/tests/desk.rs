@@ -6,7 +6,7 @@ use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
 use manyeyes_protocol::result::FailureCode;
 
 use super::cluster::{beginning, work};
-use crate::{Action, Capacity, Departure, Dispatch, Event, Settings};
+use crate::{Action, BreakerSettings, Capacity, Departure, Dispatch, Event, Settings};
 
 pub(super) const A: WorkerId = WorkerId(1);
 pub(super) const B: WorkerId = WorkerId(2);
@@ -22,6 +22,12 @@ impl Desk {
         Self::with(Settings::default())
     }
 
+    /// One that sets no worker aside.
+    pub(super) fn forbearing() -> Self {
+        let breaker = BreakerSettings { failures_in_a_row: u32::MAX, strikes: u32::MAX, ..BreakerSettings::default() };
+        Self::with(Settings { breaker, ..Settings::default() })
+    }
+
     pub(super) fn with(settings: Settings) -> Self {
         Self { dispatch: Dispatch::new(settings), now: beginning() }
     }
@@ -32,7 +38,14 @@ impl Desk {
     }
 
     pub(super) fn actions(&mut self) -> Vec<Action> {
-        std::iter::from_fn(|| self.dispatch.poll(self.now)).collect()
+        let mut actions: Vec<_> = std::iter::from_fn(|| self.dispatch.poll(self.now)).collect();
+        // How many deliveries were made shows in what is assigned.
+        for action in &mut actions {
+            if let Action::Blame { attempts, .. } = action {
+                *attempts = 0;
+            }
+        }
+        actions
     }
 
     pub(super) fn wait(&mut self, duration: Duration) -> Vec<Action> {
@@ -88,7 +101,7 @@ pub(super) fn assigned(actions: &[Action]) -> Vec<(WorkerId, u64, u32)> {
 }
 
 pub(super) fn blame(image: u64, worker: &str) -> Action {
-    Action::Blame { image: ImageId(image), worker: worker.to_owned() }
+    Action::Blame { image: ImageId(image), worker: worker.to_owned(), attempts: 0 }
 }
 
 pub(super) fn give_up(image: u64, workers: [&str; 2]) -> Action {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manyeyes_protocol::id::{BatchId, ImageId, ModelDigest, WorkerId};
+use manyeyes_protocol::id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::FailureCode;
 
 use super::cluster::{ms, work};
@@ -329,7 +329,7 @@ fn a_worker_that_said_goodbye_has_not_crashed() {
 
 #[test]
 fn announced_failures_never_count_and_are_retried_elsewhere_after_a_growing_pause() {
-    let mut desk = Desk::new();
+    let mut desk = Desk::forbearing();
     desk.join(A, 1);
     desk.submit(1);
     desk.join(B, 1);
@@ -368,6 +368,23 @@ fn a_worker_that_is_shutting_down_or_draining_gets_nothing_new() {
     desk.tell(Event::Draining { worker: B });
     assert_eq!(desk.submit(2), []);
     assert_eq!(desk.dispatch.in_flight(B), 1, "it keeps what it has");
+}
+
+#[test]
+fn once_it_is_closing_nothing_is_assigned_and_it_is_closed_when_the_last_image_has_come_back() {
+    let mut desk = Desk::new();
+    desk.join(A, 1);
+    desk.join(B, 1);
+    (1..=3).for_each(|image| drop(desk.submit(image)));
+    assert_eq!(desk.tell(Event::Closing), []);
+    assert!(!desk.dispatch.is_closed(), "two are out");
+    assert_eq!(assigned(&desk.answer(A, 1, 1, ms(10))), [], "the third is left where it is");
+    assert!(!desk.dispatch.is_closed());
+    assert_eq!(desk.leave(B, Departure::Disconnected), [requeued(2)]);
+    assert!(desk.dispatch.is_closed());
+    assert_eq!(desk.submit(4), [], "what was on its way in is taken, and waits");
+    assert_eq!(desk.wait(Duration::from_secs(3600)), []);
+    assert_eq!((desk.dispatch.held(), desk.dispatch.is_closed()), (3, true));
 }
 
 #[test]
@@ -485,7 +502,7 @@ fn a_short_batch_does_not_wait_for_a_long_one_of_another_model() {
 
 #[test]
 fn images_that_crashed_the_only_worker_do_not_hold_up_one_that_only_failed_there() {
-    let mut desk = Desk::new();
+    let mut desk = Desk::forbearing();
     desk.join(A, 1);
     for image in 1..=100 {
         desk.submit(image);
@@ -494,4 +511,22 @@ fn images_that_crashed_the_only_worker_do_not_hold_up_one_that_only_failed_there
     desk.submit(101);
     desk.fail(A, 101, 1, FailureCode::InferenceFailed);
     assert_eq!(assigned(&desk.wait(ms(100))), [(A, 101, 2)]);
+}
+
+/// Found by the simulator (seed 30): each blame began the image's patience anew and left the end of the one before, for which
+/// dispatch woke up though it held nothing any more.
+#[test]
+fn no_timer_is_left_of_an_image_that_was_blamed_more_than_once_and_has_ended() {
+    let mut desk = Desk::with(Settings { blame_limit: 3, ..Settings::default() });
+    desk.join(A, 1);
+    desk.join(B, 1);
+    desk.submit(1);
+    for attempt in 1..=2 {
+        let (worker, _) = desk.dispatch.holders(ImageId(1)).next().expect("somebody has it");
+        desk.now += Duration::from_secs(1);
+        desk.start(worker, 1, attempt);
+        desk.tell(Event::Stalled { worker, image: ImageId(1), attempt: Attempt(attempt) });
+    }
+    desk.tell(Event::Cancelled { image: ImageId(1) });
+    assert_eq!((desk.dispatch.held(), desk.dispatch.poll_timeout()), (0, None));
 }
