@@ -4,14 +4,20 @@
 //! it connects, again and again. What is said, and when, is decided by the pure sessions of `manyeyes-protocol`; here
 //! are the sockets, the clock and the random numbers.
 
+mod congestion;
 pub mod manager_end;
+mod quic;
 mod tcp;
+mod transport;
 mod wire;
 pub mod worker_end;
 
-pub use manager_end::{Departure, FromWorker, ManagerEnd, ManagerSettings, WireCounters, WorkerProfile};
+pub use congestion::CongestionControlError;
+pub use manager_end::{Departure, FromWorker, ListenError, ManagerEnd, ManagerSettings, WorkerProfile};
 pub use manyeyes_protocol::frame::ModelDescription;
 pub use manyeyes_protocol::manager_session::{Assignment, WireTiming};
 pub use manyeyes_protocol::timer::TimerSettings;
 pub use manyeyes_protocol::worker_session::Assigned;
+pub use transport::{Transport, Transports};
+pub use wire::WireCounters;
 pub use worker_end::{FromManager, Said, WorkerEnd, WorkerSettings};

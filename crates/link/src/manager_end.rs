@@ -2,38 +2,41 @@
 
 mod complaints;
 mod connection;
-mod roster;
+mod door;
+mod hall;
+pub mod roster;
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use manyeyes_protocol::frame::{ManagerFrame, ModelDescription, Refusal, RefusalCode};
+use manyeyes_protocol::frame::ModelDescription;
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
-use manyeyes_protocol::manager_session::{Assignment, ManagerSessionSettings, WireTiming};
+use manyeyes_protocol::manager_session::{Assignment, Ending, ManagerEvent, ManagerSessionSettings, WireTiming};
 use manyeyes_protocol::result::{Answer, Failure};
 use manyeyes_protocol::timer::TimerSettings;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
-use crate::tcp;
+use crate::transport::Transports;
+use crate::wire::WireCounters;
 use complaints::Complaints;
-use connection::{Command, Connection};
+use connection::{Command, Line};
+use door::Doors;
+pub use door::ListenError;
+use hall::Hall;
 use roster::Roster;
 
 /// How many events may wait for the owner. It is meant to be quick; a burst of the answers of all workers fits.
 const EVENT_QUEUE: usize = 1024;
 
-/// How many connections a manager takes unless told otherwise.
+/// How many workers' connections a manager takes unless told otherwise.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// How long to wait after a connection could not be accepted.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many connections that have said no Hello it takes beside them: one says it within a round trip, so that hundreds of
+/// workers that all come back at once find room one after the other.
+const MAX_UNGREETED: usize = 128;
 
 /// Settings of the manager's end.
 #[derive(Clone, Debug)]
@@ -46,15 +49,32 @@ pub struct ManagerSettings {
     pub model: Option<ModelDigest>,
     /// How long the sessions' timers run.
     pub timers: TimerSettings,
-    /// The most connections at a time. One more is refused, and tries again later.
+    /// The most connections of workers at a time. One more is refused, and tries again later.
     pub max_connections: usize,
+    /// The most connections beside those that have said no Hello yet. For one more the oldest is closed, of the address that
+    /// has the most of them.
+    pub max_ungreeted: usize,
+    /// What is listened for.
+    pub transports: Transports,
+    /// The congestion control of the connections to workers: over TCP by the system's name for it, over QUIC `cubic`, `reno` or
+    /// `bbr`. `None`: the system's own choice, and `cubic`.
+    pub congestion_control: Option<String>,
 }
 
 impl ManagerSettings {
     /// The defaults, for these books: no token, the model of the first worker.
     #[must_use]
     pub fn new(books: BooksId) -> Self {
-        Self { books, token: None, model: None, timers: TimerSettings::default(), max_connections: MAX_CONNECTIONS }
+        Self {
+            books,
+            token: None,
+            model: None,
+            timers: TimerSettings::default(),
+            max_connections: MAX_CONNECTIONS,
+            max_ungreeted: MAX_UNGREETED,
+            transports: Transports::default(),
+            congestion_control: None,
+        }
     }
 }
 
@@ -135,6 +155,24 @@ pub enum FromWorker {
     },
 }
 
+impl FromWorker {
+    /// What the owner hears of a worker when its session says this. `None` for the first and the last that a session says:
+    /// of the one follows a seat in the roster, of the other the end of the connection.
+    #[must_use]
+    pub fn of(worker: WorkerId, event: ManagerEvent) -> Option<Self> {
+        Some(match event {
+            ManagerEvent::Joined(_) | ManagerEvent::Closed(_) => return None,
+            ManagerEvent::Started { image, attempt } => Self::Started { worker, image, attempt },
+            ManagerEvent::Answered { image, attempt, answer, wire } => {
+                Self::Answered { worker, image, attempt, answer, wire }
+            }
+            ManagerEvent::Failed { image, attempt, failure } => Self::Failed { worker, image, attempt, failure },
+            ManagerEvent::Stalled { image, attempt } => Self::Stalled { worker, image, attempt },
+            ManagerEvent::RoundTrip { smoothed } => Self::RoundTrip { worker, smoothed },
+        })
+    }
+}
+
 /// A worker as it introduced itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerProfile {
@@ -157,6 +195,11 @@ pub struct WorkerProfile {
     pub address: SocketAddr,
     /// The same process was here before: a reconnect.
     pub returning: bool,
+    /// Which connection of this process it is, counted from 1.
+    pub connection: u32,
+    /// The congestion control of that connection at our end: over TCP as the system tells it (Linux), over QUIC `quic` and its
+    /// name.
+    pub congestion_control: Option<String>,
     /// A process of the same name that went without a goodbye, its connection closed (not silent), and has not come
     /// back: it has crashed.
     pub replaces: Option<WorkerId>,
@@ -177,21 +220,18 @@ pub enum Departure {
     ManagerShutdown,
 }
 
-/// What a worker's connections have carried, all of them together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WireCounters {
-    /// Bytes written to sockets.
-    pub bytes_sent: u64,
-    /// Bytes read from sockets.
-    pub bytes_received: u64,
-    /// Bytes of image file among those sent.
-    pub payload_bytes: u64,
-    /// TCP segments sent again, where the system tells (Linux); otherwise 0.
-    pub retransmissions: u64,
-    /// TCP's own smoothed round trip, where the system tells (Linux).
-    pub tcp_rtt: Option<Duration>,
-    /// The session's smoothed round trip, from ping to pong.
-    pub smoothed_rtt: Option<Duration>,
+impl Departure {
+    /// How a worker has departed whose session ended like this.
+    #[must_use]
+    pub fn of(ending: Ending) -> Self {
+        match ending {
+            Ending::Goodbye => Self::Goodbye,
+            Ending::Silent => Self::Silent,
+            Ending::Shutdown => Self::ManagerShutdown,
+            Ending::Misbehaved(how) => Self::Misbehaved(how),
+            Ending::Refused { code, .. } => Self::Misbehaved(format!("refused: {code:?}")),
+        }
+    }
 }
 
 /// The manager's end of all links. Clones are handles of the same. Dropping them ends nothing: see [`Self::shutdown`].
@@ -202,25 +242,29 @@ pub struct ManagerEnd {
 
 impl ManagerEnd {
     /// Listens, and begins to accept workers. Port 0 is honoured: see [`Self::local_addr`]. The receiver should be
-    /// emptied promptly: what waits in it holds up its workers.
+    /// emptied promptly: what waits in it holds up its workers. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
-    pub async fn bind(listen: SocketAddr, settings: ManagerSettings) -> io::Result<(Self, mpsc::Receiver<FromWorker>)> {
-        let listener = TcpListener::bind(listen).await?;
+    /// When the address cannot be listened on, or connections cannot have the congestion control that is asked for.
+    pub fn bind(
+        listen: SocketAddr,
+        settings: ManagerSettings,
+    ) -> Result<(Self, mpsc::Receiver<FromWorker>), ListenError> {
+        let doors = Doors::open(listen, &settings)?;
+        let ManagerSettings { books, token, model, timers, max_connections, max_ungreeted, .. } = settings;
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
-        let ManagerSettings { books, token, model, timers, max_connections } = settings;
         let shared = Arc::new(Shared {
             session: ManagerSessionSettings { books, token, model, model_name: None, timers },
-            address: listener.local_addr()?,
+            address: doors.address,
             connections: Arc::new(Semaphore::new(max_connections)),
+            hall: Mutex::new(Hall::new(max_ungreeted)),
             events,
             roster: Mutex::default(),
             complaints: Complaints::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        shared.tasks.spawn(accept(Arc::clone(&shared), listener).instrument(tracing::info_span!("accept")));
+        doors.accept(&shared);
         Ok((Self { shared }, receiver))
     }
 
@@ -230,9 +274,12 @@ impl ManagerEnd {
         self.shared.address
     }
 
-    /// Hands an image to a worker. Never blocks. A no-op when the worker has gone: its `Left` is on the way.
-    pub fn assign(&self, worker: WorkerId, assignment: Assignment) {
-        self.command(worker, Command::Assign { assignment, at: Instant::now() });
+    /// Hands an image to a worker over the connection that its profile had ([`WorkerProfile::connection`]). Never blocks. A
+    /// no-op when that is over: its `Left` is on the way, and what the owner knew of the worker's room with it.
+    pub fn assign(&self, worker: WorkerId, connection: u32, assignment: Assignment) {
+        if self.shared.roster().connection(worker) == Some(connection) {
+            self.command(worker, Command::Assign { assignment, at: Instant::now() });
+        }
     }
 
     /// The answer is not wanted any more.
@@ -251,19 +298,11 @@ impl ManagerEnd {
         self.command(worker, Command::Drain);
     }
 
-    /// What a worker's connections have carried; `None` for a worker never met or long gone. What the system knows
-    /// (retransmissions, TCP's round trip) is at most about a second old.
+    /// What a worker's connections have carried; `None` for a worker never met or long gone. What the transport knows
+    /// (retransmissions, its round trip) is at most about a second old.
     #[must_use]
     pub fn wire(&self, worker: WorkerId) -> Option<WireCounters> {
-        let counters = Arc::clone(self.shared.roster().counters(worker)?);
-        Some(WireCounters {
-            bytes_sent: counters.bytes_sent.load(Ordering::Relaxed),
-            bytes_received: counters.bytes_received.load(Ordering::Relaxed),
-            payload_bytes: counters.payload_bytes.load(Ordering::Relaxed),
-            retransmissions: counters.retransmissions.load(Ordering::Relaxed),
-            tcp_rtt: counters.tcp_round_trip.get(),
-            smoothed_rtt: counters.smoothed_round_trip.get(),
-        })
+        self.shared.roster().counters(worker).map(|counters| counters.read())
     }
 
     /// Says goodbye to all workers (they will try again later), closes, and returns when every task has ended. Events
@@ -291,64 +330,22 @@ impl ManagerEnd {
 struct Shared {
     session: ManagerSessionSettings,
     address: SocketAddr,
+    /// A place for each worker that has been greeted.
     connections: Arc<Semaphore>,
+    hall: Mutex<Hall<CancellationToken>>,
     events: mpsc::Sender<FromWorker>,
-    roster: Mutex<Roster>,
+    roster: Mutex<Roster<Line>>,
     complaints: Complaints,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Shared {
-    fn roster(&self) -> MutexGuard<'_, Roster> {
+    fn roster(&self) -> MutexGuard<'_, Roster<Line>> {
         self.roster.lock().expect("nobody panics with the roster in hand")
     }
-}
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shared.shutdown.cancelled() => return,
-        };
-        match accepted {
-            Ok((stream, address)) => admit(&shared, stream, address),
-            // Too many open files, most likely. The connection stays in the backlog; asking at once would only spin.
-            Err(error) => {
-                if let Some(passed_over) = shared.complaints.one_more(Instant::now()) {
-                    tracing::warn!(%error, passed_over, "failed to accept a worker's connection");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+    fn hall(&self) -> MutexGuard<'_, Hall<CancellationToken>> {
+        self.hall.lock().expect("nobody panics with the hall in hand")
     }
-}
-
-/// Gives a connection its task, if there is room for one.
-fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
-    let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
-        if let Some(passed_over) = shared.complaints.one_more(Instant::now()) {
-            tracing::warn!(%address, passed_over, "a connection was refused: there are as many as the limit allows");
-        }
-        return turn_away(stream);
-    };
-    match tcp::carry(stream) {
-        Ok(wire) => {
-            let connection = Connection::new(Arc::clone(shared), address, wire);
-            let carried = async move {
-                connection.run().await;
-                drop(permit);
-            };
-            shared.tasks.spawn(carried.instrument(tracing::info_span!("worker", %address)));
-        }
-        Err(error) => tracing::debug!(%address, %error, "a connection ended before it began"),
-    }
-}
-
-/// Says that there is no room, as well as that can be said without waiting.
-fn turn_away(stream: TcpStream) {
-    let sentence = "the manager has as many connections as it takes".to_owned();
-    let refused = ManagerFrame::Refused(Refusal { code: RefusalCode::Full, sentence });
-    // What does not go out now is not worth a task: the worker sees the connection closed, and tries again later.
-    let _ = stream.into_std().and_then(|mut socket| socket.write(&refused.encode().head));
 }

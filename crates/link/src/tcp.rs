@@ -1,21 +1,37 @@
 //! TCP: how its sockets are set, and what the system tells of them.
 
+mod wire;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io;
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::wire::{Observe, Observed, Wire};
+use crate::congestion;
+use crate::manager_end::ListenError;
+use crate::wire::Observed;
+pub(crate) use wire::TcpWire;
 
 /// When an idle connection is probed by the system. Our own heartbeat finds a dead peer long before; this one frees the
 /// socket of a process that is stopped.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// A link over TCP.
-pub(crate) type TcpWire = Wire<OwnedReadHalf, OwnedWriteHalf>;
+/// How many connections may wait to be accepted: as many as workers may be connected, so that all can come back at once.
+const BACKLOG: u32 = 1024;
+
+/// Listens. What it accepts has this congestion control; `None`: the system's own.
+pub(crate) fn listen(address: SocketAddr, congestion_control: Option<&str>) -> Result<TcpListener, ListenError> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A manager that is started again finds its port, though connections of the one before are still being forgotten.
+    socket.set_reuseaddr(true)?;
+    if let Some(name) = congestion_control {
+        congestion::choose(&socket, name)?;
+    }
+    socket.bind(address)?;
+    Ok(socket.listen(BACKLOG)?)
+}
 
 /// Connects to `HOST:PORT`.
 pub(crate) async fn connect(address: String, limit: Duration) -> io::Result<(TcpWire, SocketAddr)> {
@@ -34,14 +50,7 @@ pub(crate) fn carry(stream: TcpStream) -> io::Result<TcpWire> {
     // A frame is written as a whole; waiting for more of it would only delay it.
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-    let (reader, writer) = stream.into_split();
-    Ok(Wire::new(reader, writer))
-}
-
-impl Observe for OwnedReadHalf {
-    fn observe(&self) -> Observed {
-        tcp_info(self.as_ref())
-    }
+    Ok(TcpWire::new(stream))
 }
 
 #[cfg(target_os = "linux")]
@@ -70,6 +79,8 @@ fn tcp_info(stream: &TcpStream) -> Observed {
     let info = unsafe { info.assume_init() };
     Observed {
         retransmissions: info.tcpi_total_retrans.into(),
+        // 0 from a kernel before 4.19, which does not write so far.
+        bytes_retransmitted: info.tcpi_bytes_retrans,
         round_trip: (info.tcpi_rtt > 0).then(|| Duration::from_micros(info.tcpi_rtt.into())),
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::transport::Transport;
 use runner::{Command, Runner};
 
 /// How many commands may wait for the link: two for each image of the largest window, many times. They wait for as long
@@ -28,6 +29,8 @@ const EVENT_QUEUE: usize = 64;
 pub struct WorkerSettings {
     /// `HOST:PORT` of the manager.
     pub manager: String,
+    /// How to reach it. The manager has to listen for that.
+    pub transport: Transport,
     /// What the worker calls itself.
     pub name: String,
     /// Drawn once for a run of the process.
@@ -128,6 +131,19 @@ impl WorkerEnd {
     /// What came of the image. Never blocks; may be called from any thread.
     pub fn report(&self, image: ImageId, attempt: Attempt, outcome: Result<Answer, Failure>) {
         self.command(Command::Report { image, attempt, outcome });
+    }
+
+    /// Drops the connection without a word, as a network that fails would, and makes it again after the usual pause. For
+    /// experiments. Never blocks; may be called from any thread.
+    pub fn hang_up(&self) {
+        self.command(Command::HangUp);
+    }
+
+    /// Drops the connection as [`Self::hang_up`] does, and makes none any more. Nothing is heard of the worker from then on, nor
+    /// does it hear anything; it is there until `goodbye`, which waits for nobody then. For experiments. Never blocks; may be
+    /// called from any thread.
+    pub fn cut_off(&self) {
+        self.command(Command::CutOff);
     }
 
     /// Takes nothing new, says Goodbye when what is running has been reported and acknowledged, or after `grace`.

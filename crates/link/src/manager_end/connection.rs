@@ -4,17 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use manyeyes_protocol::frame::{Hello, MAX_SMALL_FRAME, WorkerFrame};
+use manyeyes_protocol::frame::{Hello, ManagerFrame, WorkerFrame};
 use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
 use manyeyes_protocol::manager_session::{Assignment, Ending, ManagerEvent, ManagerSession};
-use tokio::sync::mpsc;
+use tokio::io;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::roster::{Line, Seat};
+use super::roster::Seat;
 use super::{Departure, FromWorker, Shared};
-use crate::tcp::TcpWire;
-use crate::wire::{CATCH_UP_READS, Traffic};
+use crate::wire::{CATCH_UP_READS, Traffic, Wire};
 
 /// How many commands may wait for a connection: several for each image of the largest window. More means that the
 /// connection's task does not get to run, and the connection is given up: its images go to others.
@@ -32,6 +32,22 @@ pub(super) enum Command {
     Drain,
 }
 
+/// How to reach a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) commands: mpsc::Sender<Command>,
+    /// Tells the connection to end at once.
+    pub(super) hang_up: CancellationToken,
+    /// Cancelled when the owner has been told that the worker has left.
+    pub(super) ended: CancellationToken,
+}
+
+impl PartialEq for Line {
+    fn eq(&self, other: &Self) -> bool {
+        self.commands.same_channel(&other.commands)
+    }
+}
+
 /// What wakes the task.
 enum Happening {
     Traffic(Traffic),
@@ -41,30 +57,74 @@ enum Happening {
     Shutdown,
 }
 
+/// A connection that has come and has said nothing yet.
+pub(super) struct Arrival {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    /// Its number in the hall.
+    number: u64,
+    /// From when its Hello is waited for.
+    at: Instant,
+    line: Line,
+    commands: mpsc::Receiver<Command>,
+}
+
 pub(super) struct Connection {
     shared: Arc<Shared>,
     address: SocketAddr,
     session: ManagerSession,
-    wire: TcpWire,
+    wire: Wire,
     commands: mpsc::Receiver<Command>,
     line: Line,
+    /// Its number in the hall.
+    arrival: u64,
+    /// Among the connections of workers, once it has said Hello.
+    place: Option<OwnedSemaphorePermit>,
     worker: Option<WorkerId>,
     observed: Instant,
 }
 
-impl Connection {
-    pub(super) fn new(shared: Arc<Shared>, address: SocketAddr, wire: TcpWire) -> Self {
-        let now = Instant::now();
+impl Arrival {
+    /// Enters the hall. If another has to go for it, that is hung up.
+    pub(super) fn new(shared: Arc<Shared>, address: SocketAddr) -> Self {
         let (sender, commands) = mpsc::channel(MAX_COMMANDS);
         let line = Line { commands: sender, hang_up: CancellationToken::new(), ended: CancellationToken::new() };
-        let mut settings = shared.session.clone();
-        if let Some(model) =
-            shared.roster().model_here().filter(|here| settings.model.is_none_or(|it| it == here.digest))
-        {
-            (settings.model, settings.model_name) = (Some(model.digest), Some(model.name.clone()));
+        let (number, driven_out) = shared.hall().enter(address.ip(), line.hang_up.clone());
+        if let Some(hang_up) = driven_out {
+            hang_up.cancel();
         }
-        let session = ManagerSession::new(settings, now);
-        Self { shared, address, session, wire, commands, line, worker: None, observed: now }
+        Self { shared, address, number, at: Instant::now(), line, commands }
+    }
+
+    /// Waits for what makes a wire of it, while nothing else ends it. If there is none, it has left the hall.
+    pub(super) async fn prepare(self, wire: impl Future<Output = io::Result<Wire>>) -> Option<Connection> {
+        let limit = self.shared.session.timers.handshake;
+        let prepared = tokio::select! {
+            wire = tokio::time::timeout_at((self.at + limit).into(), wire) => wire,
+            () = self.line.hang_up.cancelled() => return self.leave("another came, and there was no room for both"),
+            () = self.shared.shutdown.cancelled() => return self.leave("the manager is going down"),
+        };
+        match prepared {
+            Ok(Ok(wire)) => Some(Connection::new(self, wire)),
+            Ok(Err(error)) => self.leave(&error.to_string()),
+            Err(_) => self.leave("it was not made in time"),
+        }
+    }
+
+    fn leave(self, reason: &str) -> Option<Connection> {
+        self.shared.hall().leave(self.number);
+        tracing::debug!(address = %self.address, reason, "a connection ended before it began");
+        None
+    }
+}
+
+impl Connection {
+    pub(super) fn new(arrival: Arrival, wire: Wire) -> Self {
+        let Arrival { shared, address, number, at, line, commands } = arrival;
+        let settings = shared.roster().session_settings(&shared.session);
+        let session = ManagerSession::new(settings, at);
+        let (place, worker) = (None, None);
+        Self { shared, address, session, wire, commands, line, arrival: number, place, worker, observed: at }
     }
 
     /// Carries the session to its end.
@@ -72,6 +132,7 @@ impl Connection {
         // Also when this task panics: a connection that takes its place waits for it.
         let ended = self.line.ended.clone().drop_guard();
         let departure = self.carry().await;
+        self.shared.hall().leave(self.arrival);
         tracing::debug!(address = %self.address, worker = ?self.worker, ?departure, "a worker's connection has ended");
         self.wire.observe();
         if let Some(worker) = self.worker {
@@ -154,13 +215,26 @@ impl Connection {
     fn handle_bytes(&mut self, now: Instant) {
         self.session.handle_bytes(now);
         while !self.session.is_closed() {
-            let frame = self.wire.next_frame(MAX_SMALL_FRAME);
-            match frame.and_then(|found| found.map(|(bytes, _)| WorkerFrame::decode(bytes)).transpose()) {
-                Ok(Some(frame)) => self.session.handle_frame(frame, now),
+            match self.wire.next_of_worker() {
+                Ok(Some(frame)) => {
+                    if matches!(frame, WorkerFrame::Hello(_)) && !self.find_place() {
+                        return self.session.turn_away();
+                    }
+                    self.session.handle_frame(frame, now);
+                }
                 Ok(None) => return,
                 Err(error) => self.session.handle_garbage(&error),
             }
         }
+    }
+
+    /// Leaves the hall for a place among the workers, if there is one.
+    fn find_place(&mut self) -> bool {
+        self.shared.hall().leave(self.arrival);
+        if self.place.is_none() {
+            self.place = Arc::clone(&self.shared.connections).try_acquire_owned().ok();
+        }
+        self.place.is_some()
     }
 
     fn obey(&mut self, command: Command) {
@@ -174,10 +248,18 @@ impl Connection {
 
     fn fill_outbox(&mut self) {
         let now = Instant::now();
-        while self.wire.has_room()
-            && let Some(frame) = self.session.poll_frame(now)
-        {
-            self.wire.push(frame.encode());
+        while let Some(frame) = self.next_to_say(now) {
+            self.wire.push_to_worker(&frame);
+        }
+    }
+
+    fn next_to_say(&mut self, now: Instant) -> Option<ManagerFrame> {
+        if self.wire.has_room_for_files() {
+            self.session.poll_frame(now)
+        } else if self.wire.has_room() {
+            self.session.poll_small_frame(now)
+        } else {
+            None
         }
     }
 
@@ -202,24 +284,16 @@ impl Connection {
                     if let Some(refused) = self.refused(&ending) {
                         self.tell(refused).await;
                     }
-                    return Some(self.departure(ending));
+                    self.complain(&ending);
+                    return Some(Departure::of(ending));
                 }
-                ManagerEvent::RoundTrip { smoothed } => {
-                    self.wire.counters().smoothed_round_trip.set(smoothed);
-                    self.tell_of_worker(|worker| FromWorker::RoundTrip { worker, smoothed }).await;
-                }
-                ManagerEvent::Started { image, attempt } => {
-                    self.tell_of_worker(|worker| FromWorker::Started { worker, image, attempt }).await;
-                }
-                ManagerEvent::Answered { image, attempt, answer, wire } => {
-                    let answered = |worker| FromWorker::Answered { worker, image, attempt, answer, wire };
-                    self.tell_of_worker(answered).await;
-                }
-                ManagerEvent::Failed { image, attempt, failure } => {
-                    self.tell_of_worker(|worker| FromWorker::Failed { worker, image, attempt, failure }).await;
-                }
-                ManagerEvent::Stalled { image, attempt } => {
-                    self.tell_of_worker(|worker| FromWorker::Stalled { worker, image, attempt }).await;
+                event => {
+                    if let ManagerEvent::RoundTrip { smoothed } = event {
+                        self.wire.counters().smoothed_round_trip.set(smoothed);
+                    }
+                    if let Some(told) = self.worker.and_then(|worker| FromWorker::of(worker, event)) {
+                        self.tell(told).await;
+                    }
                 }
             }
         }
@@ -233,7 +307,8 @@ impl Connection {
         let Some(seat) = self.shared.roster().join(hello, wanted, self.address, self.line.clone()) else {
             return false;
         };
-        let Seat { worker, profile, counters, before } = seat;
+        let Seat { worker, mut profile, counters, before } = seat;
+        profile.congestion_control = self.wire.congestion_control();
         if let Some(before) = before {
             before.hang_up.cancel();
             before.ended.cancelled().await;
@@ -242,12 +317,6 @@ impl Connection {
         self.worker = Some(worker);
         self.tell(FromWorker::Joined { worker, profile }).await;
         true
-    }
-
-    async fn tell_of_worker(&self, event: impl FnOnce(WorkerId) -> FromWorker) {
-        if let Some(worker) = self.worker {
-            self.tell(event(worker)).await;
-        }
     }
 
     /// Waits for room with the owner, which slows this worker down and nobody else; not when all is being shut down.
@@ -276,24 +345,22 @@ impl Connection {
         (!code.may_mend()).then(|| FromWorker::Refused { name, reason: sentence.clone() })
     }
 
-    fn departure(&self, ending: Ending) -> Departure {
-        match ending {
-            Ending::Goodbye => Departure::Goodbye,
-            Ending::Silent => Departure::Silent,
-            Ending::Shutdown => Departure::ManagerShutdown,
-            Ending::Misbehaved(how) => {
-                if let Some(passed_over) = self.shared.complaints.one_more(Instant::now()) {
-                    let address = self.address;
-                    tracing::warn!(%address, how, passed_over, "a connection to the workers' port broke the protocol");
-                }
-                Departure::Misbehaved(how)
+    /// Says in the log who broke the protocol or was refused, within bounds.
+    fn complain(&self, ending: &Ending) {
+        let (name, how) = match ending {
+            Ending::Misbehaved(how) => (None, how),
+            Ending::Refused { sentence, name, .. } => (Some(name), sentence),
+            Ending::Goodbye | Ending::Silent | Ending::Shutdown => return,
+        };
+        let Some(passed_over) = self.shared.complaints.one_more(Instant::now()) else {
+            return;
+        };
+        let address = self.address;
+        match name {
+            None => {
+                tracing::warn!(%address, how, passed_over, "a connection to the workers' port broke the protocol");
             }
-            Ending::Refused { code, sentence, name } => {
-                if let Some(passed_over) = self.shared.complaints.one_more(Instant::now()) {
-                    tracing::warn!(address = %self.address, name, reason = sentence, passed_over, "a worker was refused");
-                }
-                Departure::Misbehaved(format!("refused: {code:?}"))
-            }
+            Some(name) => tracing::warn!(%address, name, reason = how, passed_over, "a worker was refused"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use manyeyes_protocol::frame::{Hello, MAX_FRAME, ManagerFrame, VERSIONS};
+use manyeyes_protocol::frame::{Hello, VERSIONS};
 use manyeyes_protocol::id::{Attempt, ImageId};
 use manyeyes_protocol::result::{Answer, Failure};
 use manyeyes_protocol::worker_session::{WorkerEvent, WorkerSession};
@@ -16,8 +16,9 @@ use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{FromManager, WorkerSettings};
-use crate::tcp::{self, TcpWire};
-use crate::wire::{CATCH_UP_READS, Traffic};
+use crate::transport::Transport;
+use crate::wire::{CATCH_UP_READS, Traffic, Wire};
+use crate::{quic, tcp};
 
 /// What the owner wants.
 #[derive(Debug)]
@@ -33,13 +34,15 @@ pub(super) enum Command {
         attempt: Attempt,
         outcome: Result<Answer, Failure>,
     },
+    HangUp,
+    CutOff,
     Goodbye {
         grace: Duration,
     },
 }
 
 /// What came of connecting: the connection, and with whom.
-type Connected = io::Result<(TcpWire, SocketAddr)>;
+type Connected = io::Result<(Wire, SocketAddr)>;
 
 /// What wakes the task.
 enum Happening {
@@ -54,12 +57,23 @@ enum Happening {
 enum Line {
     Down,
     Connecting(Pin<Box<dyn Future<Output = Connected> + Send>>),
-    Up(Box<TcpWire>, SocketAddr),
+    Up(Box<Wire>, SocketAddr),
+}
+
+/// Where to connect to, and as what.
+#[derive(Clone)]
+struct Destination {
+    /// `HOST:PORT`.
+    manager: String,
+    transport: Transport,
+    /// How long it may take.
+    limit: Duration,
+    slots: u32,
+    window: u32,
 }
 
 pub(super) struct Runner {
-    manager: String,
-    connect_limit: Duration,
+    destination: Destination,
     session: WorkerSession,
     line: Line,
     commands: mpsc::Receiver<Command>,
@@ -68,6 +82,8 @@ pub(super) struct Runner {
     unsaid: Vec<Sender<()>>,
     /// The owner waits in `goodbye` and may not be receiving.
     leaving: CancellationToken,
+    /// No connection is made any more.
+    cut_off: bool,
 }
 
 impl Runner {
@@ -77,11 +93,13 @@ impl Runner {
         events: mpsc::Sender<FromManager>,
         leaving: CancellationToken,
     ) -> Self {
-        let WorkerSettings { manager, name, instance, slots, window, models, token, software, timers } = settings;
+        let WorkerSettings { manager, transport, name, instance, slots, window, models, token, software, timers } =
+            settings;
         let hello = Hello { versions: VERSIONS, instance, slots, window, name, software, token, models };
-        let connect_limit = timers.handshake;
+        let destination = Destination { manager, transport, limit: timers.handshake, slots, window };
         let session = WorkerSession::new(hello, timers);
-        Self { manager, connect_limit, session, line: Line::Down, commands, events, unsaid: Vec::new(), leaving }
+        let (line, unsaid, cut_off) = (Line::Down, Vec::new(), false);
+        Self { destination, session, line, commands, events, unsaid, leaving, cut_off }
     }
 
     /// Carries the session to its end.
@@ -165,10 +183,7 @@ impl Runner {
             return;
         };
         while !self.session.is_closing() {
-            let decoded = wire.next_frame(MAX_FRAME).and_then(|found| {
-                found.map(|(bytes, took)| ManagerFrame::decode(bytes).map(|frame| (frame, took))).transpose()
-            });
-            match decoded {
+            match wire.next_of_manager() {
                 Ok(Some((frame, received_in))) => self.session.handle_frame(frame, received_in, now),
                 Ok(None) => return,
                 Err(error) => self.session.handle_garbage(&error),
@@ -183,6 +198,15 @@ impl Runner {
                 self.unsaid.push(said);
             }
             Command::Report { image, attempt, outcome } => self.session.report(image, attempt, outcome),
+            Command::HangUp if matches!(self.line, Line::Up(..)) => self.disconnected("told to hang up", now),
+            // There is nothing to hang up.
+            Command::HangUp => {}
+            Command::CutOff => {
+                self.cut_off = true;
+                self.disconnected("cut off for good", now);
+            }
+            // An answer that cannot be told is not worth waiting for.
+            Command::Goodbye { .. } if self.cut_off => self.session.goodbye(Duration::ZERO, now),
             Command::Goodbye { grace } => self.session.goodbye(grace, now),
         }
     }
@@ -194,7 +218,7 @@ impl Runner {
         while wire.has_room()
             && let Some(frame) = self.session.poll_frame()
         {
-            wire.push(frame.encode());
+            wire.push_to_manager(&frame);
         }
     }
 
@@ -215,8 +239,9 @@ impl Runner {
     async fn tell_events(&mut self) {
         while let Some(event) = self.session.poll_event() {
             let event = match event {
+                WorkerEvent::Connect | WorkerEvent::Disconnected { .. } if self.cut_off => continue,
                 WorkerEvent::Connect => {
-                    self.line = Line::Connecting(Box::pin(tcp::connect(self.manager.clone(), self.connect_limit)));
+                    self.line = Line::Connecting(Box::pin(self.destination.clone().connect()));
                     continue;
                 }
                 WorkerEvent::Connected => match &self.line {
@@ -264,6 +289,22 @@ impl Line {
             Self::Down => pending().await,
             Self::Connecting(connecting) => Happening::Connected(connecting.await),
             Self::Up(wire, _) => Happening::Traffic(wire.traffic().await),
+        }
+    }
+}
+
+impl Destination {
+    async fn connect(self) -> Connected {
+        let Self { manager, transport, limit, slots, window } = self;
+        match transport {
+            Transport::Tcp => {
+                let (wire, manager) = tcp::connect(manager, limit).await?;
+                Ok((Wire::Tcp(wire), manager))
+            }
+            Transport::Quic => {
+                let (wire, manager) = quic::connect(&manager, limit, slots, window).await?;
+                Ok((Wire::Quic(Box::new(wire)), manager))
+            }
         }
     }
 }

@@ -2,7 +2,27 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+/// Has each of these promises held over a transport.
+macro_rules! promises {
+    ($module:ident over $transport:ty: $($name:ident),* $(,)?) => {
+        mod $module {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name::<$transport>().await;
+                }
+            )*
+        }
+    };
+}
+
+#[cfg(target_os = "linux")]
+mod congestion;
 mod hostile;
+mod on_the_way;
 mod promises;
+mod quic;
 mod relay;
 mod stage;
+mod streams;

@@ -8,21 +8,7 @@ use manyeyes_protocol::id::{Attempt, BooksId, ImageId, ModelDigest};
 use manyeyes_protocol::result::{Failure, FailureCode};
 
 use crate::relay::Relay;
-use crate::stage::{Manager, Tcp, Transport, Worker, answer_to, manager_settings, worker_settings};
-
-macro_rules! promises {
-    ($module:ident over $transport:ty: $($name:ident),* $(,)?) => {
-        mod $module {
-            use super::*;
-            $(
-                #[tokio::test]
-                async fn $name() {
-                    super::$name::<$transport>().await;
-                }
-            )*
-        }
-    };
-}
+use crate::stage::{Manager, PATIENCE, Quic, Tcp, Transport, Worker, answer_to, manager_settings, worker_settings};
 
 promises!(tcp over Tcp:
     an_image_goes_out_and_its_answer_comes_back,
@@ -45,6 +31,36 @@ promises!(tcp over Tcp:
     a_second_connection_of_a_process_replaces_the_first,
     a_worker_that_goes_waits_until_its_answer_is_safe,
     a_worker_that_goes_does_not_wait_longer_than_its_grace,
+    a_worker_that_is_cut_off_stays_away_and_goes_at_once,
+    a_drain_reaches_the_worker,
+    workers_of_a_manager_that_shuts_down_try_again,
+    one_connection_more_than_the_limit_is_put_off,
+    the_wire_is_counted,
+);
+
+// Not that a process in the place of a crashed one is known as such: by UDP nobody says that a process has died, so that the
+// one before has only fallen silent.
+promises!(quic over Quic:
+    an_image_goes_out_and_its_answer_comes_back,
+    a_large_image_arrives_as_it_was,
+    many_images_are_answered_each_once,
+    a_failure_comes_with_its_reason,
+    a_cancelled_image_is_taken_from_the_worker,
+    an_answer_found_while_disconnected_is_said_after_the_reconnect,
+    an_answer_comes_again_until_it_is_acknowledged,
+    a_second_assignment_is_answered_from_memory,
+    a_worker_forgets_what_was_of_other_books,
+    a_silent_manager_is_left_and_a_silent_worker_given_up,
+    a_large_image_on_a_slow_line_makes_nobody_look_dead,
+    a_worker_over_its_deadline_is_stalled_and_stays,
+    a_wrong_token_ends_the_worker,
+    a_model_not_in_use_ends_the_worker,
+    the_model_of_the_workers_that_are_here_is_the_one_in_use,
+    two_workers_of_one_name_get_distinct_ids,
+    a_second_connection_of_a_process_replaces_the_first,
+    a_worker_that_goes_waits_until_its_answer_is_safe,
+    a_worker_that_goes_does_not_wait_longer_than_its_grace,
+    a_worker_that_is_cut_off_stays_away_and_goes_at_once,
     a_drain_reaches_the_worker,
     workers_of_a_manager_that_shuts_down_try_again,
     one_connection_more_than_the_limit_is_put_off,
@@ -52,7 +68,7 @@ promises!(tcp over Tcp:
 );
 
 async fn an_image_goes_out_and_its_answer_comes_back<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, profile) = manager.joined().await;
@@ -70,7 +86,7 @@ async fn an_image_goes_out_and_its_answer_comes_back<T: Transport>() {
 }
 
 async fn a_large_image_arrives_as_it_was<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -83,7 +99,7 @@ async fn a_large_image_arrives_as_it_was<T: Transport>() {
 
 async fn many_images_are_answered_each_once<T: Transport>() {
     const IMAGES: u64 = 500;
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut settings = worker_settings("eye", 1, manager.end.local_addr());
     settings.window = 1_000;
     let mut worker = Worker::start_with::<T>(settings);
@@ -111,7 +127,7 @@ async fn many_images_are_answered_each_once<T: Transport>() {
 }
 
 async fn a_failure_comes_with_its_reason<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -124,7 +140,7 @@ async fn a_failure_comes_with_its_reason<T: Transport>() {
 }
 
 async fn a_cancelled_image_is_taken_from_the_worker<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -136,8 +152,8 @@ async fn a_cancelled_image_is_taken_from_the_worker<T: Transport>() {
 }
 
 async fn an_answer_found_while_disconnected_is_said_after_the_reconnect<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
-    let relay = Relay::to(manager.end.local_addr()).await;
+    let mut manager = Manager::start::<T>();
+    let relay = Relay::to::<T>(manager.end.local_addr()).await;
     let mut worker = Worker::start::<T>("eye", 1, relay.address);
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -147,7 +163,7 @@ async fn an_answer_found_while_disconnected_is_said_after_the_reconnect<T: Trans
     assert!(matches!(manager.next().await, FromWorker::Started { .. }));
 
     relay.cut();
-    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Disconnected });
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: T::CUT });
     worker.disconnected().await;
     worker.end.report(assigned.image, assigned.attempt, Ok(answer_to(assigned.image)));
     relay.lead_to(manager.end.local_addr());
@@ -159,8 +175,8 @@ async fn an_answer_found_while_disconnected_is_said_after_the_reconnect<T: Trans
 }
 
 async fn an_answer_comes_again_until_it_is_acknowledged<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
-    let relay = Relay::to(manager.end.local_addr()).await;
+    let mut manager = Manager::start::<T>();
+    let relay = Relay::to::<T>(manager.end.local_addr()).await;
     let mut worker = Worker::start::<T>("eye", 1, relay.address);
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -172,7 +188,7 @@ async fn an_answer_comes_again_until_it_is_acknowledged<T: Transport>() {
     // The manager dies before the answer is safe, and another takes up its books.
     relay.cut();
     manager.end.shutdown().await;
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     relay.lead_to(manager.end.local_addr());
     let (id, _) = manager.joined().await;
     assert_eq!(manager.answered().await.0, ImageId(1));
@@ -192,7 +208,7 @@ async fn an_answer_comes_again_until_it_is_acknowledged<T: Transport>() {
 }
 
 async fn a_second_assignment_is_answered_from_memory<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -206,8 +222,8 @@ async fn a_second_assignment_is_answered_from_memory<T: Transport>() {
 }
 
 async fn a_worker_forgets_what_was_of_other_books<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
-    let relay = Relay::to(manager.end.local_addr()).await;
+    let mut manager = Manager::start::<T>();
+    let relay = Relay::to::<T>(manager.end.local_addr()).await;
     let mut worker = Worker::start::<T>("eye", 1, relay.address);
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -218,7 +234,7 @@ async fn a_worker_forgets_what_was_of_other_books<T: Transport>() {
 
     relay.cut();
     let settings = ManagerSettings { books: BooksId([2; 16]), ..manager_settings() };
-    let mut other = Manager::start_with::<T>(settings).await;
+    let mut other = Manager::start_with::<T>(settings);
     relay.lead_to(other.end.local_addr());
     worker.reconnected().await;
     let (id, _) = other.joined().await;
@@ -227,8 +243,8 @@ async fn a_worker_forgets_what_was_of_other_books<T: Transport>() {
 }
 
 async fn a_silent_manager_is_left_and_a_silent_worker_given_up<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
-    let relay = Relay::to(manager.end.local_addr()).await;
+    let mut manager = Manager::start::<T>();
+    let relay = Relay::to::<T>(manager.end.local_addr()).await;
     let mut worker = Worker::start::<T>("eye", 1, relay.address);
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -239,8 +255,8 @@ async fn a_silent_manager_is_left_and_a_silent_worker_given_up<T: Transport>() {
 
 /// Takes two seconds, of which one without a byte would be silence.
 async fn a_large_image_on_a_slow_line_makes_nobody_look_dead<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
-    let relay = Relay::to(manager.end.local_addr()).await;
+    let mut manager = Manager::start::<T>();
+    let relay = Relay::to::<T>(manager.end.local_addr()).await;
     let mut worker = Worker::start::<T>("eye", 1, relay.address);
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -253,7 +269,7 @@ async fn a_large_image_on_a_slow_line_makes_nobody_look_dead<T: Transport>() {
 }
 
 async fn a_worker_over_its_deadline_is_stalled_and_stays<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -271,7 +287,7 @@ async fn a_worker_over_its_deadline_is_stalled_and_stays<T: Transport>() {
 
 async fn a_wrong_token_ends_the_worker<T: Transport>() {
     let settings = ManagerSettings { token: Some("open sesame".to_owned()), ..manager_settings() };
-    let mut manager = Manager::start_with::<T>(settings).await;
+    let mut manager = Manager::start_with::<T>(settings);
     for (token, reason) in
         [(None, "this manager wants a token (--token)"), (Some("open barley"), "the token is not the manager's")]
     {
@@ -292,14 +308,14 @@ async fn a_wrong_token_ends_the_worker<T: Transport>() {
 
 async fn a_model_not_in_use_ends_the_worker<T: Transport>() {
     let settings = ManagerSettings { model: Some(ModelDigest([9; 32])), ..manager_settings() };
-    let manager = Manager::start_with::<T>(settings).await;
+    let manager = Manager::start_with::<T>(settings);
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     let event = worker.next().await;
     assert!(matches!(&event, FromManager::Refused { reason } if reason.contains("0909")), "{event:?}");
 }
 
 async fn the_model_of_the_workers_that_are_here_is_the_one_in_use<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut first = Worker::start::<T>("eye", 1, manager.end.local_addr());
     first.connected().await;
     manager.joined().await;
@@ -318,7 +334,7 @@ async fn the_model_of_the_workers_that_are_here_is_the_one_in_use<T: Transport>(
 }
 
 async fn two_workers_of_one_name_get_distinct_ids<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut ids = Vec::new();
     let mut workers = Vec::new();
     for number in 1..=3 {
@@ -329,8 +345,8 @@ async fn two_workers_of_one_name_get_distinct_ids<T: Transport>() {
 }
 
 async fn a_process_in_the_place_of_a_crashed_one_is_known_as_such<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
-    let relay = Relay::to(manager.end.local_addr()).await;
+    let mut manager = Manager::start::<T>();
+    let relay = Relay::to::<T>(manager.end.local_addr()).await;
     let _crashing = Worker::start::<T>("eye", 1, relay.address);
     let (crashed, _) = manager.joined().await;
     relay.cut();
@@ -342,7 +358,7 @@ async fn a_process_in_the_place_of_a_crashed_one_is_known_as_such<T: Transport>(
 }
 
 async fn a_second_connection_of_a_process_replaces_the_first<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let _first = Worker::start::<T>("eye", 1, manager.end.local_addr());
     let (id, _) = manager.joined().await;
     let _second = Worker::start::<T>("eye", 1, manager.end.local_addr());
@@ -352,7 +368,7 @@ async fn a_second_connection_of_a_process_replaces_the_first<T: Transport>() {
 }
 
 async fn a_worker_that_goes_waits_until_its_answer_is_safe<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -382,7 +398,7 @@ async fn a_worker_that_goes_waits_until_its_answer_is_safe<T: Transport>() {
 }
 
 async fn a_worker_that_goes_does_not_wait_longer_than_its_grace<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -394,8 +410,36 @@ async fn a_worker_that_goes_does_not_wait_longer_than_its_grace<T: Transport>() 
     assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Goodbye });
 }
 
+/// For as long as another takes to come back three times.
+async fn a_worker_that_is_cut_off_stays_away_and_goes_at_once<T: Transport>() {
+    let mut manager = Manager::start::<T>();
+    let mut lost = Worker::start::<T>("eye", 1, manager.end.local_addr());
+    lost.connected().await;
+    let (id, _) = manager.joined().await;
+    manager.assign(id, 1, 1, "the file");
+    let assigned = lost.assigned().await;
+    lost.end.started(assigned.image, assigned.attempt);
+    assert!(matches!(manager.next().await, FromWorker::Started { .. }));
+    lost.end.cut_off();
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Disconnected });
+
+    let mut other = Worker::start::<T>("ear", 2, manager.end.local_addr());
+    other.connected().await;
+    let (ear, _) = manager.joined().await;
+    for _ in 0..3 {
+        other.end.hang_up();
+        assert_eq!(manager.next().await, FromWorker::Left { worker: ear, departure: Departure::Disconnected });
+        assert_eq!(manager.joined().await.0, ear);
+        other.reconnected().await;
+    }
+
+    lost.end.report(assigned.image, assigned.attempt, Ok(answer_to(assigned.image)));
+    let an_hour = Duration::from_secs(3600);
+    tokio::time::timeout(PATIENCE, lost.end.goodbye(an_hour)).await.expect("nobody waits for what cannot be told");
+}
+
 async fn a_drain_reaches_the_worker<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -404,7 +448,7 @@ async fn a_drain_reaches_the_worker<T: Transport>() {
 }
 
 async fn workers_of_a_manager_that_shuts_down_try_again<T: Transport>() {
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;
@@ -416,7 +460,7 @@ async fn workers_of_a_manager_that_shuts_down_try_again<T: Transport>() {
 
 async fn one_connection_more_than_the_limit_is_put_off<T: Transport>() {
     let settings = ManagerSettings { max_connections: 1, ..manager_settings() };
-    let mut manager = Manager::start_with::<T>(settings).await;
+    let mut manager = Manager::start_with::<T>(settings);
     let mut first = Worker::start::<T>("eye", 1, manager.end.local_addr());
     first.connected().await;
     manager.joined().await;
@@ -429,7 +473,7 @@ async fn one_connection_more_than_the_limit_is_put_off<T: Transport>() {
 
 async fn the_wire_is_counted<T: Transport>() {
     const FILE: usize = 100_000;
-    let mut manager = Manager::start::<T>().await;
+    let mut manager = Manager::start::<T>();
     let mut worker = Worker::start::<T>("eye", 1, manager.end.local_addr());
     worker.connected().await;
     let (id, _) = manager.joined().await;

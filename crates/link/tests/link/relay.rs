@@ -8,6 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::stage::{Over, Transport};
+
+mod datagrams;
+
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
     target: Arc<Mutex<Option<SocketAddr>>>,
@@ -18,14 +22,21 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) async fn to(target: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(crate) async fn to<T: Transport>(target: SocketAddr) -> Self {
         let target = Arc::new(Mutex::new(Some(target)));
         let (generation, generations) = watch::channel(0);
         let (frozen, freezing) = watch::channel(false);
         let (bytes_per_second, rates) = watch::channel(None);
-        tokio::spawn(accept(listener, Arc::clone(&target), generations, freezing, rates));
+        let line = Line { target: Arc::clone(&target), generations, freezing, rates };
+        let address = match T::OVER {
+            Over::Tcp => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                tokio::spawn(accept(listener, line));
+                address
+            }
+            Over::Quic => datagrams::relay(line).await,
+        };
         Self { address, target, generation, frozen, bytes_per_second }
     }
 
@@ -50,17 +61,20 @@ impl Relay {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
+/// What a relay is told.
+#[derive(Clone)]
+struct Line {
     target: Arc<Mutex<Option<SocketAddr>>>,
     generations: watch::Receiver<u64>,
     freezing: watch::Receiver<bool>,
     rates: watch::Receiver<Option<u32>>,
-) {
+}
+
+async fn accept(listener: TcpListener, line: Line) {
     while let Ok((client, _)) = listener.accept().await {
+        let Line { target, mut generations, mut freezing, rates } = line.clone();
         let target = *target.lock().unwrap();
         let Some(target) = target else { continue };
-        let (mut generations, mut freezing, rates) = (generations.clone(), freezing.clone(), rates.clone());
         generations.mark_unchanged();
         tokio::spawn(async move {
             let Ok(server) = TcpStream::connect(target).await else {

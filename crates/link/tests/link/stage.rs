@@ -1,43 +1,71 @@
 //! Managers and workers to play with, over any transport.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub(crate) use manyeyes_link::Transport as Over;
 use manyeyes_link::{
-    Assigned, Assignment, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription, TimerSettings,
-    WorkerEnd, WorkerProfile, WorkerSettings,
+    Assigned, Assignment, Departure, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription,
+    TimerSettings, Transports, WorkerEnd, WorkerProfile, WorkerSettings,
 };
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::{Answer, Label, WorkerTiming};
+use quinn::{RecvStream, SendStream};
+use tokio::io::{AsyncRead, AsyncWrite, Join};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::Receiver;
 
+use crate::quic;
+
 /// How long to wait for what must come. Long, so that a busy machine does not fail a test.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const MODEL: ModelDigest = ModelDigest([7; 32]);
 
 /// A way to travel. The promises are the same for each.
 pub(crate) trait Transport {
-    async fn listen(settings: ManagerSettings) -> (ManagerEnd, Receiver<FromWorker>);
-    fn connect(settings: WorkerSettings) -> (WorkerEnd, Receiver<FromManager>);
+    /// Which.
+    const OVER: Over;
+    /// How a worker departs whose line is cut: whether the other end of a connection hears of it.
+    const CUT: Departure;
+    /// A connection of someone who is no worker, or a strange one: what it says first, and hears first.
+    type Stranger: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    async fn stranger(manager: SocketAddr) -> Self::Stranger;
 }
 
 pub(crate) struct Tcp;
 
 impl Transport for Tcp {
-    async fn listen(settings: ManagerSettings) -> (ManagerEnd, Receiver<FromWorker>) {
-        ManagerEnd::bind("127.0.0.1:0".parse().unwrap(), settings).await.unwrap()
-    }
+    const OVER: Over = Over::Tcp;
+    const CUT: Departure = Departure::Disconnected;
+    type Stranger = TcpStream;
 
-    fn connect(settings: WorkerSettings) -> (WorkerEnd, Receiver<FromManager>) {
-        WorkerEnd::connect(settings)
+    async fn stranger(manager: SocketAddr) -> TcpStream {
+        TcpStream::connect(manager).await.unwrap()
+    }
+}
+
+pub(crate) struct Quic;
+
+impl Transport for Quic {
+    const OVER: Over = Over::Quic;
+    const CUT: Departure = Departure::Silent;
+    type Stranger = Join<RecvStream, SendStream>;
+
+    async fn stranger(manager: SocketAddr) -> Self::Stranger {
+        let (said, heard) = quic::connect(manager, quic::PROTOCOL).await.unwrap().open_bi().await.unwrap();
+        tokio::io::join(heard, said)
     }
 }
 
 pub(crate) struct Manager {
     pub(crate) end: ManagerEnd,
     pub(crate) events: Receiver<FromWorker>,
+    /// Over which connection each worker joined last.
+    pub(crate) connections: HashMap<WorkerId, u32>,
 }
 
 pub(crate) struct Worker {
@@ -65,6 +93,7 @@ pub(crate) fn manager_settings() -> ManagerSettings {
 pub(crate) fn worker_settings(name: &str, number: u8, manager: SocketAddr) -> WorkerSettings {
     WorkerSettings {
         manager: manager.to_string(),
+        transport: Over::default(),
         name: name.to_owned(),
         instance: InstanceId([number; 16]),
         slots: 2,
@@ -77,13 +106,22 @@ pub(crate) fn worker_settings(name: &str, number: u8, manager: SocketAddr) -> Wo
 }
 
 impl Manager {
-    pub(crate) async fn start<T: Transport>() -> Self {
-        Self::start_with::<T>(manager_settings()).await
+    pub(crate) fn start<T: Transport>() -> Self {
+        Self::start_with::<T>(manager_settings())
     }
 
-    pub(crate) async fn start_with<T: Transport>(settings: ManagerSettings) -> Self {
-        let (end, events) = T::listen(settings).await;
-        Self { end, events }
+    pub(crate) fn start_with<T: Transport>(settings: ManagerSettings) -> Self {
+        let transports = match T::OVER {
+            Over::Tcp => Transports::Tcp,
+            Over::Quic => Transports::Quic,
+        };
+        Self::listen(ManagerSettings { transports, ..settings })
+    }
+
+    /// For whatever the settings say.
+    pub(crate) fn listen(settings: ManagerSettings) -> Self {
+        let (end, events) = ManagerEnd::bind("127.0.0.1:0".parse().unwrap(), settings).unwrap();
+        Self { end, events, connections: HashMap::new() }
     }
 
     pub(crate) async fn next(&mut self) -> FromWorker {
@@ -91,6 +129,10 @@ impl Manager {
             let event = tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event in time");
             match event.expect("a manager's end that is up") {
                 FromWorker::RoundTrip { .. } => {}
+                FromWorker::Joined { worker, profile } => {
+                    self.connections.insert(worker, profile.connection);
+                    return FromWorker::Joined { worker, profile };
+                }
                 event => return event,
             }
         }
@@ -128,7 +170,8 @@ impl Manager {
         payload: impl Into<Bytes>,
     ) {
         let (image, attempt, payload) = (ImageId(image), Attempt(attempt), payload.into());
-        self.end.assign(worker, Assignment { image, attempt, model: MODEL, deadline, payload });
+        let connection = self.connections[&worker];
+        self.end.assign(worker, connection, Assignment { image, attempt, model: MODEL, deadline, payload });
     }
 }
 
@@ -138,7 +181,7 @@ impl Worker {
     }
 
     pub(crate) fn start_with<T: Transport>(settings: WorkerSettings) -> Self {
-        let (end, events) = T::connect(settings);
+        let (end, events) = WorkerEnd::connect(WorkerSettings { transport: T::OVER, ..settings });
         Self { end, events }
     }
 

@@ -1,0 +1,120 @@
+//! QUIC: how connections are made and taken, and what of them goes wrong.
+//!
+//! A connection has one **control stream**, opened by the worker, for all frames but those that carry a file; each of those
+//! has a stream of its own, so that one lost packet does not hold back other images. See `docs/protocol.md`.
+
+mod encryption;
+mod files_in;
+mod files_out;
+mod limits;
+mod order;
+mod wire;
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{
+    ClientConfig, ConnectionError, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportErrorCode,
+};
+
+use crate::congestion::QuicCongestion;
+pub(crate) use wire::QuicWire;
+
+/// The bytes that may come of a connection before it is taken: its first packets fit.
+const INCOMING_BYTES: u64 = 64 * 1024;
+
+/// The TLS alert of a peer that speaks no protocol of ours (RFC 7301 section 3.2), as QUIC carries it (RFC 9001 section 4.8).
+const NO_APPLICATION_PROTOCOL: u8 = 120;
+
+/// Listens. What it takes has this congestion control; a worker that says nothing for `silence` is gone.
+pub(crate) fn listen(
+    address: SocketAddr,
+    congestion: QuicCongestion,
+    silence: Duration,
+    most_at_the_door: usize,
+) -> io::Result<Endpoint> {
+    let mut config = ServerConfig::with_crypto(Arc::new(encryption::of_manager()?));
+    config
+        .transport_config(Arc::new(limits::of_manager(silence, congestion)))
+        .max_incoming(most_at_the_door)
+        .incoming_buffer_size(INCOMING_BYTES)
+        .incoming_buffer_size_total(INCOMING_BYTES.saturating_mul(most_at_the_door as u64));
+    let socket = UdpSocket::bind(address)?;
+    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+}
+
+/// Takes a connection: the handshake, and the worker's opening of the control stream.
+pub(crate) async fn accept(incoming: Incoming, congestion: QuicCongestion) -> io::Result<QuicWire> {
+    let connection = incoming.accept().map_err(lost)?.await.map_err(lost)?;
+    let control = connection.accept_bi().await.map_err(lost)?;
+    Ok(QuicWire::of_manager(connection, control, congestion))
+}
+
+/// Connects to `HOST:PORT`, for a worker with so many slots and so many images at a time. Of several addresses of the host
+/// each gets its share of the limit: by UDP nobody says that he is not there.
+pub(crate) async fn connect(
+    address: &str,
+    limit: Duration,
+    slots: u32,
+    window: u32,
+) -> io::Result<(QuicWire, SocketAddr)> {
+    let addresses: Vec<_> = tokio::net::lookup_host(address).await?.collect();
+    let share = limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the manager's name has no address");
+    for address in addresses {
+        match tokio::time::timeout(share, connect_to(address, slots, window)).await {
+            Ok(Ok(wire)) => return Ok((wire, address)),
+            Ok(Err(error)) => failed = error,
+            Err(_) => failed = nobody(),
+        }
+    }
+    Err(failed)
+}
+
+async fn connect_to(address: SocketAddr, slots: u32, window: u32) -> io::Result<QuicWire> {
+    let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let endpoint = Endpoint::client(SocketAddr::new(any, 0))?;
+    let mut config = ClientConfig::new(Arc::new(encryption::of_worker()?));
+    config.transport_config(Arc::new(limits::of_worker(window)));
+    let connecting = endpoint.connect_with(config, address, encryption::NAME).map_err(io::Error::other)?;
+    let connection = connecting.await.map_err(lost)?;
+    let control = connection.open_bi().await.map_err(lost)?;
+    // The endpoint goes on for as long as it has the connection.
+    Ok(QuicWire::of_worker(connection, control, limits::files_under_way(slots)))
+}
+
+fn nobody() -> io::Error {
+    let sentence = "nobody answers there by QUIC: either UDP is blocked on the way, or the manager listens by TCP only; \
+                    --transport tcp does without UDP";
+    io::Error::new(io::ErrorKind::TimedOut, sentence)
+}
+
+/// Why there is no connection, or no more.
+fn lost(error: ConnectionError) -> io::Error {
+    match error {
+        ConnectionError::TimedOut => nobody(),
+        error => io::Error::new(io::ErrorKind::ConnectionAborted, reason(&error)),
+    }
+}
+
+/// For a person.
+fn reason(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::ApplicationClosed(_) | ConnectionError::LocallyClosed => {
+            "the connection was closed".to_owned()
+        }
+        ConnectionError::TimedOut => "nothing was heard over the connection any more".to_owned(),
+        ConnectionError::Reset => "the peer does not know the connection any more: it was started again".to_owned(),
+        ConnectionError::ConnectionClosed(close) if close.error_code == TransportErrorCode::CONNECTION_REFUSED => {
+            "too many connections are being made to the manager".to_owned()
+        }
+        ConnectionError::ConnectionClosed(close)
+            if close.error_code == TransportErrorCode::crypto(NO_APPLICATION_PROTOCOL) =>
+        {
+            "a program that is no manager answers there by QUIC".to_owned()
+        }
+        error => error.to_string(),
+    }
+}
