@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::fault::Faults;
+use crate::fault::{FailedForGood, Faults};
 use crate::outage::Outage;
 use crate::queue::{Queue, Task};
 use crate::settings::WorkerSettings;
@@ -53,6 +53,9 @@ pub enum WorkerError {
     /// No slot has come back from its image for far too long. A new process can do better.
     #[error("every slot hangs")]
     Hung,
+    /// It was to fail for good, with an announcement, and has.
+    #[error("the worker has failed for good, as it was told to")]
+    FailedForGood,
 }
 
 /// Recognises what the manager gives until `shutdown` or the manager says to go; then finishes what runs, says goodbye
@@ -65,10 +68,12 @@ pub async fn run(settings: WorkerSettings, work: Work, shutdown: CancellationTok
     let (link, mut from_manager) = WorkerEnd::connect(link_settings(&settings, &work));
     let queue = Arc::new(Queue::new(recognisers.len(), settings.window() as usize));
     let (lost, mut lost_slots) = mpsc::channel(recognisers.len());
-    let slots = start_slots(&settings, &work, recognisers, &queue, &link, lost).inspect_err(|_| queue.close());
-    let slots = slots.map_err(WorkerError::Thread)?;
-    let ended = attend(&link, &mut from_manager, &queue, &mut lost_slots, &shutdown).await;
-    let grace = if ended.is_ok() { settings.grace } else { Duration::ZERO };
+    let for_good = FailedForGood::default();
+    let slots = start_slots(&settings, &work, recognisers, &queue, &link, &for_good, lost);
+    let slots = slots.inspect_err(|_| queue.close()).map_err(WorkerError::Thread)?;
+    let ended = attend(&link, &mut from_manager, &queue, &mut lost_slots, &for_good, &shutdown).await;
+    // Of what nobody will hear of, nothing is worth waiting for.
+    let grace = if ended.is_ok() && !for_good.is_mute() { settings.grace } else { Duration::ZERO };
     leave(&link, &mut from_manager, &queue, grace).await;
     queue.close();
     end_slots(slots, lost_slots).await;
@@ -78,7 +83,7 @@ pub async fn run(settings: WorkerSettings, work: Work, shutdown: CancellationTok
 /// What the loop waits for.
 enum Happened {
     Heard(Option<FromManager>),
-    SlotLost(String),
+    SlotLost(WorkerError),
     ToldToGo,
     Tick,
 }
@@ -87,7 +92,8 @@ async fn attend(
     link: &WorkerEnd,
     from_manager: &mut mpsc::Receiver<FromManager>,
     queue: &Queue,
-    lost_slots: &mut mpsc::Receiver<String>,
+    lost_slots: &mut mpsc::Receiver<WorkerError>,
+    for_good: &FailedForGood,
     shutdown: &CancellationToken,
 ) -> Result<Ended, WorkerError> {
     let mut ticks = interval(TICK);
@@ -96,7 +102,7 @@ async fn attend(
     loop {
         let happened = tokio::select! {
             heard = from_manager.recv() => Happened::Heard(heard),
-            Some(reason) = lost_slots.recv() => Happened::SlotLost(reason),
+            Some(error) = lost_slots.recv() => Happened::SlotLost(error),
             () = shutdown.cancelled() => Happened::ToldToGo,
             _ = ticks.tick() => Happened::Tick,
         };
@@ -109,9 +115,10 @@ async fn attend(
             Happened::Heard(None) => {
                 return Err(WorkerError::Refused("the link has ended".to_owned()));
             }
-            Happened::SlotLost(reason) => return Err(WorkerError::SlotLost(reason)),
+            Happened::SlotLost(error) => return Err(error),
             Happened::ToldToGo => return Ok(Ended::Stopped),
-            Happened::Tick if queue.tick(TICK) => return Err(WorkerError::Hung),
+            // One that hangs for good is to hang: nobody shall take its place.
+            Happened::Tick if queue.tick(TICK) && !for_good.is_mute() => return Err(WorkerError::Hung),
             Happened::Tick => {}
         }
     }
@@ -182,7 +189,8 @@ fn start_slots(
     recognisers: Vec<Box<dyn Recognise>>,
     queue: &Arc<Queue>,
     link: &WorkerEnd,
-    lost: mpsc::Sender<String>,
+    for_good: &FailedForGood,
+    lost: mpsc::Sender<WorkerError>,
 ) -> io::Result<Vec<JoinHandle<()>>> {
     let slot = |(number, recogniser): (u32, Box<dyn Recognise>)| Slot {
         number,
@@ -190,7 +198,7 @@ fn start_slots(
         link: link.clone(),
         work: work.clone(),
         recogniser,
-        faults: Faults::new(settings.fault.clone(), number),
+        faults: Faults::new(settings.fault.clone(), number, for_good.clone()),
         top: settings.top,
         lost: lost.clone(),
     };
@@ -198,7 +206,7 @@ fn start_slots(
 }
 
 /// Waits until every slot's thread has ended, but not for one that hangs.
-async fn end_slots(slots: Vec<JoinHandle<()>>, mut lost_slots: mpsc::Receiver<String>) {
+async fn end_slots(slots: Vec<JoinHandle<()>>, mut lost_slots: mpsc::Receiver<WorkerError>) {
     let all_ended = async { while lost_slots.recv().await.is_some() {} };
     if timeout(SLOTS_END, all_ended).await.is_err() {
         tracing::warn!("a slot is still at work: left to the end of the process");
@@ -215,6 +223,7 @@ fn link_settings(settings: &WorkerSettings, work: &Work) -> LinkSettings {
     getrandom::fill(&mut instance).expect("the operating system gives random numbers");
     LinkSettings {
         manager: settings.manager.clone(),
+        transport: settings.transport,
         name: settings.name.clone(),
         instance: InstanceId(instance),
         slots: settings.slots(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manyeyes_link::TimerSettings;
+use manyeyes_link::{TimerSettings, Transport};
 use manyeyes_protocol::frame::{MAX_SLOTS, MAX_WINDOW};
 
 use crate::fault::FaultPlan;
@@ -16,6 +16,8 @@ const WINDOW_PER_SLOT: u32 = 64;
 pub struct WorkerSettings {
     /// `HOST:PORT` of the manager's worker port.
     pub manager: String,
+    /// How to reach it; the manager has to listen for that. Default TCP.
+    pub transport: Transport,
     /// What to be called; the manager makes it distinct.
     pub name: String,
     /// How many images to recognise at a time: 1 to [`MAX_SLOTS`]. Default 1.
@@ -40,6 +42,7 @@ impl WorkerSettings {
     pub fn new(manager: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             manager: manager.into(),
+            transport: Transport::default(),
             name: name.into(),
             slots: 1,
             top: 5,

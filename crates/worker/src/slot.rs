@@ -13,8 +13,9 @@ use manyeyes_vision::Recognition;
 use tokio::sync::mpsc;
 
 use crate::failure;
-use crate::fault::{FaultMode, Faults, held_back};
+use crate::fault::{Fault, FaultMode, Faults, held_back};
 use crate::queue::{Queue, Task};
+use crate::run::WorkerError;
 use crate::work::{Recognise, Work};
 
 /// How long a slot waits until the link has said that it begins. It takes about 30 us; a link that is behind
@@ -31,7 +32,7 @@ pub(crate) struct Slot {
     pub(crate) faults: Faults,
     pub(crate) top: usize,
     /// Says why the slot cannot go on. Its end, when all slots have dropped it, says that none is left.
-    pub(crate) lost: mpsc::Sender<String>,
+    pub(crate) lost: mpsc::Sender<WorkerError>,
 }
 
 impl Slot {
@@ -45,44 +46,69 @@ impl Slot {
 
     fn run(mut self) {
         while let Some(task) = self.queue.take() {
-            if let Err(reason) = self.serve(&task) {
+            if let Err(error) = self.serve(&task) {
                 // Full only if as many slots as there are have said so before, which is as good as saying it.
-                let _ = self.lost.try_send(reason);
+                let _ = self.lost.try_send(error);
                 return;
             }
         }
     }
 
-    /// Recognises one image and reports it. Fails when the slot has no recogniser any more.
-    fn serve(&mut self, task: &Task) -> Result<(), String> {
+    /// Recognises one image and reports it. Fails when the slot has no recogniser any more, or is to do nothing any more.
+    fn serve(&mut self, task: &Task) -> Result<(), WorkerError> {
         let (image, attempt) = (task.assigned.image, task.assigned.attempt);
         let began = Instant::now();
         // Said before it is true: if this image kills the process, the manager shall know which it was.
         self.link.started(image, attempt).wait(SAYING);
         let fault = self.faults.next();
-        let outcome = match fault {
+        let mode = fault.map(|fault| fault.mode);
+        let outcome = match mode {
             Some(FaultMode::Announce) => {
                 let message = "an experiment's fault injection said so".to_owned();
                 Ok(Err(Failure { code: FailureCode::Injected, message }))
             }
             Some(FaultMode::Crash) => end_at_once(),
             Some(FaultMode::Hang) => hang(),
-            Some(FaultMode::Slow) | None => catch_unwind(AssertUnwindSafe(|| self.recognise(task, began))),
+            Some(FaultMode::Slow | FaultMode::Wrong) | None => self.try_to_recognise(task, began),
+            Some(FaultMode::Disconnect) => {
+                if fault.is_some_and(|fault| fault.for_good) {
+                    self.link.cut_off();
+                } else {
+                    self.link.hang_up();
+                }
+                self.try_to_recognise(task, began)
+            }
         };
         let outcome = match outcome {
-            Ok(outcome) if fault == Some(FaultMode::Slow) => Ok(slowly(outcome, began.elapsed())),
+            Ok(outcome) if mode == Some(FaultMode::Slow) => Ok(slowly(outcome, began.elapsed())),
+            Ok(Ok(mut answer)) if mode == Some(FaultMode::Wrong) => {
+                self.faults.confuse(&mut answer);
+                Ok(Ok(answer))
+            }
             outcome => outcome,
         };
+        if !self.faults.may_tell() {
+            hang();
+        }
         self.queue.done(image, attempt);
         match outcome {
             Ok(outcome) => self.link.report(image, attempt, outcome),
             Err(panic) => {
                 self.link.report(image, attempt, Err(failure::crash(panic.as_ref())));
                 // What a panic left behind in a recogniser is not to be trusted.
-                self.recogniser = self.work.make().map_err(|error| format!("no recogniser after a panic: {error}"))?;
+                let lost = |error| WorkerError::SlotLost(format!("no recogniser after a panic: {error}"));
+                self.recogniser = self.work.make().map_err(lost)?;
             }
         }
-        Ok(())
+        match fault {
+            Some(Fault { mode: FaultMode::Announce, for_good: true }) => Err(WorkerError::FailedForGood),
+            _ => Ok(()),
+        }
+    }
+
+    /// The outcome, or what it panicked with.
+    fn try_to_recognise(&mut self, task: &Task, began: Instant) -> thread::Result<Result<Answer, Failure>> {
+        catch_unwind(AssertUnwindSafe(|| self.recognise(task, began)))
     }
 
     fn recognise(&mut self, task: &Task, began: Instant) -> Result<Answer, Failure> {

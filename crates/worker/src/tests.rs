@@ -2,16 +2,17 @@
 //! the image's bytes say.
 
 mod cluster;
+mod for_good;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use manyeyes_link::{Departure, FromWorker};
-use manyeyes_protocol::result::FailureCode;
+use manyeyes_protocol::result::{Answer, FailureCode};
 use manyeyes_vision::{EngineChoice, Lookup, Model, PictureError, RecogniseError};
 
 use crate::failure::failure;
-use crate::fault::{FaultMode, FaultPlan, Faults, SLOWDOWN};
+use crate::fault::{FailedForGood, FaultMode, FaultPlan, Faults, SLOWDOWN};
 use crate::{Ended, Work, WorkerError, WorkerSettings};
 use cluster::{Cluster, Fake, failed_code, settings, within};
 
@@ -168,7 +169,7 @@ async fn a_worker_does_not_wait_for_what_runs_longer_than_its_grace() {
 
 #[tokio::test]
 async fn refused_for_good_a_worker_ends_with_the_managers_reason() {
-    let cluster = Cluster::start_refused(|settings| settings.token = Some("wrong".to_owned())).await;
+    let cluster = Cluster::start_refused(|settings| settings.token = Some("wrong".to_owned()));
     let error = cluster.ended().await.expect_err("it was refused");
     assert!(matches!(&error, WorkerError::Refused(reason) if reason.contains("token")), "{error}");
 }
@@ -181,7 +182,8 @@ async fn fixed_work_says_that_it_is_no_model_and_takes_its_time() {
     cluster.assign(1, "whatever");
     let (answer, _) = cluster.answer(1).await;
     assert!(answer.timing.inference >= Duration::from_millis(20));
-    assert_eq!(answer.labels.len(), 1);
+    // SHA-256 of "whatever" begins so: an answer shows which file it is of.
+    assert_eq!(answer.labels.iter().map(|label| &*label.name).collect::<Vec<_>>(), ["sha256:85738f8f9a7f1b04"]);
     cluster.stop().await;
 }
 
@@ -261,20 +263,55 @@ async fn a_worker_all_of_whose_slots_hang_ends_for_another_to_take_its_place() {
         settings.slots = 2;
     })
     .await;
-    for image in 1..=3 {
+    for image in 1..=2 {
         cluster.assign_within(Duration::from_millis(200), image, "a cat");
     }
+    // Longer, or the manager gives up waiting for a worker that begins nothing before the worker itself does.
+    cluster.assign(3, "a cat");
     let failed = failed_code(cluster.outcome(3).await);
     assert_eq!(failed, FailureCode::ShuttingDown, "what queued behind the slots is given back");
     assert_eq!(cluster.left().await, Departure::Goodbye);
     assert!(matches!(cluster.ended().await, Err(WorkerError::Hung)));
 }
 
+#[tokio::test]
+async fn a_wrong_answer_names_another_class_and_which_follows_from_the_seed() {
+    let mut cluster = Cluster::start(|settings| settings.fault = Some(always(FaultMode::Wrong))).await;
+    cluster.assign(1, "a cat");
+    let (answer, _) = cluster.answer(1).await;
+    assert_eq!(answer.labels.len(), 5, "it looks like any other");
+    assert_ne!(answer.labels[0].index, 0, "the right one is class 0");
+    cluster.stop().await;
+    let wrong = |seed| {
+        let mut lone = Answer { labels: answer.labels[..1].to_vec(), timing: answer.timing };
+        faults(Some(FaultPlan { seed, ..always(FaultMode::Wrong) }), 1).confuse(&mut lone);
+        lone.labels[0].clone()
+    };
+    assert_eq!(wrong(1), wrong(1));
+    assert_ne!(wrong(1).name, wrong(2).name, "two workers that are wrong do not bear each other out");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_dropped_on_purpose_is_made_again_and_its_image_is_answered() {
+    let mut cluster = Cluster::start(|settings| settings.fault = Some(always(FaultMode::Disconnect))).await;
+    cluster.assign(1, "a cat");
+    assert_eq!(cluster.left().await, Departure::Disconnected);
+    assert_eq!(cluster.answer(1).await.0.labels[0].name, "a cat", "after the reconnect");
+    cluster.stop().await;
+}
+
+#[test]
+fn a_worker_may_do_so_many_images_well_before_it_fails() {
+    let mut faults = faults(Some(FaultPlan { after: 3, ..always(FaultMode::Slow) }), 1);
+    let fails: Vec<_> = (0..5).map(|_| faults.next().is_some()).collect();
+    assert_eq!(fails, [false, false, false, true, true]);
+}
+
 #[test]
 fn which_images_fail_follows_from_the_seed_and_the_slot() {
-    let plan = |seed| Some(FaultPlan { probability: 0.2, mode: FaultMode::Hang, seed });
+    let plan = |seed| Some(FaultPlan { probability: 0.2, seed, ..always(FaultMode::Hang) });
     let draw = |seed, slot| {
-        let mut faults = Faults::new(plan(seed), slot);
+        let mut faults = faults(plan(seed), slot);
         (0..1000).map(|_| faults.next().is_some()).collect::<Vec<_>>()
     };
     assert_eq!(draw(7, 1), draw(7, 1));
@@ -282,7 +319,7 @@ fn which_images_fail_follows_from_the_seed_and_the_slot() {
     assert_ne!(draw(7, 1), draw(7, 2));
     let share = draw(7, 1).iter().filter(|fails| **fails).count();
     assert!((150..250).contains(&share), "{share} of 1000 at 0.2");
-    assert_eq!(Faults::new(None, 1).next(), None);
+    assert_eq!(faults(None, 1).next(), None);
 }
 
 #[test]
@@ -294,5 +331,10 @@ fn the_window_follows_the_slots_within_what_the_protocol_allows() {
 }
 
 fn always(mode: FaultMode) -> FaultPlan {
-    FaultPlan { probability: 1.0, mode, seed: 0 }
+    FaultPlan { probability: 1.0, after: 0, mode, for_good: false, seed: 0 }
+}
+
+/// Those of a slot of a worker that is well.
+fn faults(plan: Option<FaultPlan>, slot: u32) -> Faults {
+    Faults::new(plan, slot, FailedForGood::default())
 }

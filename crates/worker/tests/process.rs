@@ -17,7 +17,7 @@ const PROMISE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn a_worker_ends_with_its_parent() {
-    let (manager, mut from_worker) = manager().await;
+    let (manager, mut from_worker) = manager();
     let mut child = start_child("worker_that_ends_with_its_parent", &manager);
     assert!(matches!(hear(&mut from_worker).await, FromWorker::Joined { .. }));
     // What the system does to the pipe when the process that holds it is gone, however it went.
@@ -27,7 +27,7 @@ async fn a_worker_ends_with_its_parent() {
 
 #[tokio::test]
 async fn a_crash_on_purpose_kills_the_process_without_a_goodbye() {
-    let (manager, mut from_worker) = manager().await;
+    let (manager, mut from_worker) = manager();
     let mut child = start_child("worker_that_crashes", &manager);
     let FromWorker::Joined { worker, profile } = hear(&mut from_worker).await else { panic!("nobody joined") };
     let assignment = Assignment {
@@ -37,7 +37,7 @@ async fn a_crash_on_purpose_kills_the_process_without_a_goodbye() {
         deadline: Duration::from_secs(60),
         payload: Bytes::from_static(b"anything"),
     };
-    manager.assign(worker, assignment);
+    manager.assign(worker, 1, assignment);
     let mut started = 0;
     let departure = loop {
         match hear(&mut from_worker).await {
@@ -63,7 +63,7 @@ async fn worker_that_ends_with_its_parent() {
 #[ignore = "no test: what the tests above start"]
 async fn worker_that_crashes() {
     end_with_parent().expect("a thread");
-    let fault = FaultPlan { probability: 1.0, mode: FaultMode::Crash, seed: 0 };
+    let fault = FaultPlan { probability: 1.0, after: 0, mode: FaultMode::Crash, for_good: false, seed: 0 };
     let settings = WorkerSettings { fault: Some(fault), ..child_settings() };
     let _ = run(settings, Work::fixed(Duration::ZERO), Default::default()).await;
 }
@@ -73,9 +73,9 @@ fn child_settings() -> WorkerSettings {
     WorkerSettings::new(manager, "child")
 }
 
-async fn manager() -> (ManagerEnd, tokio::sync::mpsc::Receiver<FromWorker>) {
+fn manager() -> (ManagerEnd, tokio::sync::mpsc::Receiver<FromWorker>) {
     let settings = ManagerSettings::new(BooksId([1; 16]));
-    ManagerEnd::bind((Ipv4Addr::LOCALHOST, 0).into(), settings).await.expect("a free port")
+    ManagerEnd::bind((Ipv4Addr::LOCALHOST, 0).into(), settings).expect("a free port")
 }
 
 fn start_child(name: &str, manager: &ManagerEnd) -> Child {

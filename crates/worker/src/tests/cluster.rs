@@ -21,6 +21,7 @@ use crate::{Ended, Recognise, Work, WorkerError, WorkerSettings, run};
 const DEADLINE: Duration = Duration::from_secs(20);
 const TOKEN: &str = "right";
 const FIRST: Attempt = Attempt(1);
+const FIRST_CONNECTION: u32 = 1;
 
 pub(super) async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, what).await.expect("it happens in time")
@@ -57,7 +58,7 @@ impl Cluster {
     }
 
     pub(super) async fn start_with(work: Work, fake: Fake, change: impl FnOnce(&mut WorkerSettings)) -> Self {
-        let mut cluster = Self::connect(work, fake, change).await;
+        let mut cluster = Self::connect(work, fake, change);
         let joined = cluster.hear(|event| matches!(event, FromWorker::Joined { .. })).await;
         let FromWorker::Joined { worker, .. } = joined else { unreachable!("it was waited for") };
         cluster.worker = Some(worker);
@@ -65,17 +66,17 @@ impl Cluster {
     }
 
     /// A worker that is not expected to be let in.
-    pub(super) async fn start_refused(change: impl FnOnce(&mut WorkerSettings)) -> Self {
+    pub(super) fn start_refused(change: impl FnOnce(&mut WorkerSettings)) -> Self {
         let fake = Fake::default();
-        Self::connect(fake.work(), fake, change).await
+        Self::connect(fake.work(), fake, change)
     }
 
-    async fn connect(work: Work, fake: Fake, change: impl FnOnce(&mut WorkerSettings)) -> Self {
+    fn connect(work: Work, fake: Fake, change: impl FnOnce(&mut WorkerSettings)) -> Self {
         let mut manager_settings = ManagerSettings::new(BooksId([1; 16]));
         manager_settings.token = Some(TOKEN.to_owned());
         manager_settings.timers.heartbeat = Duration::from_millis(20);
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        let (manager, from_worker) = ManagerEnd::bind(listen, manager_settings).await.expect("a free port");
+        let (manager, from_worker) = ManagerEnd::bind(listen, manager_settings).expect("a free port");
         let mut settings = settings(&manager.local_addr().to_string());
         change(&mut settings);
         let shutdown = CancellationToken::new();
@@ -92,7 +93,7 @@ impl Cluster {
         let payload = bytes.into();
         let (image, attempt, model) = (ImageId(image), FIRST, self.model);
         let assignment = Assignment { image, attempt, model, deadline, payload };
-        self.manager.assign(self.worker(), assignment);
+        self.manager.assign(self.worker(), FIRST_CONNECTION, assignment);
     }
 
     pub(super) fn cancel(&self, image: u64) {
@@ -153,6 +154,20 @@ impl Cluster {
         assert_eq!(self.heard, []);
     }
 
+    /// Waits for so many round trips of pings, which are sent after everything else, and checks that no image was answered or
+    /// failed until then.
+    pub(super) async fn no_outcome_for(&mut self, heartbeats: usize) {
+        for _ in 0..heartbeats {
+            self.hear(|event| matches!(event, FromWorker::RoundTrip { .. })).await;
+        }
+        let outcome = self.heard.iter().find(|event| is_outcome(event));
+        assert_eq!(outcome, None);
+    }
+
+    pub(super) async fn any_outcome(&mut self) {
+        self.hear(is_outcome).await;
+    }
+
     pub(super) async fn ended(self) -> Result<Ended, WorkerError> {
         within(self.running).await.expect("the worker does not panic")
     }
@@ -181,6 +196,10 @@ impl Cluster {
     fn worker(&self) -> WorkerId {
         self.worker.expect("the worker was let in")
     }
+}
+
+fn is_outcome(event: &FromWorker) -> bool {
+    matches!(event, FromWorker::Answered { .. } | FromWorker::Failed { .. })
 }
 
 /// A recogniser that does what the image's bytes say.
