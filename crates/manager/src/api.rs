@@ -238,15 +238,21 @@ pub struct Worker {
     /// Bytes of image file sent to it.
     #[cfg_attr(test, ts(type = "number"))]
     pub payload_bytes: u64,
-    /// Bytes the socket carried to it.
+    /// Bytes of frames that its connections carried to it.
     #[cfg_attr(test, ts(type = "number"))]
     pub socket_bytes_sent: u64,
-    /// Bytes the socket carried from it.
+    /// Bytes of frames that its connections carried from it.
     #[cfg_attr(test, ts(type = "number"))]
     pub socket_bytes_received: u64,
-    /// TCP segments sent again to it.
+    /// TCP segments sent again to it; over QUIC packets held for lost, whose content is sent again.
     #[cfg_attr(test, ts(type = "number"))]
     pub retransmissions: u64,
+    /// Bytes in them.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub bytes_retransmitted: u64,
+    /// The congestion control of the manager's end of its connection: over TCP as the manager's system tells it, over QUIC `quic`
+    /// and its name.
+    pub congestion_control: Option<String>,
     /// The address it connects from.
     pub address: String,
     /// The model it holds.
@@ -264,6 +270,8 @@ pub enum WorkerState {
     Busy,
     /// Finishes what it has, takes nothing new.
     Draining,
+    /// Is given nothing for now, because it failed too often or answered wrongly.
+    SetAside,
     /// Has not been heard of for the silence limit.
     Silent,
     /// Its connection has ended; its images are elsewhere.
@@ -274,7 +282,7 @@ pub enum WorkerState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(TS))]
 pub struct Workers {
-    /// Those connected, and those lost a short while ago.
+    /// Those connected, and those lost a short while ago; or, when all were asked for, the last that were lost.
     pub workers: Vec<Worker>,
 }
 
@@ -401,6 +409,10 @@ pub enum HappeningKind {
     Back,
     /// It was turned away; `detail` says why.
     Refused,
+    /// It is given nothing for a while, or until it answers rightly again; `detail` says why.
+    SetAside,
+    /// It was set aside, and is like any other again.
+    Restored,
 }
 
 #[cfg(test)]

@@ -1,122 +1,68 @@
 //! The engine: queue, dispatch and link behind one face. Work goes in, outcomes come out.
 //!
-//! One loop owns both. Its `select!` names what happened; plain functions decide.
+//! One loop carries. Its `select!` names what happened; the [`Desk`] decides.
 
-mod happened;
+mod canaries;
+mod desk;
+mod event;
 mod happenings;
 mod roster;
+mod run;
 
 use std::{
-    io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use manyeyes_dispatch::{Settings as DispatchSettings, Work};
-use manyeyes_link::{ManagerEnd, ManagerSettings as LinkSettings, WireTiming};
-use manyeyes_protocol::{
-    id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId},
-    result::Answer,
-};
+use manyeyes_dispatch::{Tally as DispatchTally, Work};
+use manyeyes_link::{ListenError, ManagerEnd, ManagerSettings as LinkSettings};
+use manyeyes_protocol::id::{ImageId, ModelDigest};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::{happened::EngineLoop, happenings::Happenings, roster::Roster};
+use self::{canaries::CanaryTally, roster::Left, run::EngineLoop};
+pub use self::{
+    desk::Desk,
+    event::{Asked, Happened, Order, Outcome, Read, Reading, Receipt},
+};
 use crate::{
     api::{Happening, Model, Problem, Worker},
-    store::{AnsweringModel, ImageRow, Store},
+    store::{AnsweringModel, Ending, ImageRow, Recorded, Store, Unfinished},
 };
 
 /// Requests to the engine that may wait for its loop. Full: the caller waits.
-const COMMANDS: usize = 1024;
+const ASKED: usize = 1024;
 /// Outcomes that may wait for results. Full: the loop waits, and with it the workers.
 const OUTCOMES: usize = 1024;
 
 /// The engine's face. Clones are handles of the same.
 #[derive(Clone)]
 pub(crate) struct Engine {
-    commands: mpsc::Sender<Command>,
+    asked: mpsc::Sender<Asked>,
     link: ManagerEnd,
-    roster: Arc<Mutex<Roster>>,
-    happenings: Arc<Mutex<Happenings>>,
-}
-
-/// What is asked of the engine.
-#[derive(Debug)]
-enum Command {
-    Submit(Vec<Work>),
-    Cancel(Vec<ImageId>),
-    Bind(BatchId, ModelDigest, Work),
-}
-
-/// What becomes of the work.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// A worker has the image.
-    Assigned { image: ImageId, worker: Arc<str>, attempt: Attempt, at: Instant },
-    /// Nobody has it any more; it waits.
-    Requeued { image: ImageId },
-    /// A worker has recognised it. May come late, and more than once.
-    Answered {
-        image: ImageId,
-        run: u32,
-        model: Option<AnsweringModel>,
-        worker: Arc<str>,
-        answer: Answer,
-        wire: WireTiming,
-        at: Instant,
-        receipt: Receipt,
-    },
-    /// A worker found that nobody can recognise it. May come late, and more than once.
-    Failed { image: ImageId, run: u32, worker: Arc<str>, problem: Problem, at: Instant, receipt: Receipt },
-    /// A worker has said what came of a delivery of an earlier run, which nobody wants to know any more.
-    Outdated { receipt: Receipt },
-    /// It is given up without a worker's word.
-    GivenUp { image: ImageId, run: u32, problem: Problem, at: Instant },
-    /// It is not in the books any more, so nothing becomes of it.
-    Vanished { image: ImageId },
-}
-
-/// The right to tell a worker that it may forget what it reported. To be used once that is safe in the books or known
-/// not to be needed; dropped, the worker reports again after its next reconnect.
-#[derive(Debug)]
-pub(crate) struct Receipt {
-    link: ManagerEnd,
-    worker: WorkerId,
-    image: ImageId,
-    attempt: Attempt,
-}
-
-impl Receipt {
-    /// Which delivery it was, counted from 1: at least so many have been made.
-    pub(crate) fn attempt(&self) -> u32 {
-        self.attempt.0
-    }
-
-    pub(crate) fn acknowledge(self) {
-        self.link.acknowledge(self.worker, self.image, self.attempt);
-    }
+    desk: Arc<Mutex<Desk>>,
+    /// Cancelled once nothing is with a worker any more and nothing will be.
+    closed: CancellationToken,
 }
 
 impl Engine {
     /// Listens for workers, and runs until `stop`. The outcomes must be received for it to go on.
-    pub(crate) async fn start(
+    pub(crate) fn start(
         listen: SocketAddr,
         link: LinkSettings,
-        dispatch: DispatchSettings,
+        desk: Desk,
         store: Store,
         stop: CancellationToken,
-    ) -> io::Result<(Self, mpsc::Receiver<Outcome>, tokio::task::JoinHandle<()>)> {
-        let (link, from_workers) = ManagerEnd::bind(listen, link).await?;
-        let (commands, received_commands) = mpsc::channel(COMMANDS);
+    ) -> Result<(Self, mpsc::Receiver<Outcome>, tokio::task::JoinHandle<()>), ListenError> {
+        let (link, from_workers) = ManagerEnd::bind(listen, link)?;
+        let (asked, received_asked) = mpsc::channel(ASKED);
         let (outcomes, received_outcomes) = mpsc::channel(OUTCOMES);
-        let roster = Arc::new(Mutex::new(Roster::default()));
-        let happenings = Arc::new(Mutex::new(Happenings::default()));
-        let shown = (roster.clone(), happenings.clone());
-        let engine_loop = EngineLoop::new(dispatch, link.clone(), store, shown, outcomes);
-        let running = tokio::spawn(engine_loop.run(received_commands, from_workers, stop));
-        Ok((Self { commands, link, roster, happenings }, received_outcomes, running))
+        let desk = Arc::new(Mutex::new(desk));
+        let closed = CancellationToken::new();
+        let engine_loop = EngineLoop::new(Arc::clone(&desk), link.clone(), store, outcomes, closed.clone());
+        let running = tokio::spawn(engine_loop.run(received_asked, from_workers, stop));
+        Ok((Self { asked, link, desk, closed }, received_outcomes, running))
     }
 
     /// Where workers connect.
@@ -126,53 +72,78 @@ impl Engine {
 
     /// Hands work in, in its order. Waits while the engine is behind.
     pub(crate) async fn submit(&self, work: Vec<Work>) {
-        self.send(Command::Submit(work)).await;
+        self.send(Asked::Submit(work)).await;
     }
 
     /// Nobody wants the images' answers any more.
     pub(crate) async fn cancel(&self, images: Vec<ImageId>) {
-        self.send(Command::Cancel(images)).await;
+        self.send(Asked::Cancel(images)).await;
     }
 
-    /// The batch is answered by that model, as it turned out when this work of it was answered by another: it is to be
-    /// done again.
-    pub(crate) async fn bind(&self, batch: BatchId, model: ModelDigest, work: Work) {
-        self.send(Command::Bind(batch, model, work)).await;
+    /// Asks for what follows from what the books have recorded ([`after_recording`]).
+    pub(crate) async fn follow_up(&self, asked: Asked) {
+        self.send(asked).await;
     }
 
-    /// All workers, as they are now.
+    /// What a worker reported is safe in the books, or known not to be needed: it may forget it.
+    pub(crate) fn acknowledge(&self, receipt: Receipt) {
+        self.link.acknowledge(receipt.worker, receipt.image, receipt.attempt);
+    }
+
+    /// The workers that are here and those that left a short while ago, as they are now.
     pub(crate) fn workers(&self) -> Vec<Worker> {
-        let roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
-        roster.workers(Instant::now(), |worker| self.link.wire(worker))
+        self.desk().workers(Instant::now(), Left::AShortWhileAgo, |worker| self.link.wire(worker))
+    }
+
+    /// The workers that are here and the last that have left, however long ago.
+    pub(crate) fn workers_remembered(&self) -> Vec<Worker> {
+        self.desk().workers(Instant::now(), Left::EverSoLongAgo, |worker| self.link.wire(worker))
+    }
+
+    /// How many deliveries were made, of each kind.
+    pub(crate) fn deliveries(&self) -> DispatchTally {
+        self.desk().dispatch().tally()
+    }
+
+    /// What canaries have found out, and how many each worker was given.
+    pub(crate) fn canaries(&self) -> (CanaryTally, Vec<(String, u64)>) {
+        self.desk().canaries()
     }
 
     /// What has happened to workers, newest last.
     pub(crate) fn happenings(&self) -> Vec<Happening> {
-        self.happenings.lock().unwrap_or_else(PoisonError::into_inner).shown(Instant::now())
+        self.desk().happenings(Instant::now())
     }
 
     /// How much has happened to workers: it tells whether there is anything new.
     pub(crate) fn happened(&self) -> u64 {
-        self.happenings.lock().unwrap_or_else(PoisonError::into_inner).noted()
+        self.desk().happened()
     }
 
     /// The model that the workers answer with.
     pub(crate) fn model(&self) -> Model {
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner).model()
+        self.desk().model()
     }
 
     /// Why nothing can be recognised now, if so.
     pub(crate) fn obstacle(&self) -> Option<Problem> {
-        if self.commands.is_closed() {
+        if self.asked.is_closed() {
             // Its loop or that of results has panicked. What was accepted is in the books.
             return Some(obstacle("manager_failed", "The manager has failed in part and must be started again."));
         }
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner).obstacle()
+        self.desk().obstacle()
     }
 
     /// Why what is left of a batch that this model answers cannot be recognised, if that is because of the model.
     pub(crate) fn other_model(&self, of_batch: Option<&AnsweringModel>) -> Option<Problem> {
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner).other_model(of_batch?)
+        self.desk().other_model(of_batch?)
+    }
+
+    /// Assigns nothing any more, and returns when workers have finished what they had, or have gone. That is not said of
+    /// one that hangs, so it is for the caller to wait no longer than it wants.
+    pub(crate) async fn drain(&self) {
+        self.send(Asked::Close).await;
+        self.closed.cancelled().await;
     }
 
     /// Ends the sessions with all workers; they keep trying to come back.
@@ -180,8 +151,12 @@ impl Engine {
         self.link.shutdown().await;
     }
 
-    async fn send(&self, command: Command) {
-        if self.commands.send(command).await.is_err() {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send(&self, asked: Asked) {
+        if self.asked.send(asked).await.is_err() {
             // Only while shutting down: what was accepted is in the books and is taken up at the next start.
             tracing::debug!("the engine has stopped");
         }
@@ -189,9 +164,37 @@ impl Engine {
 }
 
 /// An image that waits, as work.
-pub(crate) fn work(row: &ImageRow) -> Work {
+#[must_use]
+pub fn work(row: &ImageRow) -> Work {
     let ImageRow { id: image, batch, run, bytes, attempts, .. } = *row;
     Work { image, run, batch, bytes, model: None, attempts, blamed: Vec::new() }
+}
+
+/// What is to be asked of the engine once the books have taken an ending that was `heard` then, or have not. An answer to an
+/// image that was run again has decided about its batch only `now` that it is in the books: what was recorded meanwhile of
+/// answers that were heard after it is older.
+#[must_use]
+pub fn after_recording(recorded: &Recorded, ending: &Ending, heard: Instant, now: Instant) -> Option<Asked> {
+    match (recorded, ending) {
+        (Recorded::OtherModel(row, model), _) => {
+            let model = ModelDigest(model.digest);
+            Some(Asked::Bind { batch: row.batch, model, heard, work: Some(work(row)) })
+        }
+        (Recorded::Yes(row), Ending::Recognised { model: Some(model), .. }) if row.run > 0 => {
+            let model = ModelDigest(model.digest);
+            Some(Asked::Bind { batch: row.batch, model, heard: now, work: None })
+        }
+        (Recorded::Yes(_) | Recorded::No(_) | Recorded::Gone, _) => None,
+    }
+}
+
+/// What an earlier run of the manager left unfinished, as work.
+#[must_use]
+pub fn resumed(unfinished: Unfinished) -> Work {
+    let Unfinished { image, batch, bytes, attempts, began: _, run, model, blamed } = unfinished;
+    // What was run again goes to any model.
+    let model = model.filter(|_| run == 0).map(ModelDigest);
+    Work { image, run, batch, bytes, model, attempts, blamed }
 }
 
 /// Why nothing can be recognised now.

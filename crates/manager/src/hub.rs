@@ -204,6 +204,23 @@ mod tests {
     use super::*;
     use crate::store::StoreSettings;
 
+    /// A page that reads nothing must cost no more memory the more happens.
+    #[test]
+    fn no_more_changes_wait_for_a_page_than_the_limit_and_it_is_told_that_it_has_missed_some() {
+        const CAPACITY: usize = 16;
+        let folder = tempfile::tempdir().unwrap();
+        let hub = Hub::new(Store::open(folder.path(), StoreSettings::default()).unwrap(), CAPACITY);
+        let batch = BatchId(1);
+        let mut page = hub.subscribe(batch, None);
+        for image in 0..10_000 {
+            hub.deleted(batch, ImageId(image));
+        }
+        assert!(matches!(page.messages.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
+        let waiting = std::iter::from_fn(|| page.messages.try_recv().ok()).count();
+        assert_eq!(waiting, CAPACITY);
+        assert_eq!(hub.lock()[&batch].journal.len(), JOURNAL, "nor are more remembered for who comes back");
+    }
+
     #[test]
     fn who_watches_is_told_a_status_now_and_then_though_nothing_has_changed() {
         let folder = tempfile::tempdir().unwrap();

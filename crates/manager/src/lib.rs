@@ -3,11 +3,13 @@
 //! One file a stage, in the order of the life of one image: `upload` (bytes in), `store` (kept), `engine` (queue,
 //! dispatch and link behind one face), `results` (recorded, then shown), `web` (HTTP and WebSocket).
 
+mod admission;
 pub mod api;
-mod engine;
+pub mod engine;
 mod hub;
 mod live;
 mod manager;
+mod rate;
 mod results;
 pub mod settings;
 pub mod store;

@@ -15,7 +15,11 @@ use manyeyes_protocol::{
 };
 use tokio::sync::oneshot;
 
-use crate::api::{Image, ImageState, Queue, Timing};
+use crate::{
+    admission::Place,
+    api::{Image, ImageState, Queue, Timing},
+    rate::Rate,
+};
 
 /// The unfinished images.
 #[derive(Debug, Default)]
@@ -28,6 +32,7 @@ struct Table {
     images: HashMap<ImageId, LiveImage>,
     /// How many of a batch are with a worker. No entry for none.
     assigned: HashMap<BatchId, u32>,
+    ends: Rate,
 }
 
 #[derive(Debug)]
@@ -43,6 +48,8 @@ struct LiveImage {
     /// Its ending is on the way into the books: no change of who has it is to be shown after it.
     ending: bool,
     waiters: Vec<oneshot::Sender<Image>>,
+    /// Its place among those that may wait.
+    _place: Place,
 }
 
 /// How far an image's upload is.
@@ -67,13 +74,21 @@ pub(crate) struct Holder {
 
 impl Live {
     /// An image has its number. `began` is when its first byte arrived; `seq` is its change's number.
-    pub(crate) fn kept(&self, image: ImageId, batch: BatchId, seq: u64, began: Instant) {
-        self.insert(image, batch, seq, began, Upload::NotDurable, 0);
+    pub(crate) fn kept(&self, image: ImageId, batch: BatchId, seq: u64, began: Instant, place: Place) {
+        self.insert(image, LiveImage::new(batch, seq, began, Upload::NotDurable, 0, place));
     }
 
     /// An image that an earlier run of the manager accepted, or that is tried again.
-    pub(crate) fn reopened(&self, image: ImageId, batch: BatchId, seq: u64, began: Instant, attempts: u32) {
-        self.insert(image, batch, seq, began, Upload::Earlier, attempts);
+    pub(crate) fn reopened(
+        &self,
+        image: ImageId,
+        batch: BatchId,
+        seq: u64,
+        began: Instant,
+        attempts: u32,
+        place: Place,
+    ) {
+        self.insert(image, LiveImage::new(batch, seq, began, Upload::Earlier, attempts, place));
     }
 
     /// The image would survive a crash, so it may be shown, unless it has been answered already.
@@ -138,6 +153,7 @@ impl Live {
         if live.assigned.is_some() {
             table.count(live.batch, -1);
         }
+        table.ends.count(Instant::now());
         live.waiters
     }
 
@@ -194,18 +210,12 @@ impl Live {
         self.lock().images.len()
     }
 
-    fn insert(&self, image: ImageId, batch: BatchId, seq: u64, began: Instant, upload: Upload, attempts: u32) {
-        let live = LiveImage {
-            batch,
-            unfinished_since: seq,
-            seq,
-            began,
-            upload,
-            assigned: None,
-            attempts,
-            ending: false,
-            waiters: Vec::new(),
-        };
+    /// How many images have ended or were removed a second, as of late.
+    pub(crate) fn ends_per_s(&self, now: Instant) -> f64 {
+        self.lock().ends.per_s(now)
+    }
+
+    fn insert(&self, image: ImageId, live: LiveImage) {
         let mut table = self.lock();
         let before = table.images.insert(image, live);
         // Of an image that was run again as soon as it had ended, the ending may not have been noted here yet.
@@ -252,6 +262,21 @@ impl Table {
 }
 
 impl LiveImage {
+    fn new(batch: BatchId, seq: u64, began: Instant, upload: Upload, attempts: u32, place: Place) -> Self {
+        Self {
+            batch,
+            unfinished_since: seq,
+            seq,
+            began,
+            upload,
+            assigned: None,
+            attempts,
+            ending: false,
+            waiters: Vec::new(),
+            _place: place,
+        }
+    }
+
     fn overlay(&self, image: &mut Image) {
         image.seq = image.seq.max(self.seq);
         image.attempts = self.attempts;

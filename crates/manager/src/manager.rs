@@ -7,14 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use manyeyes_dispatch::{Settings as DispatchSettings, Work};
-use manyeyes_link::ManagerSettings as LinkSettings;
+use manyeyes_dispatch::Settings as DispatchSettings;
+use manyeyes_link::{CongestionControlError, ListenError, ManagerSettings as LinkSettings};
 use manyeyes_protocol::id::ModelDigest;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    engine::Engine,
+    admission::Places,
+    engine::{Desk, Engine, resumed},
     hub::Hub,
     live::Live,
     results::{Results, Tally, age},
@@ -29,9 +30,12 @@ use crate::{
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// Unfinished images of an earlier run that are handed to the engine at a time.
 const RESUMED_AT_A_TIME: usize = 1000;
+/// So long each step of shutting down may take, though the grace is over: what is in memory is written in a fraction of it.
+const LEAST_GRACE: Duration = Duration::from_millis(500);
 
 /// A manager that runs. Dropped without [`Manager::shutdown`], its tasks go on until the runtime ends.
 pub struct Manager {
+    app: App,
     http_addr: SocketAddr,
     page_token: Option<String>,
     worker_token: Option<String>,
@@ -42,7 +46,7 @@ pub struct Manager {
     serving: TaskTracker,
     /// Ends the engine, and with it results.
     stop_engine: CancellationToken,
-    working: Vec<JoinHandle<()>>,
+    working: [(JoinHandle<()>, &'static str); 2],
 }
 
 /// Why a manager did not start. A sentence for a person, less its capital letter and full stop.
@@ -64,6 +68,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The congestion control of the connections to workers.
+    #[error(transparent)]
+    CongestionControl(#[from] CongestionControlError),
 }
 
 fn reason(source: &io::Error) -> String {
@@ -103,25 +110,38 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
     link.token = worker_token.clone();
     link.model = settings.model.map(ModelDigest);
     link.timers = settings.timers.clone();
-    // The limit is kept at the door; requests that pass it at the same time may go beyond it by their own files.
-    let beyond = settings.limits.uploads * settings.limits.request_files;
+    link.transports = settings.transports;
+    link.congestion_control = settings.congestion_control;
+    // The limit is kept at the door. A batch that is deleted gives its places back before dispatch hears of it.
+    let beyond = settings.store.images_per_batch as usize;
     let dispatch = DispatchSettings {
-        max_waiting: settings.limits.unfinished.max(unfinished.len()) + beyond,
+        max_waiting: settings.limits.waiting.max(unfinished.len()) + beyond,
         ..DispatchSettings::default()
     };
+    let desk = Desk::new(dispatch).with_canaries(settings.canaries);
     let (engine, outcomes, engine_task) =
-        Engine::start(settings.worker_listen, link, dispatch, store.clone(), stop_engine.clone())
-            .await
-            .map_err(|source| StartError::Address { address: settings.worker_listen, whom: "workers", source })?;
+        Engine::start(settings.worker_listen, link, desk, store.clone(), stop_engine.clone()).map_err(|error| {
+            match error {
+                ListenError::Address(source) => {
+                    StartError::Address { address: settings.worker_listen, whom: "workers", source }
+                }
+                ListenError::Udp(source) => {
+                    let whom = "workers by UDP (--transport tcp does without)";
+                    StartError::Address { address: settings.worker_listen, whom, source }
+                }
+                ListenError::CongestionControl(error) => StartError::CongestionControl(error),
+            }
+        })?;
 
     let results = Results {
         store: store.clone(),
         live: Arc::new(Live::default()),
         hub: Arc::new(Hub::new(store.clone(), settings.limits.subscriber_changes)),
         tally: Arc::new(Tally::default()),
+        waiting: Places::new(settings.limits.waiting),
     };
     let results_task = tokio::spawn(results.clone().run(outcomes, engine.clone()));
-    resume(unfinished, &results.live, &engine).await;
+    resume(unfinished, &results, &engine).await;
 
     let stop_serving = CancellationToken::new();
     let serving = TaskTracker::new();
@@ -130,12 +150,12 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
     serving.spawn(web::tell_status(app.clone(), stop_serving.clone()));
     serving.spawn(expire(app.clone(), store.clone(), stop_serving.clone()));
     let http_addr = http.local_addr().map_err(|source| address_error(settings.listen, source))?;
-    let router = app.router(Guard { token: page_token.clone(), hosts: settings.hosts });
+    let router = app.clone().router(Guard { token: page_token.clone(), hosts: settings.hosts });
     serving.spawn(web::serve(http, router, settings.limits, stop_serving.clone()));
     serving.close();
 
-    let working = vec![engine_task, results_task];
-    Ok(Manager { http_addr, page_token, worker_token, engine, store, stop_serving, serving, stop_engine, working })
+    let working = [(engine_task, "engine"), (results_task, "results")];
+    Ok(Manager { app, http_addr, page_token, worker_token, engine, store, stop_serving, serving, stop_engine, working })
 }
 
 impl Manager {
@@ -166,19 +186,33 @@ impl Manager {
         self.worker_token.as_deref()
     }
 
-    /// Stops: takes no more requests, finishes those under way within `grace`, sends the workers away (they will try to
-    /// come back), writes down every result that has arrived, and closes the books.
+    /// Takes nothing new in from now on and gives nothing new to workers; returns when they have finished what they have,
+    /// or after `grace`. Meanwhile everything else is answered, and pages are told.
+    pub async fn drain(&self, grace: Duration) {
+        self.app.begin_ending();
+        if tokio::time::timeout(grace, self.engine.drain()).await.is_err() {
+            tracing::warn!("workers were not done in time; what they have is kept for the next run");
+        }
+    }
+
+    /// Stops within `grace`, and a little: drains, writes down what workers have answered, sends them away (they will try
+    /// to come back), finishes the requests that are under way, and closes the books.
     pub async fn shutdown(self, grace: Duration) {
-        self.stop_serving.cancel();
-        if tokio::time::timeout(grace, self.serving.wait()).await.is_err() {
-            tracing::warn!("requests under way were cut off");
+        let until = Instant::now() + grace;
+        let left = || until.saturating_duration_since(Instant::now()).max(LEAST_GRACE);
+        self.drain(grace).await;
+        self.stop_engine.cancel();
+        for (task, name) in self.working {
+            match tokio::time::timeout(left(), task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => tracing::error!(name, "a task of the manager had panicked"),
+                Err(_) => tracing::warn!(name, "a task of the manager was not done in time"),
+            }
         }
         self.engine.close().await;
-        self.stop_engine.cancel();
-        for task in self.working {
-            if task.await.is_err() {
-                tracing::error!("a task of the manager had panicked");
-            }
+        self.stop_serving.cancel();
+        if tokio::time::timeout(left(), self.serving.wait()).await.is_err() {
+            tracing::warn!("requests under way were cut off");
         }
         let store = self.store;
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
@@ -187,7 +221,7 @@ impl Manager {
 }
 
 /// Hands in what an earlier run accepted and did not finish.
-async fn resume(unfinished: Vec<Unfinished>, live: &Live, engine: &Engine) {
+async fn resume(unfinished: Vec<Unfinished>, results: &Results, engine: &Engine) {
     if !unfinished.is_empty() {
         tracing::info!(images = unfinished.len(), "taking up what an earlier run left unfinished");
     }
@@ -195,17 +229,11 @@ async fn resume(unfinished: Vec<Unfinished>, live: &Live, engine: &Engine) {
     for some in unfinished.chunks(RESUMED_AT_A_TIME) {
         for image in some {
             let began = now.checked_sub(age(image.began)).unwrap_or(now);
-            live.reopened(image.image, image.batch, 0, began, image.attempts);
+            let place = results.waiting.take_anyway();
+            results.live.reopened(image.image, image.batch, 0, began, image.attempts, place);
         }
-        engine.submit(some.iter().cloned().map(work).collect()).await;
+        engine.submit(some.iter().cloned().map(resumed).collect()).await;
     }
-}
-
-fn work(unfinished: Unfinished) -> Work {
-    let Unfinished { image, batch, bytes, attempts, began: _, run, model, blamed } = unfinished;
-    // What was run again goes to any model.
-    let model = model.filter(|_| run == 0).map(ModelDigest);
-    Work { image, run, batch, bytes, model, attempts, blamed }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

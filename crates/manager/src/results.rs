@@ -6,19 +6,20 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use manyeyes_protocol::{
-    id::{BatchId, ImageId, ModelDigest},
+    id::{BatchId, ImageId},
     result::Label as AnswerLabel,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    admission::Places,
     api::{Image, ImageState, Label},
-    engine::{Engine, Outcome, Receipt, work},
+    engine::{Engine, Outcome, Receipt, after_recording, work},
     hub::Hub,
     live::{Holder, Live},
     store::{BatchKey, Ending, ImageRow, Recorded, Store, StoreError},
@@ -36,6 +37,8 @@ pub(crate) struct Results {
     pub(crate) live: Arc<Live>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) tally: Arc<Tally>,
+    /// One for each image that has not ended.
+    pub(crate) waiting: Places,
 }
 
 /// What this run of the manager has counted.
@@ -48,14 +51,20 @@ pub(crate) struct Tally {
     pub(crate) requeued: AtomicU64,
     pub(crate) recognised: AtomicU64,
     pub(crate) failed: AtomicU64,
+    /// Requests that were refused for want of a place.
+    pub(crate) turned_away: AtomicU64,
     /// Results of images that had ended or were gone.
     pub(crate) repeated: AtomicU64,
+    /// Answers that were taken back because their worker was found to answer wrongly.
+    pub(crate) taken_back: AtomicU64,
 }
 
 /// An ending that is on its way into the books.
 struct Recording {
     image: ImageId,
     ending: Ending,
+    /// When the engine heard of it.
+    heard: Instant,
     receipt: Option<Receipt>,
 }
 
@@ -67,7 +76,12 @@ impl Results {
             tokio::select! {
                 Some(()) = recording.next() => {}
                 outcome = outcomes.recv(), if recording.len() < RECORDING => match outcome {
-                    Some(outcome) => if let Some(ending) = self.received(outcome) {
+                    Some(Outcome::Doubted { worker, images }) => {
+                        // What is doubted may be on its way into the books: it has to be there to be taken back.
+                        while recording.next().await.is_some() {}
+                        self.take_back(&worker, &images, &engine).await;
+                    }
+                    Some(outcome) => if let Some(ending) = self.received(outcome, &engine) {
                         recording.push(self.record(ending, &engine));
                     },
                     None => break,
@@ -114,7 +128,7 @@ impl Results {
         batches.iter().for_each(|batch| self.hub.gone(batch.number));
     }
 
-    fn received(&self, outcome: Outcome) -> Option<Recording> {
+    fn received(&self, outcome: Outcome, engine: &Engine) -> Option<Recording> {
         match outcome {
             Outcome::Assigned { image, worker, attempt, at } => {
                 self.tally.assigned.fetch_add(1, Relaxed);
@@ -131,35 +145,62 @@ impl Results {
             }
             Outcome::Answered { image, run, model, worker, answer, wire, at, receipt } => {
                 let timing = self.live.timing(image, wire, answer.timing, at);
-                let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt());
+                let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt.0);
                 let labels = answer.labels.into_iter().map(label).collect();
                 let worker = worker.to_string();
                 let ending = Ending::Recognised { run, model, labels, worker, attempts, timing };
-                Some(Recording { image, ending, receipt: Some(receipt) })
+                Some(Recording { image, ending, heard: at, receipt: Some(receipt) })
             }
             Outcome::Failed { image, run, worker, problem, at, receipt } => {
                 let timing = self.live.timing_without_answer(image, at);
-                let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt());
+                let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt.0);
                 let worker = Some(worker.to_string());
                 let ending = Ending::Failed { run, problem, worker, attempts, timing };
-                Some(Recording { image, ending, receipt: Some(receipt) })
+                Some(Recording { image, ending, heard: at, receipt: Some(receipt) })
             }
             Outcome::Outdated { receipt } => {
                 self.tally.repeated.fetch_add(1, Relaxed);
-                receipt.acknowledge();
+                engine.acknowledge(receipt);
                 None
             }
             Outcome::GivenUp { image, run, problem, at } => {
                 let timing = self.live.timing_without_answer(image, at);
                 let attempts = self.live.ending(image).unwrap_or(0);
                 let ending = Ending::Failed { run, problem, worker: None, attempts, timing };
-                Some(Recording { image, ending, receipt: None })
+                Some(Recording { image, ending, heard: at, receipt: None })
             }
             Outcome::Vanished { image } => {
                 self.live.ended(image);
                 None
             }
+            // The loop has its own way with those.
+            Outcome::Doubted { .. } => None,
         }
+    }
+
+    /// Takes answers back that are not to be believed: their images wait again, in a run of their own. What has become of an
+    /// image since, or is kept no more, stays as it is.
+    async fn take_back(&self, worker: &str, images: &[(ImageId, u32)], engine: &Engine) {
+        let taking: Vec<_> = images.iter().map(|&(image, run)| self.store.take_back(image, run, worker)).collect();
+        let mut waiting = Vec::new();
+        for taken in futures_util::future::join_all(taking).await {
+            match taken {
+                Ok(Recorded::Yes(row)) => waiting.push(*row),
+                Ok(Recorded::No(_) | Recorded::OtherModel(..) | Recorded::Gone) => {}
+                Err(error) => tracing::error!(worker, %error, "failed to take back a doubtful answer"),
+            }
+        }
+        tracing::info!(worker, images = waiting.len(), "what it answered of late is recognised again");
+        self.tally.taken_back.fetch_add(waiting.len() as u64, Relaxed);
+        let now = Instant::now();
+        for row in &waiting {
+            // What a worker did wrong is no reason to refuse it a place.
+            self.live.reopened(row.id, row.batch, row.seq, now, row.attempts, self.waiting.take_anyway());
+            self.uploaded(std::slice::from_ref(row));
+        }
+        let engine = engine.clone();
+        // Not waited for: while results waits for the engine, the engine must not wait for results.
+        tokio::spawn(async move { engine.submit(waiting.iter().map(work).collect()).await });
     }
 
     /// Shows who has an image, if anyone watches its batch.
@@ -180,19 +221,34 @@ impl Results {
     /// Writes the ending down, then lets the worker forget it and shows it. An ending is not lost to a full disk: it is
     /// tried again until it is in the books or the store is closed.
     async fn record(&self, recording: Recording, engine: &Engine) {
-        let Recording { image, ending, receipt } = recording;
+        let Recording { image, ending, heard, receipt } = recording;
         let recorded = loop {
             match self.store.finish(image, ending.clone()).await {
                 Ok(recorded) => break recorded,
                 Err(StoreError::Closed) => return,
+                // What the books have of the image is shown as lost, and takes no ending however often it is tried.
+                Err(error @ StoreError::DamagedEntry(_)) => {
+                    tracing::error!(%image, %error, "failed to record a result");
+                    if let Some(receipt) = receipt {
+                        engine.acknowledge(receipt);
+                    }
+                    self.live.ended(image);
+                    return;
+                }
                 Err(error) => {
-                    tracing::error!(%image, %error, "failed to record a result; trying again");
+                    // That the disk is in trouble is said by who writes, once for all results.
+                    tracing::debug!(%image, %error, "failed to record a result; trying again");
                     tokio::time::sleep(RECORD_AGAIN).await;
                 }
             }
         };
         if let Some(receipt) = receipt {
-            receipt.acknowledge();
+            engine.acknowledge(receipt);
+        }
+        if let Some(asked) = after_recording(&recorded, &ending, heard, Instant::now()) {
+            let engine = engine.clone();
+            // Not waited for: while results waits for the engine, the engine must not wait for results.
+            tokio::spawn(async move { engine.follow_up(asked).await });
         }
         match recorded {
             Recorded::Yes(row) => {
@@ -214,14 +270,11 @@ impl Results {
                     tell(self.live.outlived(image, row.seq), &shown(&row));
                 }
             }
-            Recorded::OtherModel(row, model) => {
+            Recorded::OtherModel(..) => {
                 self.tally.repeated.fetch_add(1, Relaxed);
                 self.live.not_ending(image);
                 let told = self.live.requeued(image, || self.store.next_seq());
                 self.changed_hands(image, told);
-                let engine = engine.clone();
-                // Not waited for: while results waits for the engine, the engine must not wait for results.
-                tokio::spawn(async move { engine.bind(row.batch, ModelDigest(model.digest), work(&row)).await });
             }
             Recorded::Gone => {
                 self.tally.repeated.fetch_add(1, Relaxed);

@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use bytes::Bytes;
 use manyeyes_link::TimerSettings;
+pub use manyeyes_link::Transports;
 
 use crate::store::StoreSettings;
 
@@ -25,12 +27,19 @@ pub struct ManagerSettings {
     pub model: Option<[u8; 32]>,
     /// How long things may last between manager and workers.
     pub timers: TimerSettings,
+    /// What is listened for where workers connect.
+    pub transports: Transports,
+    /// The congestion control of the connections to workers: over TCP by the system's name for it, such as `cubic`; over QUIC
+    /// `cubic`, `reno` or `bbr`. `None`: the system's own choice, and `cubic`.
+    pub congestion_control: Option<String>,
     /// Where uploads are kept, how long and how many.
     pub store: StoreSettings,
     /// What an upload and a client may ask for.
     pub limits: Limits,
     /// How small pictures are made.
     pub thumbnails: Option<ThumbnailSettings>,
+    /// Known pictures that catch a worker that answers wrongly.
+    pub canaries: CanarySettings,
 }
 
 impl ManagerSettings {
@@ -45,14 +54,20 @@ impl ManagerSettings {
             hosts: Vec::new(),
             model: None,
             timers: TimerSettings::default(),
+            transports: Transports::default(),
+            congestion_control: None,
             store: StoreSettings::default(),
             limits: Limits::default(),
             thumbnails: None,
+            canaries: CanarySettings::default(),
         }
     }
 }
 
 /// What an upload and a client may ask for. Each says what is answered when it is reached.
+///
+/// Of what clients share (images that wait, uploads, connections, streams of events, waits for small pictures) nobody may
+/// have more than is left free for others: one client alone has at most half.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The largest image file. A larger one is rejected (`too_large`); its neighbours are kept.
@@ -67,17 +82,27 @@ pub struct Limits {
     pub request_bytes: u64,
     /// The longest pause of a body that is being uploaded. Then the request is refused (408).
     pub upload_pause: Duration,
+    /// The lowest rate of a body that is being uploaded, in bytes a second, over any [`Self::upload_rate_over`] in which
+    /// it was waited for. A slower request is refused (408): sending a byte now and then would hold its place for
+    /// [`Self::upload_time`]. A phone at the edge of its network sends ten times as fast.
+    pub upload_rate: u64,
+    /// Over what time that rate counts: what a tunnel interrupts, or a network that has just been changed, is let be.
+    pub upload_rate_over: Duration,
     /// The longest time a request may take to upload: about 4 GiB at 10 Mbit/s. Then the request is refused (408).
     pub upload_time: Duration,
+    /// The longest time for the body of a request that uploads nothing: it has at most 1 MiB. Then it is refused (408).
+    pub small_body_time: Duration,
     /// The most files in one request. Beyond it the request is refused (413).
     pub request_files: usize,
-    /// The most images that wait or are with workers: about 400 bytes of memory each. More uploads are answered 507.
-    pub unfinished: usize,
+    /// The most images that wait, those that are with workers included: about 400 bytes of memory each. More uploads are
+    /// answered 429.
+    pub waiting: usize,
     /// The most uploads that are received at the same time. More are answered 429.
     pub uploads: usize,
-    /// The most open HTTP connections. More wait to be accepted.
+    /// The most open HTTP connections. More are answered 429 and closed.
     pub connections: usize,
-    /// The longest time for the head of a request to arrive. Then the connection is closed.
+    /// The longest time from the opening of a connection, or from the answer before, until the head of a request has
+    /// arrived. Then the connection is closed.
     pub head_time: Duration,
     /// The longest time that a client may take nothing of what is sent to it. Then the connection is closed.
     pub answer_pause: Duration,
@@ -108,9 +133,12 @@ impl Default for Limits {
             dropped_bytes: 256 << 20,
             request_bytes: 4 << 30,
             upload_pause: Duration::from_secs(30),
+            upload_rate: 1024,
+            upload_rate_over: Duration::from_secs(60),
             upload_time: Duration::from_secs(3600),
+            small_body_time: Duration::from_secs(30),
             request_files: 10_000,
-            unfinished: 400_000,
+            waiting: 400_000,
             uploads: 256,
             connections: 2048,
             head_time: Duration::from_secs(15),
@@ -124,6 +152,40 @@ impl Default for Limits {
             selected_images: 10_000,
             classify_wait: Duration::from_secs(300),
         }
+    }
+}
+
+/// Known pictures, asked of each worker now and then.
+#[derive(Clone, Debug)]
+pub struct CanarySettings {
+    /// The pictures; none: no worker is asked.
+    pub pictures: Vec<Canary>,
+    /// A worker is asked once when it joins, and again after so many deliveries: 50 are 2 % of its work.
+    pub every: u32,
+}
+
+impl Default for CanarySettings {
+    fn default() -> Self {
+        Self { pictures: Vec::new(), every: 50 }
+    }
+}
+
+/// A picture whose class is known.
+#[derive(Clone, Debug)]
+pub struct Canary {
+    /// Its file's name, for people.
+    pub name: String,
+    /// Its file.
+    pub file: Bytes,
+    /// The names of its class: an answer is right whose first label is called by one of them.
+    pub classes: Vec<String>,
+}
+
+impl Canary {
+    /// Whether that is its class.
+    #[must_use]
+    pub fn is_answered_by(&self, said: &str) -> bool {
+        self.classes.iter().any(|class| class == said)
     }
 }
 

@@ -7,34 +7,41 @@
 //! Every change takes its place in the writer's queue, and its sequence number, when the method is *called*; the
 //! future that comes back only tells when it is durable. So a `finish` called after a `keep` is recorded after it.
 
+mod backup;
 mod books;
+mod check;
 mod error;
 mod folder;
 mod group;
+mod kept;
 mod line;
+pub mod numbers;
 mod pack;
 mod pending;
 mod reader;
 mod reserve;
 mod row;
+pub mod rules;
+mod seal;
 mod shared;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod writer;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use manyeyes_protocol::id::{BatchId, BooksId, ImageId};
-use sha2::{Digest, Sha256};
 
+pub use self::backup::{BackedUp, backup};
+pub use self::check::{Fault, Part, Report, check};
 pub use self::error::StoreError;
 pub use self::pending::{Keeping, Pending};
 pub use self::row::{AnsweringModel, BatchFacts, BatchKey, Content, Ending, ImageRow, NewImage, Recorded, Unfinished};
@@ -42,8 +49,9 @@ pub use self::spool::{Spool, Spooled};
 
 use self::books::Place;
 use self::folder::Folder;
+use self::kept::Kept;
 use self::line::{Change, Reply};
-use self::pack::{PackFiles, Packs, read_at};
+use self::pack::{PackFiles, Packs};
 use self::reader::Readers;
 use self::reserve::Reserve;
 use self::shared::Shared;
@@ -105,8 +113,7 @@ struct Inner {
     id: BooksId,
     shared: Arc<Shared>,
     readers: Readers,
-    pack_files: Arc<PackFiles>,
-    large: PathBuf,
+    kept: Kept,
     spooling: Arc<Spooling>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// The lock on the folder goes last.
@@ -121,30 +128,31 @@ impl Store {
     /// [`StoreError::NoSpace`], [`StoreError::Disk`].
     pub fn open(folder: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
         let folder = Arc::new(Folder::open(folder)?);
-        let mut reserve = Reserve::new(folder.reserve(), settings.reserve_bytes);
-        let opened = books::open(&folder.books(), settings.books_bytes)?;
-        let readers = Readers::new(folder.books());
-        let pack_files = Arc::new(PackFiles::new(folder.packs()));
+        let layout = folder.layout();
+        let mut reserve = Reserve::new(layout.reserve(), settings.reserve_bytes);
+        let opened = books::open(&layout.books(), settings.books_bytes)?;
+        let readers = Readers::new(layout.books());
+        let pack_files = Arc::new(PackFiles::new(layout.packs()));
+        let kept = Kept::with(Arc::clone(&pack_files), layout.large());
         let packs = Packs::open(Arc::clone(&pack_files), settings.pack_bytes, opened.packs)?;
-        let orphans = folder::remove_orphans(&folder.large(), |image| readers.has_own_file(image))?
-            + folder::remove_orphans(&folder.spool(), |_| Ok(false))?;
+        let orphans = folder::remove_orphans(&layout.large(), |image| readers.is_known(image))?
+            + folder::remove_orphans(&layout.spool(), |_| Ok(false))?;
         if orphans > 0 {
             tracing::info!(files = orphans, "removed what an unclean end had left");
         }
-        let spooling = Spooling::new(folder.spool(), settings.small_bytes, settings.memory_bytes);
+        let spooling = Spooling::new(layout.spool(), settings.small_bytes, settings.memory_bytes);
         let shared = Arc::new(Shared::new(settings, opened.start, opened.kept_bytes));
         if !reserve.hold() {
             tracing::warn!("the disk is full: uploads are refused until there is space");
         }
         let writer = Writer::new(Arc::clone(&shared), Arc::clone(&folder), opened.connection, packs, reserve);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run());
-        let thread = thread.map_err(|error| StoreError::io("start the writer of", folder.root(), &error))?;
+        let thread = thread.map_err(|error| StoreError::io("start the writer of", folder.layout().root(), &error))?;
         let inner = Inner {
             id: opened.id,
             shared,
             readers,
-            pack_files,
-            large: folder.large(),
+            kept,
             spooling: Arc::new(spooling),
             writer: Mutex::new(Some(thread)),
             _folder: folder,
@@ -246,7 +254,12 @@ impl Store {
     /// Takes an image that has ended and whose bytes are kept back to waiting: its next run. Forgets its answer and who
     /// was blamed; its attempts go on counting.
     pub fn reopen(&self, image: ImageId) -> Pending<Recorded> {
-        self.inner.shared.ask(Change::Reopen { image }, recorded)
+        self.inner.shared.ask(Change::Reopen { image, only: None }, recorded)
+    }
+
+    /// The same, but only if the image is in this run, and ended in it by this worker's word.
+    pub fn take_back(&self, image: ImageId, run: u32, worker: &str) -> Pending<Recorded> {
+        self.inner.shared.ask(Change::Reopen { image, only: Some((run, worker.to_owned())) }, recorded)
     }
 
     /// Removes an image and its bytes. Says what it was, or None if there was none.
@@ -275,34 +288,21 @@ impl Store {
     /// digest. Reads the disk: up to the size of the largest upload.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`] also for a rejected one; [`StoreError::Damaged`].
+    /// [`StoreError::NoSuchImage`] also for a rejected one; [`StoreError::Damaged`], [`StoreError::DamagedEntry`].
     pub fn payload(&self, image: ImageId) -> Result<Bytes, StoreError> {
-        if let Some(fresh) = self.inner.shared.fresh_bytes(image) {
-            return fresh.map_err(|error| StoreError::io("read", &self.inner.large, &error));
+        let Inner { shared, readers, kept, _folder: folder, .. } = &*self.inner;
+        if let Some(fresh) = shared.fresh_bytes(image) {
+            return fresh.map_err(|error| StoreError::io("read", &folder.layout().large(), &error));
         }
-        let (row, place) = self.inner.readers.image(image)?.ok_or(StoreError::NoSuchImage)?;
-        let read = match place {
-            Place::Nowhere => return Err(StoreError::NoSuchImage),
-            Place::Pack(span) => self.inner.pack_files.read(span),
-            Place::Own => {
-                File::open(self.inner.large.join(image.to_string())).and_then(|file| read_at(&file, 0, row.bytes))
-            }
-        };
-        let fault = match read {
-            Ok(bytes) if row.sha256 == Some(Sha256::digest(&bytes).into()) => {
-                return Ok(Bytes::from(bytes));
-            }
-            Ok(bytes) if (bytes.len() as u64) < row.bytes => {
-                format!("only {} of {} bytes are there", bytes.len(), row.bytes)
-            }
-            Ok(_) => "its bytes are not those that were uploaded".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        // It may have been removed since its row was read.
-        if self.inner.readers.image(image)?.is_none() {
+        let (row, place) = readers.image(image)?.ok_or(StoreError::NoSuchImage)?;
+        if place == Place::Nowhere {
             return Err(StoreError::NoSuchImage);
         }
-        Err(StoreError::Damaged(format!("image {image} ({}): {fault}", row.name)))
+        kept.read(&row, place).map(Bytes::from).or_else(|fault| {
+            // It may have been removed since its row was read.
+            readers.image(image)?.ok_or(StoreError::NoSuchImage)?;
+            Err(StoreError::Damaged(format!("image {image} ({}): {fault}", row.name)))
+        })
     }
 
     /// The batch of that id.
@@ -321,13 +321,17 @@ impl Store {
         self.inner.readers.facts(batch)
     }
 
-    /// One image, if it is in the batch.
+    /// One image, if it is in the batch. Of one whose entry is damaged only that is said, here and in [`Store::page`]: it is
+    /// shown as failed, for the reason "lost".
     ///
     /// # Errors
     /// Those of the disk.
     pub fn image(&self, batch: BatchId, image: ImageId) -> Result<Option<ImageRow>, StoreError> {
-        let found = self.inner.readers.image(image)?.map(|(row, _)| row);
-        Ok(found.filter(|row| row.batch == batch))
+        match self.inner.readers.image(image) {
+            Ok(found) => Ok(found.map(|(row, _)| row).filter(|row| row.batch == batch)),
+            Err(StoreError::DamagedEntry(_)) => Ok(Some(ImageRow::damaged(image, batch))),
+            Err(error) => Err(error),
+        }
     }
 
     /// Images of a batch in upload order, those after `after`, at most `limit`.

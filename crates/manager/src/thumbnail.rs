@@ -22,7 +22,10 @@ use tokio::{
     sync::Semaphore,
 };
 
-use crate::settings::ThumbnailSettings;
+use crate::{
+    admission::{Client, Full, Places},
+    settings::ThumbnailSettings,
+};
 
 /// The longest side of a small picture in pixels: sharp on a card of 160 points, on a screen with two pixels a point.
 const LONGEST_SIDE: u32 = 320;
@@ -37,7 +40,7 @@ struct Shared {
     settings: ThumbnailSettings,
     limits: Limits,
     /// A place for each who waits or is served.
-    places: Semaphore,
+    places: Places,
     /// A place for each who is served.
     working: Semaphore,
     idle: Mutex<Vec<Process>>,
@@ -49,7 +52,7 @@ struct Shared {
 pub(crate) enum ThumbnailError<E> {
     /// More wait than may.
     #[error("too many small pictures are asked for at the same time")]
-    Busy,
+    Busy(Full),
     /// The file could not be read from the store.
     #[error(transparent)]
     Unread(E),
@@ -65,7 +68,7 @@ impl Thumbnails {
     /// `pixels` is the most that an image may have to be decoded.
     pub(crate) fn new(settings: ThumbnailSettings, pixels: u64) -> Self {
         let shared = Shared {
-            places: Semaphore::new(settings.processes + settings.waiting),
+            places: Places::new(settings.processes + settings.waiting),
             working: Semaphore::new(settings.processes),
             idle: Mutex::default(),
             remembered: Mutex::new(Remembered { most_bytes: settings.remembered_bytes, ..Remembered::default() }),
@@ -79,14 +82,15 @@ impl Thumbnails {
     pub(crate) async fn of<E>(
         &self,
         image: ImageId,
+        client: Client,
         file: impl Future<Output = Result<Bytes, E>>,
     ) -> Result<Bytes, ThumbnailError<E>> {
         if let Some(jpeg) = self.remembered().get(image) {
             return Ok(jpeg);
         }
         let shared = &self.shared;
-        let _place = shared.places.try_acquire().map_err(|_| ThumbnailError::Busy)?;
-        let _turn = shared.working.acquire().await.map_err(|_| ThumbnailError::Busy)?;
+        let _place = shared.places.take(client).map_err(ThumbnailError::Busy)?;
+        let _turn = shared.working.acquire().await.expect("its places are never closed");
         let file = file.await.map_err(ThumbnailError::Unread)?;
         match self.make(&file).await.map_err(ThumbnailError::Broken)? {
             Ok(jpeg) => {
@@ -210,7 +214,8 @@ mod tests {
     }
 
     async fn ask(thumbnails: &Thumbnails, image: u64) -> Result<Bytes, ThumbnailError<Infallible>> {
-        thumbnails.of(ImageId(image), async { Ok(Bytes::from_static(b"abc")) }).await
+        let client = Client::at([127, 0, 0, 1].into());
+        thumbnails.of(ImageId(image), client, async { Ok(Bytes::from_static(b"abc")) }).await
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod multipart;
 mod name;
+mod pace;
 
 use std::{
     pin::pin,
@@ -13,7 +14,10 @@ use futures_util::{Stream, StreamExt};
 use manyeyes_picture::{HEADER_BYTES, Header, Limits as PictureLimits, PictureError, read_header};
 
 pub(crate) use self::multipart::boundary;
-use self::multipart::{Multipart, MultipartError};
+use self::{
+    multipart::{Multipart, MultipartError},
+    pace::{Pace, TooSlow},
+};
 use crate::{
     api::Problem,
     settings::Limits,
@@ -30,6 +34,13 @@ pub(crate) struct Upload {
     pub(crate) images: Vec<NewImage>,
     /// When the request's first byte arrived.
     pub(crate) began: Instant,
+}
+
+impl Upload {
+    /// How many of its images were accepted.
+    pub(crate) fn accepted(&self) -> usize {
+        self.images.iter().filter(|image| matches!(image.content, Content::Accepted(_))).count()
+    }
 }
 
 /// Why a request was refused as a whole. Nothing of it is kept: its sender was answered nothing about any file, and will
@@ -87,23 +98,27 @@ where
     Ok(Upload { images: receiver.images, began: began.0 })
 }
 
-/// `body`, ended with an error where it pauses too long or becomes too large.
+/// `body`, ended with an error where it pauses too long, is too slow or becomes too large.
 fn paced<S, E>(body: S, limits: &Limits) -> impl Stream<Item = Result<Bytes, UploadError>>
 where
     S: Stream<Item = Result<Bytes, E>>,
 {
     let (pause, most) = (limits.upload_pause, limits.request_bytes);
-    futures_util::stream::unfold((Box::pin(body), 0_u64), move |(mut body, mut bytes)| async move {
-        let chunk = match tokio::time::timeout(pause, body.next()).await {
+    let pace = Pace::new(limits.upload_rate, limits.upload_rate_over);
+    futures_util::stream::unfold((Box::pin(body), 0_u64, pace), move |(mut body, mut bytes, mut pace)| async move {
+        let asked = Instant::now();
+        let chunk = match tokio::time::timeout(pause.min(pace.left()), body.next()).await {
             Err(_) => Err(UploadError::TooSlow),
             Ok(None) => return None,
             Ok(Some(Err(_))) => Err(UploadError::Cut),
             Ok(Some(Ok(chunk))) => {
                 bytes += chunk.len() as u64;
-                if bytes > most { Err(UploadError::TooLarge("the request is larger than allowed")) } else { Ok(chunk) }
+                let in_time = pace.came(chunk.len() as u64, asked.elapsed()).map_err(|TooSlow| UploadError::TooSlow);
+                let too_large = UploadError::TooLarge("the request is larger than allowed");
+                in_time.and_then(|()| if bytes > most { Err(too_large) } else { Ok(chunk) })
             }
         };
-        Some((chunk, (body, bytes)))
+        Some((chunk, (body, bytes, pace)))
     })
 }
 

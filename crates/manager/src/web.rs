@@ -12,12 +12,16 @@ mod legacy;
 mod metrics;
 mod page;
 mod serve;
+mod small_body;
 mod workers;
 
 use std::{
     collections::HashMap,
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -30,12 +34,12 @@ use axum::{
 };
 use manyeyes_protocol::id::ImageId;
 use serde::Deserialize;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use self::error::RequestError;
 pub(crate) use self::{events::tell_status, guard::Guard, serve::serve};
 use crate::{
+    admission::{Client, Drain, Place, Places},
     engine::Engine,
     results::Results,
     settings::Limits,
@@ -45,8 +49,6 @@ use crate::{
 
 /// Batches whose numbers are remembered by their ids. Full: all are forgotten, and looked up again.
 const REMEMBERED_BATCHES: usize = 1024;
-/// The largest body of a request that is not an upload: 10,000 digests of 64 digits.
-const SMALL_BODY: usize = 1 << 20;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -59,13 +61,15 @@ struct Shared {
     engine: Engine,
     limits: Limits,
     thumbnails: Option<Thumbnails>,
-    uploads: Semaphore,
-    subscribers: Arc<Semaphore>,
+    uploads: Places,
+    subscribers: Places,
     batches: Mutex<HashMap<String, BatchKey>>,
     /// A batch made ahead for the next image that comes without one, so that it need not wait for the disk twice.
     spare: Mutex<Option<BatchKey>>,
     started: Instant,
-    /// When it is cancelled, streams of events end.
+    /// Nothing new is taken in any more.
+    is_ending: AtomicBool,
+    /// When it is cancelled, streams of events and waits for answers end.
     stop: CancellationToken,
 }
 
@@ -80,13 +84,14 @@ impl App {
         let shared = Shared {
             results,
             engine,
-            uploads: Semaphore::new(limits.uploads),
-            subscribers: Arc::new(Semaphore::new(limits.subscribers)),
+            uploads: Places::new(limits.uploads),
+            subscribers: Places::new(limits.subscribers),
             limits,
             thumbnails,
             batches: Mutex::default(),
             spare: Mutex::default(),
             started: Instant::now(),
+            is_ending: AtomicBool::new(false),
             stop,
         };
         Self { shared: Arc::new(shared) }
@@ -102,7 +107,7 @@ impl App {
             .merge(export::routes())
             .merge(workers::routes())
             .merge(metrics::routes())
-            .layer(DefaultBodyLimit::max(SMALL_BODY));
+            .layer(middleware::from_fn_with_state(self.clone(), small_body::small_body));
         uploads
             .layer(DefaultBodyLimit::disable())
             .merge(small)
@@ -172,8 +177,39 @@ impl App {
         self.shared.results.gone(batches);
     }
 
-    fn upload_place(&self) -> Result<SemaphorePermit<'_>, RequestError> {
-        self.shared.uploads.try_acquire().map_err(|_| RequestError::Busy("too many uploads at the same time"))
+    /// Takes nothing new in from now on: neither images, nor batches, nor what is to be run again. All else is answered.
+    pub(crate) fn begin_ending(&self) {
+        self.shared.is_ending.store(true, Relaxed);
+    }
+
+    fn is_ending(&self) -> bool {
+        self.shared.is_ending.load(Relaxed)
+    }
+
+    fn takes_work(&self) -> Result<(), RequestError> {
+        if self.is_ending() { Err(RequestError::shutting_down()) } else { Ok(()) }
+    }
+
+    fn upload_place(&self, client: Client) -> Result<Place, RequestError> {
+        self.shared
+            .uploads
+            .take(client)
+            .map_err(|full| self.refused(RequestError::no_place(full, "too many uploads at the same time")))
+    }
+
+    /// Takes places until so many images may wait.
+    fn places_to_wait(&self, client: Client, places: &mut Vec<Place>, images: usize) -> Result<(), RequestError> {
+        self.shared.results.waiting.fill(client, places, images).map_err(|full| {
+            let ends_per_s = self.shared.results.live.ends_per_s(Instant::now());
+            let drain = Drain { ends_per_s, has_worker: self.shared.engine.obstacle().is_none() };
+            self.refused(RequestError::no_place_to_wait(full, drain))
+        })
+    }
+
+    /// Counts what is refused for want of a place.
+    fn refused(&self, error: RequestError) -> RequestError {
+        self.shared.results.tally.turned_away.fetch_add(1, Relaxed);
+        error
     }
 
     fn batches(&self) -> std::sync::MutexGuard<'_, HashMap<String, BatchKey>> {

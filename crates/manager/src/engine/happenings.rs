@@ -48,14 +48,14 @@ impl Happenings {
         self.keep(Kept { seq: self.noted, at: now, kind, worker: worker.to_owned(), images, detail });
     }
 
+    /// A worker is set aside. One that is set aside again and again is told of once, as one that is refused.
+    pub(super) fn set_aside(&mut self, worker: &str, detail: String, now: Instant) {
+        self.once(HappeningKind::SetAside, worker, detail, now);
+    }
+
     /// A worker was turned away. One that knocks again and again is told of once: it keeps its number, and is the newest.
     pub(super) fn refused(&mut self, worker: &str, detail: String, now: Instant) {
-        self.noted += 1;
-        let is_same = |kept: &Kept| kept.kind == HappeningKind::Refused && kept.worker == worker;
-        let before = self.kept.iter().position(is_same).and_then(|at| self.kept.remove(at));
-        let seq = before.map_or(self.noted, |before| before.seq);
-        let (kind, worker) = (HappeningKind::Refused, worker.to_owned());
-        self.keep(Kept { seq, at: now, kind, worker, images: 0, detail: Some(detail) });
+        self.once(HappeningKind::Refused, worker, detail, now);
         let refusals = || self.kept.iter().filter(|kept| kept.kind == HappeningKind::Refused);
         if refusals().count() > REFUSALS_KEPT
             && let Some(oldest) = self.kept.iter().position(|kept| kept.kind == HappeningKind::Refused)
@@ -83,6 +83,15 @@ impl Happenings {
     /// How many there were, those included that are not kept: it tells whether there is anything new.
     pub(super) fn noted(&self) -> u64 {
         self.noted
+    }
+
+    /// In the place of the last such of that worker.
+    fn once(&mut self, kind: HappeningKind, worker: &str, detail: String, now: Instant) {
+        self.noted += 1;
+        let is_same = |kept: &Kept| kept.kind == kind && kept.worker == worker;
+        let before = self.kept.iter().position(is_same).and_then(|at| self.kept.remove(at));
+        let seq = before.map_or(self.noted, |before| before.seq);
+        self.keep(Kept { seq, at: now, kind, worker: worker.to_owned(), images: 0, detail: Some(detail) });
     }
 
     fn keep(&mut self, kept: Kept) {

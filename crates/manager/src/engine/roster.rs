@@ -1,7 +1,7 @@
 //! The workers as they are shown: those connected, and those lost a short while ago.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,17 +12,14 @@ use manyeyes_protocol::id::{ModelDigest, WorkerId};
 use super::obstacle;
 use crate::{
     api::{Model, Problem, Worker, WorkerState},
+    rate::Rate,
     store::AnsweringModel,
 };
 
 /// How long a worker that has gone is shown, so that a person sees what happened.
 const SHOWN_AFTER_LEAVING: Duration = Duration::from_secs(120);
-/// The most workers that have gone and are shown; the oldest go first.
-const GONE_SHOWN: usize = 32;
-/// Over what time images a second are counted.
-const RATE_OVER: Duration = Duration::from_secs(10);
-/// Into how many parts that time is divided to forget the old.
-const RATE_PARTS: u32 = 10;
+/// The most workers that have gone and are remembered; the oldest go first.
+const GONE_REMEMBERED: usize = 32;
 /// The weight of the newest measurement in a smoothed service time, as for TCP's round trip (RFC 6298, section 2).
 const SMOOTHING: f64 = 1.0 / 8.0;
 
@@ -37,13 +34,30 @@ struct Entry {
     id: Arc<str>,
     profile: WorkerProfile,
     presence: Presence,
-    in_flight: u32,
     images: u64,
     failures: u64,
     /// It has had no answer since it last failed through no fault of the image.
     failing: bool,
     service: Option<Duration>,
     rate: Rate,
+}
+
+/// What dispatch says of a worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    /// Images that it has.
+    pub(super) in_flight: u32,
+    /// It is given nothing for now because of what it did.
+    pub(super) is_set_aside: bool,
+}
+
+/// Which of those that have left are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Those that a person is still to see.
+    AShortWhileAgo,
+    /// All that are remembered: what they did is still counted.
+    EverSoLongAgo,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,16 +69,18 @@ enum Presence {
 impl Roster {
     /// A worker is there, for the first time or again.
     pub(super) fn joined(&mut self, worker: WorkerId, profile: WorkerProfile) {
-        // A process that takes over the name of one that crashed takes over its place.
-        self.entries.retain(|&other, entry| other == worker || *entry.id != *profile.id);
+        // A process that takes over the name of one that has gone takes over its place, and counts on from there.
+        let same =
+            |(other, entry): (&WorkerId, &Entry)| (*other != worker && *entry.id == *profile.id).then_some(*other);
+        let before = self.entries.iter().find_map(same).and_then(|before| self.entries.remove(&before));
+        let (images, failures) = before.map_or((0, 0), |before| (before.images, before.failures));
         let id = Arc::from(profile.id.as_str());
         let entry = self.entries.entry(worker).or_insert_with(|| Entry {
             id: Arc::clone(&id),
             profile: profile.clone(),
             presence: Presence::Here,
-            in_flight: 0,
-            images: 0,
-            failures: 0,
+            images,
+            failures,
             failing: false,
             service: None,
             rate: Rate::default(),
@@ -82,15 +98,8 @@ impl Roster {
         let mut gone: Vec<(Instant, WorkerId)> =
             self.entries.iter().filter_map(|(&id, e)| Some((e.left_at()?, id))).collect();
         gone.sort_unstable_by_key(|&(at, _)| std::cmp::Reverse(at));
-        for (_, worker) in gone.into_iter().skip(GONE_SHOWN) {
+        for (_, worker) in gone.into_iter().skip(GONE_REMEMBERED) {
             self.entries.remove(&worker);
-        }
-    }
-
-    /// It has `change` more images, or fewer.
-    pub(super) fn holds(&mut self, worker: WorkerId, change: i32) {
-        if let Some(entry) = self.entries.get_mut(&worker) {
-            entry.in_flight = entry.in_flight.saturating_add_signed(change);
         }
     }
 
@@ -130,18 +139,25 @@ impl Roster {
         Some(AnsweringModel { digest: model.digest.0, name: model.name.clone() })
     }
 
-    /// The model it is to answer with; `None` when it has gone.
-    pub(super) fn model_of(&self, worker: WorkerId) -> Option<ModelDigest> {
+    /// Over which connection it is reached, and the model it is to answer with; `None` when it has gone.
+    pub(super) fn reached(&self, worker: WorkerId) -> Option<(u32, ModelDigest)> {
         let entry = self.entries.get(&worker).filter(|entry| entry.presence == Presence::Here)?;
-        entry.profile.models.first().map(|model| model.digest)
+        Some((entry.profile.connection, entry.profile.models.first()?.digest))
     }
 
-    /// As the page shows them, in the order of their ids' numbers.
-    pub(super) fn workers(&self, now: Instant, wire: impl Fn(WorkerId) -> Option<WireCounters>) -> Vec<Worker> {
+    /// As they are told to others, in the order of their ids' numbers.
+    pub(super) fn workers(
+        &self,
+        now: Instant,
+        left: Left,
+        held: impl Fn(WorkerId) -> Held,
+        wire: impl Fn(WorkerId) -> Option<WireCounters>,
+    ) -> Vec<Worker> {
         let shown = self.entries.iter().filter(|(_, entry)| {
-            entry.left_at().is_none_or(|at| now.saturating_duration_since(at) < SHOWN_AFTER_LEAVING)
+            let is_recent = |at| now.saturating_duration_since(at) < SHOWN_AFTER_LEAVING;
+            left == Left::EverSoLongAgo || entry.left_at().is_none_or(is_recent)
         });
-        shown.map(|(&worker, entry)| entry.shown(now, wire(worker).unwrap_or_default())).collect()
+        shown.map(|(&worker, entry)| entry.shown(now, held(worker), wire(worker).unwrap_or_default())).collect()
     }
 
     /// The model of the workers that are here, or of those that were. Those that are here answer with one.
@@ -194,11 +210,12 @@ impl Entry {
         }
     }
 
-    fn shown(&self, now: Instant, wire: WireCounters) -> Worker {
+    fn shown(&self, now: Instant, held: Held, wire: WireCounters) -> Worker {
         let state = match self.presence {
             Presence::Left { silent: true, .. } => WorkerState::Silent,
             Presence::Left { silent: false, .. } => WorkerState::Gone,
-            Presence::Here if self.in_flight > 0 => WorkerState::Busy,
+            Presence::Here if held.is_set_aside => WorkerState::SetAside,
+            Presence::Here if held.in_flight > 0 => WorkerState::Busy,
             Presence::Here => WorkerState::Idle,
         };
         Worker {
@@ -206,7 +223,7 @@ impl Entry {
             name: self.profile.name.clone(),
             state,
             slots: self.profile.slots,
-            in_flight: self.in_flight,
+            in_flight: held.in_flight,
             images: self.images,
             failures: self.failures,
             images_per_s: self.rate.per_s(now),
@@ -216,34 +233,11 @@ impl Entry {
             socket_bytes_sent: wire.bytes_sent,
             socket_bytes_received: wire.bytes_received,
             retransmissions: wire.retransmissions,
+            bytes_retransmitted: wire.bytes_retransmitted,
+            congestion_control: self.profile.congestion_control.clone(),
             address: self.profile.address.to_string(),
             model: self.profile.models.first().map(|model| model.name.clone()).unwrap_or_default(),
         }
-    }
-}
-
-/// Counts events over the last [`RATE_OVER`], in parts.
-#[derive(Debug, Default)]
-struct Rate {
-    /// When each part began, and its count; oldest first.
-    parts: VecDeque<(Instant, u32)>,
-}
-
-impl Rate {
-    fn count(&mut self, now: Instant) {
-        self.parts.retain(|&(began, _)| now.saturating_duration_since(began) < RATE_OVER);
-        match self.parts.back_mut() {
-            Some((began, count)) if now.saturating_duration_since(*began) < RATE_OVER / RATE_PARTS => *count += 1,
-            _ => self.parts.push_back((now, 1)),
-        }
-    }
-
-    fn per_s(&self, now: Instant) -> f64 {
-        let recent = self.parts.iter().filter(|&&(began, _)| now.saturating_duration_since(began) < RATE_OVER);
-        let (oldest, count) = recent.fold((now, 0), |(oldest, sum), &(began, count)| (oldest.min(began), sum + count));
-        // A worker that has just begun is not as slow as ten seconds of silence before would make it.
-        let over = now.saturating_duration_since(oldest).clamp(RATE_OVER / RATE_PARTS, RATE_OVER);
-        f64::from(count) / over.as_secs_f64()
     }
 }
 
@@ -259,18 +253,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_of_the_last_ten_seconds() {
-        let begin = Instant::now();
-        let mut rate = Rate::default();
-        for n in 0..200 {
-            rate.count(begin + Duration::from_millis(n * 100));
-        }
-        let now = begin + Duration::from_secs(20);
-        assert!((rate.per_s(now) - 10.0).abs() < 1.5, "{}", rate.per_s(now));
-        assert!(rate.per_s(now + RATE_OVER) < f64::EPSILON);
-    }
-
-    #[test]
     fn a_worker_that_fails_at_everything_is_news_once() {
         let (mut roster, worker) = (Roster::default(), WorkerId(1));
         roster.joined(worker, profile());
@@ -279,6 +261,26 @@ mod tests {
         roster.answered(worker, Duration::ZERO, Instant::now());
         assert!(roster.failed_itself(worker));
     }
+
+    /// Whoever reads a counter may come late: a worker that crashed early in a long experiment has done what it did.
+    #[test]
+    fn what_a_worker_did_is_told_long_after_it_has_gone_and_goes_on_with_the_next_of_its_name() {
+        let (mut roster, begin) = (Roster::default(), Instant::now());
+        roster.joined(WorkerId(1), profile());
+        roster.answered(WorkerId(1), Duration::ZERO, begin);
+        roster.left(WorkerId(1), false, begin);
+        let told = |roster: &Roster, left| {
+            let workers = roster.workers(begin + 2 * SHOWN_AFTER_LEAVING, left, |_| IDLE, |_| None);
+            workers.iter().map(|worker| (worker.state, worker.images)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&roster, Left::AShortWhileAgo), []);
+        assert_eq!(told(&roster, Left::EverSoLongAgo), [(WorkerState::Gone, 1)]);
+        roster.joined(WorkerId(2), profile());
+        roster.answered(WorkerId(2), Duration::ZERO, begin);
+        assert_eq!(told(&roster, Left::EverSoLongAgo), [(WorkerState::Idle, 2)]);
+    }
+
+    const IDLE: Held = Held { in_flight: 0, is_set_aside: false };
 
     fn profile() -> WorkerProfile {
         WorkerProfile {
@@ -291,6 +293,8 @@ mod tests {
             software: "test".to_owned(),
             address: ([127, 0, 0, 1], 1).into(),
             returning: false,
+            connection: 1,
+            congestion_control: None,
             replaces: None,
         }
     }

@@ -1,6 +1,11 @@
 //! The split of an image's time, with a clock in hand.
 
 use super::*;
+use crate::admission::Places;
+
+fn place() -> Place {
+    Places::new(1).take_anyway()
+}
 
 fn milliseconds(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -57,7 +62,7 @@ fn nothing_of_an_image_is_shown_before_it_is_durable() {
     let live = Live::default();
     let (image, batch, now) = (ImageId(1), BatchId(7), Instant::now());
     let holder = Holder { worker: "worker-1".into(), since: now };
-    live.kept(image, batch, 1, now);
+    live.kept(image, batch, 1, now, place());
     assert_eq!(live.assigned(image, holder.clone(), 1, || 2), None);
     live.durable(image, now);
     assert_eq!(live.assigned(image, holder, 2, || 3), Some(batch));
@@ -68,7 +73,7 @@ fn nothing_of_an_image_is_shown_before_it_is_durable() {
 fn no_change_of_hands_is_shown_after_an_ending() {
     let live = Live::default();
     let (image, batch, now) = (ImageId(1), BatchId(7), Instant::now());
-    live.kept(image, batch, 1, now);
+    live.kept(image, batch, 1, now, place());
     live.durable(image, now);
     assert_eq!(live.ending(image), Some(0));
     assert_eq!(live.requeued(image, || unreachable!("no number is drawn for it")), None);
@@ -81,7 +86,7 @@ fn no_change_of_hands_is_shown_after_an_ending() {
 #[test]
 fn what_is_older_than_the_books_ending_is_forgotten_and_what_is_newer_stays() {
     let (live, image) = (Live::default(), ImageId(1));
-    live.reopened(image, BatchId(1), 10, Instant::now(), 1);
+    live.reopened(image, BatchId(1), 10, Instant::now(), 1, place());
     let waiting = live.wait_for(image);
     assert!(live.outlived(image, 9).is_empty());
     assert_eq!((live.len(), waiting.is_some()), (1, true));
@@ -93,7 +98,7 @@ fn what_is_older_than_the_books_ending_is_forgotten_and_what_is_newer_stays() {
 #[test]
 fn an_image_whose_ending_could_not_be_written_is_shown_again_as_it_changes_hands() {
     let (live, image) = (Live::default(), ImageId(1));
-    live.reopened(image, BatchId(1), 1, Instant::now(), 1);
+    live.reopened(image, BatchId(1), 1, Instant::now(), 1, place());
     live.ending(image);
     let holder = || Holder { worker: "worker-1".into(), since: Instant::now() };
     assert_eq!(live.assigned(image, holder(), 2, || 2), None);

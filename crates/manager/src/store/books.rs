@@ -11,20 +11,22 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use super::line::{Ceilings, Line};
 use super::pack::{PackFacts, Span};
 use super::row::{AnsweringModel, BatchFacts, ImageRow};
+use super::seal::{self, Sealed};
 use super::{StoreError, folder};
 use crate::api::{Counts, ImageState, Problem};
 
 /// The schema that this program writes, in `PRAGMA user_version`. A change of [`SCHEMA`] raises it and brings the step
 /// from the one before.
-pub(super) const SCHEMA_NUMBER: i64 = 2;
+pub(super) const SCHEMA_NUMBER: i64 = 3;
 
 /// Times are microseconds since 1970. `pack` says where an image's bytes are: null for none, 0 for a file of its own,
-/// else the pack's number, `place` being the offset in it. `state` is as in [`state_number`].
+/// else the pack's number, `place` being the offset in it. `state` is as in [`state_number`]. `checksum` is [`seal`]'s.
 const SCHEMA: &str = "
 CREATE TABLE books (
     id BLOB NOT NULL,
     seq_ceiling INTEGER NOT NULL,
-    image_ceiling INTEGER NOT NULL
+    image_ceiling INTEGER NOT NULL,
+    checksum INTEGER
 );
 CREATE TABLE batches (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -45,7 +47,8 @@ CREATE TABLE batches (
     answered_bytes INTEGER NOT NULL DEFAULT 0,
     kept_bytes INTEGER NOT NULL DEFAULT 0,
     model BLOB,
-    model_name TEXT
+    model_name TEXT,
+    checksum INTEGER
 );
 CREATE INDEX batches_finished ON batches (changed) WHERE waiting = 0;
 CREATE TABLE images (
@@ -69,7 +72,8 @@ CREATE TABLE images (
     error_message TEXT,
     timing TEXT,
     run INTEGER NOT NULL DEFAULT 0,
-    model TEXT
+    model TEXT,
+    checksum INTEGER
 );
 CREATE INDEX images_of_batch ON images (batch);
 CREATE INDEX images_known ON images (batch, sha256) WHERE pack IS NOT NULL;
@@ -77,6 +81,7 @@ CREATE INDEX images_unfinished ON images (batch) WHERE state = 0;
 CREATE TABLE blames (
     image INTEGER NOT NULL,
     worker TEXT NOT NULL,
+    checksum INTEGER,
     PRIMARY KEY (image, worker)
 ) WITHOUT ROWID;
 CREATE TABLE idempotency (
@@ -84,13 +89,18 @@ CREATE TABLE idempotency (
     key TEXT NOT NULL,
     first_image INTEGER NOT NULL,
     images INTEGER NOT NULL,
+    checksum INTEGER,
     PRIMARY KEY (batch, key)
 ) WITHOUT ROWID;
-CREATE TABLE condemned (number INTEGER PRIMARY KEY);
+CREATE TABLE condemned (
+    number INTEGER PRIMARY KEY,
+    checksum INTEGER
+);
 CREATE TABLE packs (
     number INTEGER PRIMARY KEY,
     end INTEGER NOT NULL,
-    live INTEGER NOT NULL
+    live INTEGER NOT NULL,
+    checksum INTEGER
 );
 ";
 
@@ -102,10 +112,8 @@ ALTER TABLE images ADD COLUMN run INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE images ADD COLUMN model TEXT;
 ";
 
-/// The columns that [`image_row`] reads, and their order.
-pub(super) const IMAGE_COLUMNS: &str = "id, batch, seq, name, state, bytes, sha256, media_type, width, height, began, \
-                                        labels, worker, attempts, error_code, error_message, timing, pack, place, \
-                                        run, model";
+/// The columns that [`image_row`] reads, and their order; its readers want their checksum behind them.
+pub(super) const IMAGE_COLUMNS: &str = seal::IMAGES.columns;
 
 /// The log is written back into the file when it has this many pages of 4 KiB: rarely enough that it costs little, and
 /// soon enough that the log stays at 16 MiB.
@@ -132,6 +140,7 @@ pub(super) fn open(file: &Path, limit_bytes: u64) -> Result<Opened, StoreError> 
     let connection = Connection::open(file)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    seal::register(&connection)?;
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
     if found > SCHEMA_NUMBER {
         return Err(StoreError::NewerSchema { found, known: SCHEMA_NUMBER });
@@ -143,12 +152,22 @@ pub(super) fn open(file: &Path, limit_bytes: u64) -> Result<Opened, StoreError> 
     let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     connection.pragma_update(None, "max_page_count", signed(limit_bytes) / page_bytes)?;
     match found {
-        0 => write_schema(&connection, SCHEMA, make)?,
-        1 => write_schema(&connection, FROM_1_TO_2, |_| Ok(()))?,
+        0 => write_schema(&connection, &format!("{SCHEMA}{}", seal::triggers()), make)?,
+        1 => write_schema(&connection, &format!("{FROM_1_TO_2}{}", seal::from_2_to_3()), |_| Ok(()))?,
+        2 => write_schema(&connection, &seal::from_2_to_3(), |_| Ok(()))?,
         _ => {}
     }
     if let Some(above) = file.parent() {
         folder::sync_folder(above)?;
+    }
+    // From wrong numbers another would be given twice, and from a wrong end a pack would be cut or written over.
+    for sealed in [&seal::BOOKS, &seal::PACKS] {
+        if !is_intact(&connection, sealed)? {
+            return Err(StoreError::Damaged(format!(
+                "the books: an entry of \"{}\" is not what was written",
+                sealed.table
+            )));
+        }
     }
     let (id, start) = connection.query_row("SELECT id, seq_ceiling, image_ceiling FROM books", [], |row| {
         Ok((row.get::<_, [u8; 16]>(0)?, Ceilings { seq: unsigned(row, 1)?, image: unsigned(row, 2)? }))
@@ -158,9 +177,15 @@ pub(super) fn open(file: &Path, limit_bytes: u64) -> Result<Opened, StoreError> 
         .prepare("SELECT number, end, live FROM packs")?
         .query_map([], |row| Ok((row.get(0)?, PackFacts { end: unsigned(row, 1)?, live: unsigned(row, 2)? })))?
         .collect::<Result<_, _>>()?;
-    let kept_bytes =
-        connection.query_row("SELECT coalesce(sum(kept_bytes), 0) FROM batches", [], |row| unsigned(row, 0))?;
+    let kept = format!("SELECT coalesce(sum(kept_bytes), 0) FROM batches WHERE {}", seal::BATCHES.intact());
+    let kept_bytes = connection.query_row(&kept, [], |row| unsigned(row, 0))?;
     Ok(Opened { connection, id: BooksId(id), start, packs, kept_bytes })
+}
+
+/// Whether all rows of a table are what was written.
+fn is_intact(connection: &Connection, sealed: &Sealed) -> Result<bool, StoreError> {
+    let sql = format!("SELECT 1 FROM {} WHERE NOT ({})", sealed.table, sealed.intact());
+    Ok(!connection.prepare(&sql)?.exists([])?)
 }
 
 /// Opens the books for reading.
@@ -170,6 +195,23 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+/// Opens the books for reading beside the manager that may be working on them.
+///
+/// # Errors
+/// [`StoreError::NoBooks`], and of another schema [`StoreError::NewerSchema`], [`StoreError::OlderSchema`].
+pub(super) fn open_beside(file: &Path) -> Result<Connection, StoreError> {
+    if !file.exists() {
+        return Err(StoreError::NoBooks(file.to_owned()));
+    }
+    let connection = open_reader(file)?;
+    seal::register(&connection)?;
+    match connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? {
+        SCHEMA_NUMBER => Ok(connection),
+        found if found > SCHEMA_NUMBER => Err(StoreError::NewerSchema { found, known: SCHEMA_NUMBER }),
+        found => Err(StoreError::OlderSchema { found, known: SCHEMA_NUMBER }),
+    }
 }
 
 /// Brings the books to the present schema, all or nothing.
@@ -184,6 +226,14 @@ fn write_schema(
     connection.pragma_update(None, "user_version", SCHEMA_NUMBER)?;
     connection.execute_batch("COMMIT")?;
     Ok(())
+}
+
+/// Books without anything in them, to compare others with.
+pub(super) fn empty_in_memory() -> Result<Connection, StoreError> {
+    let connection = Connection::open_in_memory()?;
+    seal::register(&connection)?;
+    connection.execute_batch(&format!("{SCHEMA}{}", seal::triggers()))?;
+    Ok(connection)
 }
 
 fn make(connection: &Connection) -> Result<(), StoreError> {
@@ -202,10 +252,14 @@ pub(super) fn write_ceilings(connection: &Connection, ceilings: Ceilings) -> Res
 }
 
 /// The image of that number, and where its bytes are.
+///
+/// # Errors
+/// [`StoreError::DamagedEntry`], beside those of the disk.
 pub(super) fn find_image(connection: &Connection, image: ImageId) -> Result<Option<(ImageRow, Place)>, StoreError> {
-    let sql = format!("SELECT {IMAGE_COLUMNS} FROM images WHERE id = ?1");
+    let sql = format!("SELECT {} FROM images WHERE id = ?1", seal::IMAGES.selected());
     let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement.query_row([signed(image.0)], |row| Ok((image_row(row)?, place(row)?))).optional()?)
+    let found = statement.query_row([signed(image.0)], sealed_image).optional()?;
+    found.map(|intact| intact.ok_or_else(|| StoreError::DamagedEntry(format!("image {image}")))).transpose()
 }
 
 /// Where an image's bytes are.
@@ -237,8 +291,12 @@ impl Place {
     }
 }
 
-/// An image of a row with [`IMAGE_COLUMNS`].
-pub(super) fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
+/// An image of a row with the [`Sealed::selected`] of [`seal::IMAGES`], if it is what was written.
+pub(super) fn sealed_image(row: &Row<'_>) -> rusqlite::Result<Option<(ImageRow, Place)>> {
+    Ok(if seal::IMAGES.is_intact(row)? { Some((image_row(row)?, place(row)?)) } else { None })
+}
+
+fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
     let code: Option<String> = row.get(14)?;
     let message: Option<String> = row.get(15)?;
     Ok(ImageRow {
@@ -268,36 +326,43 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
 }
 
 /// A batch as a whole.
+///
+/// # Errors
+/// [`StoreError::DamagedEntry`], beside those of the disk.
 pub(super) fn find_facts(connection: &Connection, batch: BatchId) -> Result<Option<BatchFacts>, StoreError> {
-    let sql = "SELECT seq, first_upload, last_answer, total, waiting, recognised, failed, rejected, \
-               cancelled, deleted, answered_images, answered_bytes, kept_bytes, model, model_name FROM batches \
-               WHERE number = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let sql = format!("SELECT {} FROM batches WHERE number = ?1", seal::BATCHES.selected());
+    let mut statement = connection.prepare_cached(&sql)?;
     let facts = statement.query_row([signed(batch.0)], |row| {
-        Ok(BatchFacts {
-            seq: unsigned(row, 0)?,
-            first_upload: row.get::<_, Option<i64>>(1)?.map(time),
-            last_answer: row.get::<_, Option<i64>>(2)?.map(time),
-            counts: Counts {
-                total: row.get(3)?,
-                waiting: row.get(4)?,
-                assigned: 0,
-                recognised: row.get(5)?,
-                failed: row.get(6)?,
-                rejected: row.get(7)?,
-                cancelled: row.get(8)?,
-            },
-            deleted: row.get(9)?,
-            answered_images: unsigned(row, 10)?,
-            answered_bytes: unsigned(row, 11)?,
-            kept_bytes: unsigned(row, 12)?,
-            model: match row.get(13)? {
-                Some(digest) => Some(AnsweringModel { digest, name: row.get(14)? }),
-                None => None,
-            },
-        })
+        Ok(if seal::BATCHES.is_intact(row)? { Some(batch_facts(row)?) } else { None })
     });
-    Ok(facts.optional()?)
+    let damaged = || StoreError::DamagedEntry(format!("batch number {}", batch.0));
+    facts.optional()?.map(|intact| intact.ok_or_else(damaged)).transpose()
+}
+
+/// A batch of a row with the columns of [`seal::BATCHES`].
+fn batch_facts(row: &Row<'_>) -> rusqlite::Result<BatchFacts> {
+    Ok(BatchFacts {
+        seq: unsigned(row, 2)?,
+        first_upload: row.get::<_, Option<i64>>(5)?.map(time),
+        last_answer: row.get::<_, Option<i64>>(6)?.map(time),
+        counts: Counts {
+            total: row.get(7)?,
+            waiting: row.get(8)?,
+            assigned: 0,
+            recognised: row.get(9)?,
+            failed: row.get(10)?,
+            rejected: row.get(11)?,
+            cancelled: row.get(12)?,
+        },
+        deleted: row.get(13)?,
+        answered_images: unsigned(row, 14)?,
+        answered_bytes: unsigned(row, 15)?,
+        kept_bytes: unsigned(row, 16)?,
+        model: match row.get(17)? {
+            Some(digest) => Some(AnsweringModel { digest, name: row.get(18)? }),
+            None => None,
+        },
+    })
 }
 
 /// The number of a state in the books. Frozen.

@@ -26,9 +26,39 @@ pub enum StoreError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// For a look at them or a backup: an older program has written the books.
+    #[error(
+        "the books are of schema {found}, older than this program's {known}; start a manager on them once, which brings them forward, or copy the folder while none runs"
+    )]
+    OlderSchema {
+        /// The schema number in the file.
+        found: i64,
+        /// The one that this program knows.
+        known: i64,
+    },
+    /// For a look or a backup: no manager has ever worked in that folder.
+    #[error("there are no books at {}, so this is no data folder", .0.display())]
+    NoBooks(PathBuf),
+    /// For a backup: something is in the destination.
+    #[error("{} is not empty; name a folder that is, or that does not exist", .0.display())]
+    NotEmpty(PathBuf),
+    /// For a backup: it is too large for the destination.
+    #[error("{} has no room: {needed_bytes} bytes are needed, and {free_bytes} are free", folder.display())]
+    NoRoom {
+        /// The destination.
+        folder: PathBuf,
+        /// What the images and the books take.
+        needed_bytes: u64,
+        /// What the disk can take.
+        free_bytes: u64,
+    },
     /// Books or image bytes are not what was written.
     #[error("damaged: {0}")]
     Damaged(String),
+    /// One row of the books is not what was written, by its checksum. Nothing of it is believed; the rest of the books is
+    /// as good as it was.
+    #[error("damaged: the books' entry of {0} is not what was written")]
+    DamagedEntry(String),
     /// The disk is full. Only what was being written is lost; the store goes on.
     #[error("no space left on the disk of the data folder")]
     NoSpace,

@@ -7,52 +7,25 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use super::StoreError;
+use crate::token;
+
+/// Where what lies in a data folder, whoever uses it.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    root: PathBuf,
+}
 
 /// A data folder that this process alone uses, for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Folder {
-    root: PathBuf,
+    layout: Layout,
     /// Held, not read: the lock ends with the process, however it ends.
     _lock: File,
 }
 
-impl Folder {
-    pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
-        let not_writable = |error: io::Error| {
-            if error.kind() == io::ErrorKind::StorageFull {
-                return StoreError::NoSpace;
-            }
-            StoreError::NotWritable { folder: root.to_owned(), reason: error.to_string() }
-        };
-        let made = root.ancestors().take_while(|folder| !named(folder).exists()).count();
-        fs::create_dir_all(root).map_err(not_writable)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(root.join("lock"))
-            .map_err(not_writable)?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            if error == rustix::io::Errno::WOULDBLOCK {
-                StoreError::InUse(root.to_owned())
-            } else {
-                StoreError::Disk(format!("lock {}: {error}", root.display()))
-            }
-        })?;
-        let folder = Self { root: root.to_owned(), _lock: lock };
-        for part in [folder.packs(), folder.large(), folder.spool()] {
-            fs::create_dir_all(&part).map_err(not_writable)?;
-        }
-        sync_folder(root)?;
-        // The data folder's own entry, and those of the folders that were made for it.
-        for above in root.ancestors().skip(1).take(made.max(1)).map(named) {
-            match sync_folder(above) {
-                // A folder that may be passed and not read was there before: its entries are as old.
-                Err(_) if File::open(above).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) => {}
-                synced => synced?,
-            }
-        }
-        Ok(folder)
+impl Layout {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
     }
 
     /// The SQLite file.
@@ -80,9 +53,59 @@ impl Folder {
         self.root.join("reserve")
     }
 
+    /// The token, see [`crate::token`].
+    pub(super) fn token(&self) -> PathBuf {
+        self.root.join(token::FILE)
+    }
+
     /// The data folder itself.
     pub(super) fn root(&self) -> &Path {
         &self.root
+    }
+}
+
+impl Folder {
+    pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
+        let not_writable = |error: io::Error| {
+            if error.kind() == io::ErrorKind::StorageFull {
+                return StoreError::NoSpace;
+            }
+            StoreError::NotWritable { folder: root.to_owned(), reason: error.to_string() }
+        };
+        let made = root.ancestors().take_while(|folder| !named(folder).exists()).count();
+        fs::create_dir_all(root).map_err(not_writable)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(root.join("lock"))
+            .map_err(not_writable)?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+            if error == rustix::io::Errno::WOULDBLOCK {
+                StoreError::InUse(root.to_owned())
+            } else {
+                StoreError::Disk(format!("lock {}: {error}", root.display()))
+            }
+        })?;
+        let layout = Layout::new(root);
+        for part in [layout.packs(), layout.large(), layout.spool()] {
+            fs::create_dir_all(&part).map_err(not_writable)?;
+        }
+        sync_folder(root)?;
+        // The data folder's own entry, and those of the folders that were made for it.
+        for above in root.ancestors().skip(1).take(made.max(1)).map(named) {
+            match sync_folder(above) {
+                // A folder that may be passed and not read was there before: its entries are as old.
+                Err(_) if File::open(above).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) => {}
+                synced => synced?,
+            }
+        }
+        Ok(Self { layout, _lock: lock })
+    }
+
+    /// Where what lies in it.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 }
 

@@ -14,7 +14,8 @@ use self::batch_change::BatchChange;
 use super::books::{self, IMAGE_COLUMNS, Place, micros, signed, state_number};
 use super::line::{Change, Keep, Reply};
 use super::pack::{PackFacts, Packs, Span};
-use super::row::{AnsweringModel, BatchKey, Ending, ImageRow, Recorded};
+use super::row::{BatchKey, Ending, ImageRow, Recorded};
+use super::rules::{self, Ended};
 use super::{StoreError, StoreSettings};
 use crate::api::{ImageState, Timing};
 
@@ -58,7 +59,7 @@ impl<'a> Group<'a> {
             Change::Keep(keep) => self.keep(keep, places),
             Change::Finish { image, ending } => self.finish(seq, *image, ending),
             Change::Blame { image, worker, attempts } => self.blame(*image, worker, *attempts),
-            Change::Reopen { image } => self.reopen(seq, *image),
+            Change::Reopen { image, only } => self.reopen(seq, *image, only.as_ref()),
             Change::DeleteImage { image } => self.delete_image(seq, *image),
             Change::DeleteBatch { batch } => self.delete_batch(*batch).map(Reply::Unfinished),
             Change::Expire { room } => self.expire(*room),
@@ -151,56 +152,18 @@ impl<'a> Group<'a> {
         let Some((mut row, _)) = self.find(image)? else {
             return Ok(Reply::Recorded(Recorded::Gone));
         };
-        let is_of_this_run = match ending {
-            Ending::Recognised { run, .. } | Ending::Failed { run, .. } => *run == row.run,
-            Ending::Cancelled { .. } => true,
+        let before = row.state;
+        let Some(batch) = self.batch(row.batch)? else {
+            return Ok(Reply::Recorded(Recorded::Gone));
         };
-        if row.state != ImageState::Waiting || !is_of_this_run {
-            return Ok(Reply::Recorded(Recorded::No(Box::new(row))));
-        }
-        if let Ending::Recognised { model: Some(model), .. } = ending
-            && let Some(other) = self.answered_by(&row, model)?
-        {
-            return Ok(Reply::Recorded(Recorded::OtherModel(Box::new(row), other)));
+        match rules::end(&mut row, &mut batch.model, ending.clone()) {
+            Ended::Now => {}
+            Ended::Not => return Ok(Reply::Recorded(Recorded::No(Box::new(row)))),
+            Ended::OtherModel(model) => return Ok(Reply::Recorded(Recorded::OtherModel(Box::new(row), model))),
         }
         row.seq = seq;
-        match ending.clone() {
-            Ending::Recognised { run: _, model, labels, worker, attempts, timing } => {
-                row.state = ImageState::Recognised;
-                row.labels = labels;
-                row.model = model.map(|model| model.name);
-                row.worker = Some(worker);
-                (row.attempts, row.timing) = (attempts, timing);
-            }
-            Ending::Failed { run: _, problem, worker, attempts, timing } => {
-                row.state = ImageState::Failed;
-                row.problem = Some(problem);
-                row.worker = worker;
-                (row.attempts, row.timing) = (attempts, timing);
-            }
-            Ending::Cancelled { attempts } => {
-                row.state = ImageState::Cancelled;
-                row.attempts = attempts;
-            }
-        }
-        self.update(&row, ImageState::Waiting)?;
+        self.update(&row, before)?;
         Ok(Reply::Recorded(Recorded::Yes(Box::new(row))))
-    }
-
-    /// Makes the model that of the image's batch, where it has none or the image is run again. Else gives the batch's
-    /// model, where that is another.
-    fn answered_by(&mut self, row: &ImageRow, model: &AnsweringModel) -> Result<Option<AnsweringModel>, StoreError> {
-        let Some(batch) = self.batch(row.batch)? else {
-            return Ok(None);
-        };
-        match &batch.model {
-            Some(of_batch) if of_batch.digest == model.digest => Ok(None),
-            Some(of_batch) if row.run == 0 => Ok(Some(of_batch.clone())),
-            Some(_) | None => {
-                batch.model = Some(model.clone());
-                Ok(None)
-            }
-        }
     }
 
     fn blame(&mut self, image: ImageId, worker: &str, attempts: u32) -> Result<Reply, StoreError> {
@@ -216,20 +179,16 @@ impl<'a> Group<'a> {
         Ok(Reply::Done)
     }
 
-    fn reopen(&mut self, seq: u64, image: ImageId) -> Result<Reply, StoreError> {
+    fn reopen(&mut self, seq: u64, image: ImageId, only: Option<&(u32, String)>) -> Result<Reply, StoreError> {
         let Some((mut row, place)) = self.find(image)? else {
             return Ok(Reply::Recorded(Recorded::Gone));
         };
         let ended = row.state;
-        let has_ended = matches!(ended, ImageState::Recognised | ImageState::Failed | ImageState::Cancelled);
-        if !has_ended || place == Place::Nowhere {
+        let is_meant = only.is_none_or(|(run, worker)| rules::is_word_of(&row, *run, worker));
+        if !is_meant || !rules::reopen(&mut row, place != Place::Nowhere) {
             return Ok(Reply::Recorded(Recorded::No(Box::new(row))));
         }
         row.seq = seq;
-        row.state = ImageState::Waiting;
-        row.run = row.run.saturating_add(1);
-        (row.labels, row.model) = (Vec::new(), None);
-        (row.worker, row.problem, row.timing) = (None, None, Timing::default());
         let now = self.now;
         if let Some(batch) = self.batch(row.batch)? {
             batch.has_something_to_do(now);

@@ -243,12 +243,19 @@ impl Current {
 #[derive(Debug)]
 pub(super) struct PackFiles {
     folder: PathBuf,
+    /// Whether holes may be punched.
+    writable: bool,
     open: Mutex<HashMap<u32, Arc<File>>>,
 }
 
 impl PackFiles {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, open: Mutex::new(HashMap::new()) }
+        Self { folder, writable: true, open: Mutex::new(HashMap::new()) }
+    }
+
+    /// For whoever only looks.
+    pub(super) fn for_reading(folder: PathBuf) -> Self {
+        Self { writable: false, ..Self::new(folder) }
     }
 
     pub(super) fn read(&self, span: Span) -> io::Result<Vec<u8>> {
@@ -261,7 +268,7 @@ impl PackFiles {
             return Ok(Arc::clone(file));
         }
         let path = self.folder.join(pack.to_string());
-        let file = Arc::new(OpenOptions::new().read(true).write(true).open(path)?);
+        let file = Arc::new(OpenOptions::new().read(true).write(self.writable).open(path)?);
         if open.len() >= OPEN_PACKS {
             open.clear();
         }

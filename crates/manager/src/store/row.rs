@@ -90,6 +90,33 @@ pub struct ImageRow {
     pub timing: Timing,
 }
 
+impl ImageRow {
+    /// What is shown of an image whose entry in the books is not what was written: that, and nothing of the entry.
+    pub(super) fn damaged(id: ImageId, batch: BatchId) -> Self {
+        let message = "The manager's disk has changed what was written about this image, so nothing of it is shown.";
+        Self {
+            id,
+            batch,
+            seq: 0,
+            name: "?".to_owned(),
+            state: ImageState::Failed,
+            bytes: 0,
+            sha256: None,
+            media_type: None,
+            width: None,
+            height: None,
+            began: SystemTime::UNIX_EPOCH,
+            labels: Vec::new(),
+            worker: None,
+            attempts: 0,
+            run: 0,
+            model: None,
+            problem: Some(Problem { code: "lost".to_owned(), message: message.to_owned() }),
+            timing: Timing::default(),
+        }
+    }
+}
+
 /// How an image ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {

@@ -1,11 +1,14 @@
 //! The store's promises. A crash is a copy of the data folder taken while the store is open: what a process leaves that
 //! never came to closing it.
 
+mod backup;
 mod books;
 mod crash;
 mod disk;
 mod room;
+mod rot;
 mod schema;
+mod torn;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -108,6 +111,13 @@ impl Wreck {
     fn open(&self) -> Result<Store, StoreError> {
         Store::open(&self.data(), self.settings.clone())
     }
+}
+
+/// A folder in memory, where there is a place for it: for what is laid out thousands of times.
+fn in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    tempfile::tempdir_in(place).unwrap()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -16,6 +16,7 @@ use super::pack::{Packs, Span};
 use super::reserve::Reserve;
 use super::shared::Shared;
 use super::spool::Body;
+use super::trouble::Trouble;
 
 /// How often a group is halved when the disk has no space for all of it: enough to find two changes that are too much in
 /// the largest group, and few enough that a full disk does not keep everybody waiting.
@@ -32,6 +33,7 @@ pub(super) struct Writer {
     condemned: bool,
     /// The last commit failed: waits for a reason to try again.
     resting: bool,
+    trouble: Trouble,
 }
 
 /// A change on its way through a group.
@@ -58,7 +60,7 @@ impl Writer {
         packs: Packs,
         reserve: Reserve,
     ) -> Self {
-        Self { shared, folder, books, packs, reserve, condemned: true, resting: false }
+        Self { shared, folder, books, packs, reserve, condemned: true, resting: false, trouble: Trouble::default() }
     }
 
     /// Until the line is closed and empty.
@@ -136,6 +138,11 @@ impl Writer {
             self.shared.line.raise(ceilings);
         }
         self.shared.unkeep(after.freed_bytes);
+        if work.iter().any(|work| work.is_new() && matches!(work.outcome, Outcome::Applied(Ok(_))))
+            && self.trouble.over()
+        {
+            tracing::info!("the disk takes uploads again");
+        }
         work.into_iter().for_each(|work| self.answer(work));
         self.free(after);
     }
@@ -154,23 +161,24 @@ impl Writer {
                     Some(Body::Small(bytes, _)) => self.packs.append(bytes).map(Place::Pack),
                     Some(Body::Large(_, file)) => {
                         moved = true;
-                        let to = self.folder.large().join(image.row.id.to_string());
+                        let to = self.folder.layout().large().join(image.row.id.to_string());
                         file.move_to(&to).map(|()| Place::Own).map_err(|error| StoreError::io("make", &to, &error))
                     }
                 };
                 match place {
                     Ok(place) => work.places.push(place),
                     Err(error) => {
-                        tracing::error!(%error, "the bytes of an upload could not be written");
+                        tell(&mut self.trouble, &error, "the bytes of an upload could not be written");
                         work.outcome = Outcome::Failed(error);
                         break;
                     }
                 }
             }
         }
-        let synced = self.packs.sync().and_then(|()| if moved { sync_folder(&self.folder.large()) } else { Ok(()) });
+        let synced =
+            self.packs.sync().and_then(|()| if moved { sync_folder(&self.folder.layout().large()) } else { Ok(()) });
         if let Err(error) = synced {
-            tracing::error!(%error, "the bytes of uploads could not be made durable");
+            tell(&mut self.trouble, &error, "the bytes of uploads could not be made durable");
             fail_new(work, &error);
         }
     }
@@ -179,7 +187,7 @@ impl Writer {
     fn transact(&mut self, work: &mut [Work], raise: Option<Ceilings>) -> Result<AfterCommit, StoreError> {
         let outcome = self.apply(work, raise);
         if let Err(error) = &outcome {
-            tracing::error!(%error, changes = work.len(), "the books did not take a group of changes");
+            tell(&mut self.trouble, error, "the books did not take a group of changes");
             self.undo(work, error);
         }
         outcome
@@ -277,7 +285,7 @@ impl Writer {
     }
 
     fn remove_large(&self, image: ImageId) {
-        let path = self.folder.large().join(image.to_string());
+        let path = self.folder.layout().large().join(image.to_string());
         if let Err(error) = fs::remove_file(&path) {
             // Removed at the next start, as it is not in the books.
             tracing::warn!(file = %path.display(), %error, "the file of a removed image stays for now");
@@ -310,6 +318,15 @@ impl Work {
     }
 }
 
+/// Says that the disk is in trouble, once; what more of the same follows is for who looks for it.
+fn tell(trouble: &mut Trouble, error: &StoreError, what: &str) {
+    if trouble.met(error) {
+        tracing::error!(%error, "{what}; more of the same is not told, its end is");
+    } else {
+        tracing::debug!(%error, "{what}");
+    }
+}
+
 /// Fails what is new and has not failed yet; says whether there was any.
 fn fail_new(work: &mut [Work], error: &StoreError) -> bool {
     let mut any = false;
@@ -333,6 +350,10 @@ fn merge(spans: &mut [Span]) -> impl Iterator<Item = Span> {
 fn is_askers_own(error: &StoreError) -> bool {
     matches!(
         error,
-        StoreError::NoSuchBatch | StoreError::NoSuchImage | StoreError::BatchFull { .. } | StoreError::Full { .. }
+        StoreError::NoSuchBatch
+            | StoreError::NoSuchImage
+            | StoreError::BatchFull { .. }
+            | StoreError::Full { .. }
+            | StoreError::DamagedEntry(_)
     )
 }

@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn create(State(app): State<App>) -> Result<(StatusCode, Json<NewBatch>), RequestError> {
+    app.takes_work()?;
     let batch = app.store().create_batch().await?;
     app.remember(&batch);
     Ok((StatusCode::CREATED, Json(NewBatch { id: batch.id })))

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Instant};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Path, State, rejection::JsonRejection},
     http::StatusCode,
     routing::{delete as on_delete, post},
@@ -12,6 +12,7 @@ use manyeyes_protocol::id::{BatchId, ImageId};
 
 use super::{App, error::RequestError, image_id, whole};
 use crate::{
+    admission::Client,
     api::{Image, ImageState, Selection, SelectionDone},
     engine::work,
     store::{BatchKey, ImageRow, Recorded, StoreError},
@@ -36,11 +37,12 @@ type ImagePath = Path<(String, String)>;
 async fn retry(
     State(app): State<App>,
     Path((id, image)): ImagePath,
+    Extension(client): Extension<Client>,
 ) -> Result<(StatusCode, Json<Image>), RequestError> {
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     whole(async move {
-        match app.change(&batch, Change::Retry, vec![row]).await?.pop() {
+        match app.change(&batch, Change::Retry(client), vec![row]).await?.pop() {
             Some(Became::Changed(row)) => Ok((StatusCode::ACCEPTED, Json(app.current(&row)))),
             Some(Became::Refused) => Err(RequestError::NotRetriable),
             Some(Became::Gone) | None => Err(RequestError::NoImage),
@@ -77,8 +79,13 @@ async fn delete(State(app): State<App>, Path((id, image)): ImagePath) -> Result<
 
 type Selected = Result<Json<Selection>, JsonRejection>;
 
-async fn retry_all(State(app): State<App>, Path(id): Path<String>, selected: Selected) -> Answer {
-    app.change_all(id, Change::Retry, selected).await
+async fn retry_all(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Extension(client): Extension<Client>,
+    selected: Selected,
+) -> Answer {
+    app.change_all(id, Change::Retry(client), selected).await
 }
 
 async fn cancel_all(State(app): State<App>, Path(id): Path<String>, selected: Selected) -> Answer {
@@ -94,8 +101,8 @@ type Answer = Result<Json<SelectionDone>, RequestError>;
 /// What is done to images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
-    /// One that has ended and whose file is kept waits again.
-    Retry,
+    /// One that has ended and whose file is kept waits again, in a place of this client.
+    Retry(Client),
     /// One that has not ended is cancelled.
     Cancel,
     /// One is removed, in whatever state it is.
@@ -129,7 +136,8 @@ impl App {
         let app = self.clone();
         whole(async move {
             let mut done = 0;
-            for some in named.chunks(CHANGED_AT_A_TIME) {
+            // No more than find a place to wait together, where they are to wait.
+            for some in named.chunks(CHANGED_AT_A_TIME.min(app.shared.results.waiting.most_of_one())) {
                 let ids: Vec<ImageId> = some.iter().copied().flatten().collect();
                 let rows = app.read(move |store| ids.iter().map(|&id| store.image(batch.number, id)).collect()).await?;
                 let rows: Vec<Option<ImageRow>> = rows;
@@ -146,23 +154,25 @@ impl App {
     /// changed; those are changed in every respect.
     async fn change(&self, batch: &BatchKey, change: Change, rows: Vec<ImageRow>) -> Result<Vec<Became>, RequestError> {
         match change {
-            Change::Retry => self.retry(batch.number, rows).await,
+            Change::Retry(client) => self.retry(batch.number, client, rows).await,
             Change::Cancel => self.cancel(rows).await,
             Change::Delete => self.delete(batch.number, rows).await,
         }
     }
 
-    async fn retry(&self, batch: BatchId, rows: Vec<ImageRow>) -> Result<Vec<Became>, RequestError> {
+    async fn retry(&self, batch: BatchId, client: Client, rows: Vec<ImageRow>) -> Result<Vec<Became>, RequestError> {
+        self.takes_work()?;
+        let mut places = Vec::new();
+        self.places_to_wait(client, &mut places, rows.len())?;
         let results = &self.shared.results;
-        if results.live.len() + rows.len() > self.shared.limits.unfinished {
-            return Err(RequestError::NoSpace("too many images wait to be recognised".to_owned()));
-        }
         // All are in the writer's line before the first is waited for, so one commit takes them.
         let reopening: Vec<_> = rows.iter().map(|row| self.store().reopen(row.id)).collect();
         let (became, failure) = settled(reopening, became).await;
         let waiting: Vec<ImageRow> = became.iter().filter_map(Became::changed).cloned().collect();
         let now = Instant::now();
-        waiting.iter().for_each(|row| results.live.reopened(row.id, batch, row.seq, now, row.attempts));
+        for (row, place) in waiting.iter().zip(places) {
+            results.live.reopened(row.id, batch, row.seq, now, row.attempts, place);
+        }
         self.shared.engine.submit(waiting.iter().map(work).collect()).await;
         results.uploaded(&waiting);
         failure.map_or(Ok(became), |error| Err(error.into()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Body,
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
@@ -13,7 +13,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{App, error::RequestError, images::Files, optional};
-use crate::{api::Image, store::ImageRow};
+use crate::{admission::Client, api::Image, store::ImageRow};
 
 /// How long to wait where the request does not say.
 const WAIT_S: f64 = 30.0;
@@ -33,6 +33,7 @@ struct ClassifyQuery {
 async fn classify(
     State(app): State<App>,
     query: Result<Query<ClassifyQuery>, QueryRejection>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RequestError> {
@@ -40,7 +41,7 @@ async fn classify(
     let wait = Duration::try_from_secs_f64(timeout.unwrap_or(WAIT_S))
         .map_err(|_| RequestError::Invalid("timeout is a number of seconds, at least 0".to_owned()))?
         .min(app.shared.limits.classify_wait);
-    let files = Files { name, headers, body, most_files: 1 };
+    let files = Files { client, name, headers, body, most_files: 1 };
     let (batch, rows) = app.accept(app.spare_batch(), files).await?;
     let row = rows.first().ok_or(RequestError::Internal)?;
     match app.answer(row, wait).await? {
@@ -61,10 +62,11 @@ impl App {
             let row = self.read(move |store| store.image(batch, image)).await?.ok_or(RequestError::NoImage)?;
             return Ok(Some(self.current(&row)));
         };
-        match tokio::time::timeout(wait, ending).await {
-            Ok(Ok(image)) => Ok(Some(image)),
-            Ok(Err(_)) => Err(RequestError::NoImage),
-            Err(_) => Ok(None),
+        tokio::select! {
+            ended = ending => ended.map(Some).map_err(|_| RequestError::NoImage),
+            () = tokio::time::sleep(wait) => Ok(None),
+            // It is in the books, and is answered by the next manager.
+            () = self.shared.stop.cancelled() => Ok(None),
         }
     }
 }

@@ -13,14 +13,18 @@ use axum::{
 };
 
 use crate::{
+    admission::{Drain, Full, retry_after},
     api::{ErrorBody, Problem},
     store::StoreError,
     thumbnail::ThumbnailError,
     upload::UploadError,
 };
 
-/// What a client that was answered 429 is asked to wait, in seconds: uploads free their places within that.
-const RETRY_AFTER_S: u16 = 1;
+/// What a client that found all places taken is asked to wait: uploads free theirs within that.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// What one is asked to wait who meets a manager that ends: what is with workers is mostly done within a second, and the
+/// next manager there within another. Who comes too early is told so again.
+const RETRY_AFTER_SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Why a request was not done, with what its sender may know.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +59,20 @@ pub(crate) enum RequestError {
     NotRetriable,
     #[error("{0}")]
     Busy(&'static str),
+    #[error("{0}: others are to find a place too")]
+    TooManyFromYou(&'static str),
+    #[error("as many images wait as the manager holds")]
+    QueueFull { retry_after: Duration },
+    #[error("as many of your images wait as the manager holds of one client: others are to find a place too")]
+    QueueFullOfYours { retry_after: Duration },
+    #[error("the manager is shutting down, and takes nothing new")]
+    ShuttingDown { retry_after: Duration },
     #[error("{0}")]
     NotReady(String),
     #[error("{0}")]
     NoSpace(String),
+    #[error("the manager's disk has changed what was kept, so it is not served; the manager's log says what")]
+    Damaged,
     #[error("something went wrong here, and the manager's log says what")]
     Internal,
 }
@@ -71,6 +85,41 @@ impl RequestError {
             "there is no such batch: it was deleted, or it has expired, as a finished batch does {kept} after its last \
              change, or earlier when its space is needed"
         ))
+    }
+
+    /// Nothing new is taken in.
+    pub(crate) fn shutting_down() -> Self {
+        Self::ShuttingDown { retry_after: RETRY_AFTER_SHUTDOWN }
+    }
+
+    /// There are no more places for these.
+    pub(crate) fn no_place(full: Full, things: &'static str) -> Self {
+        match full {
+            Full::All { .. } => Self::Busy(things),
+            Full::Yours { .. } | Full::Never { .. } => Self::TooManyFromYou(things),
+        }
+    }
+
+    /// There is no place for images to wait, where places become free so fast.
+    pub(crate) fn no_place_to_wait(full: Full, drain: Drain) -> Self {
+        match full {
+            Full::All { taken } => Self::QueueFull { retry_after: retry_after(taken, drain) },
+            Full::Yours { taken } => Self::QueueFullOfYours { retry_after: retry_after(taken, drain) },
+            Full::Never { most } => Self::TooLarge(format!(
+                "the request has more images than may wait of one client, which is {most}: send fewer at a time"
+            )),
+        }
+    }
+
+    /// When to come again, where that makes sense.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy(_) | Self::TooManyFromYou(_) => Some(RETRY_AFTER),
+            Self::QueueFull { retry_after }
+            | Self::QueueFullOfYours { retry_after }
+            | Self::ShuttingDown { retry_after } => Some(*retry_after),
+            _ => None,
+        }
     }
 
     /// The table. `docs/api.md` shows it.
@@ -91,11 +140,22 @@ impl RequestError {
             Self::NotRetriable => (StatusCode::CONFLICT, "not_retriable"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
             Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            Self::QueueFull { .. } => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
+            Self::TooManyFromYou(_) | Self::QueueFullOfYours { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_from_you")
+            }
+            Self::ShuttingDown { .. } => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
             Self::NotReady(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
             Self::NoSpace(_) => (StatusCode::INSUFFICIENT_STORAGE, "no_space"),
+            Self::Damaged => (StatusCode::INTERNAL_SERVER_ERROR, "damaged"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
+}
+
+/// A header has whole seconds.
+fn seconds(time: Duration) -> HeaderValue {
+    HeaderValue::from(time.as_secs() + u64::from(time.subsec_nanos() > 0))
 }
 
 /// In the largest unit of which it is at least two, or in seconds.
@@ -112,8 +172,8 @@ impl IntoResponse for RequestError {
         let body = ErrorBody { error: Problem { code: code.to_owned(), message: self.to_string() } };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        if let Some(time) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, seconds(time));
         }
         // What was not read of a body cannot be told from the next request.
         if matches!(self, Self::TooSlow | Self::TooLarge(_)) {
@@ -131,11 +191,18 @@ impl From<StoreError> for RequestError {
             StoreError::NoSuchBatch => Self::NoBatch(error.to_string()),
             StoreError::NoSuchImage => Self::NoImage,
             StoreError::Busy => Self::Busy("too many requests wait for the disk"),
-            StoreError::Closed => Self::NotReady("the manager is shutting down".to_owned()),
+            StoreError::Closed => Self::shutting_down(),
+            StoreError::Damaged(_) | StoreError::DamagedEntry(_) => {
+                tracing::error!(%error, "the store is damaged");
+                Self::Damaged
+            }
             StoreError::InUse(_)
             | StoreError::NotWritable { .. }
             | StoreError::NewerSchema { .. }
-            | StoreError::Damaged(_)
+            | StoreError::OlderSchema { .. }
+            | StoreError::NoBooks(_)
+            | StoreError::NotEmpty(_)
+            | StoreError::NoRoom { .. }
             | StoreError::Disk(_) => {
                 tracing::error!(%error, "the store failed");
                 Self::Internal
@@ -158,7 +225,9 @@ impl From<UploadError> for RequestError {
 impl From<ThumbnailError<Self>> for RequestError {
     fn from(error: ThumbnailError<Self>) -> Self {
         match error {
-            ThumbnailError::Busy => Self::Busy("too many small pictures are asked for at the same time"),
+            ThumbnailError::Busy(full) => {
+                Self::no_place(full, "too many small pictures are asked for at the same time")
+            }
             ThumbnailError::Unread(error) => error,
             ThumbnailError::Refused(_) => Self::NoThumbnail(error.to_string()),
             ThumbnailError::Broken(source) => {

@@ -1,12 +1,9 @@
 //! The events of a batch over a WebSocket: a snapshot first, then every change.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{
         Path, Query, State, WebSocketUpgrade,
         rejection::QueryRejection,
@@ -18,12 +15,13 @@ use axum::{
 use bytes::Bytes;
 use manyeyes_protocol::id::{BatchId, ImageId};
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, broadcast::error::RecvError};
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, error::RequestError, optional, page};
 use crate::{
-    api::{Event, Status, Worker},
+    admission::{Client, Place},
+    api::{Event, Problem, Status, Worker},
     hub::{Message, Subscription, json},
     store::{BatchFacts, BatchKey, ImageRow, StoreError},
 };
@@ -47,19 +45,22 @@ async fn events(
     State(app): State<App>,
     Path(id): Path<String>,
     query: Result<Query<EventsQuery>, QueryRejection>,
+    Extension(client): Extension<Client>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, RequestError> {
     let (Query(query), upgrade) = (query?, upgrade?);
     let batch = app.batch(id).await?;
-    let place = Arc::clone(&app.shared.subscribers)
-        .try_acquire_owned()
-        .map_err(|_| RequestError::Busy("too many pages watch at the same time"))?;
+    let place = app
+        .shared
+        .subscribers
+        .take(client)
+        .map_err(|full| app.refused(RequestError::no_place(full, "too many pages watch at the same time")))?;
     let upgrade = upgrade.max_message_size(FROM_PAGE_BYTES).max_frame_size(FROM_PAGE_BYTES);
     Ok(upgrade.on_upgrade(move |socket| watch(app, batch, query.from, socket, place)))
 }
 
 /// One page's stream, until it leaves, falls silent, or the batch is no more.
-async fn watch(app: App, batch: BatchKey, from: Option<u64>, mut socket: WebSocket, _place: OwnedSemaphorePermit) {
+async fn watch(app: App, batch: BatchKey, from: Option<u64>, mut socket: WebSocket, _place: Place) {
     app.tell(&batch, from, &mut socket).await;
     // So that the page sees an end and no failure. Where it has gone itself, nobody misses it.
     let _ = app.send(&mut socket, Frame::Close(None)).await;
@@ -182,12 +183,23 @@ impl App {
         let (counts, throughput) = self.progress(batch, facts);
         let obstacle = self.shared.engine.obstacle().or_else(|| self.shared.engine.other_model(facts.model.as_ref()));
         // What is with a worker moves.
-        let notice = obstacle.filter(|_| counts.waiting > 0 && counts.assigned == 0);
+        let obstacle = obstacle.filter(|_| counts.waiting > 0 && counts.assigned == 0);
+        // Who has nothing that waits wants to know it too: nothing can be added.
+        let notice = if self.is_ending() { Some(shutting_down()) } else { obstacle };
         let queue = self.shared.results.live.queue();
         let (model, page) = (self.shared.engine.model(), page::digest().to_owned());
         let happenings = self.shared.engine.happenings();
         Status { counts, throughput, workers, model, notice, queue, happenings, page }
     }
+}
+
+/// What a page is told while the manager finishes what is with workers.
+fn shutting_down() -> Problem {
+    let message =
+        "The manager is shutting down: what is with workers is finished, all else is kept and waits for it to be \
+                   back."
+            .to_owned();
+    Problem { code: "shutting_down".to_owned(), message }
 }
 
 /// Images that were looked for, and the numbers of those that are no more.
@@ -224,7 +236,8 @@ pub(crate) async fn tell_status(app: App, stop: CancellationToken) {
         }
         let workers = app.shared.engine.workers();
         // What pages of all batches show. A count is enough to tell whether anything has happened to workers.
-        let common = (workers.clone(), app.shared.engine.happened(), app.shared.results.live.queue());
+        let (happened, queue) = (app.shared.engine.happened(), app.shared.results.live.queue());
+        let common = (workers.clone(), happened, queue, app.is_ending());
         let changed = last.as_ref() != Some(&common);
         let watched = app.shared.results.hub.take_watched(changed, most, Instant::now());
         for number in watched {

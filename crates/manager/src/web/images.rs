@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::{Body, BodyDataStream},
     extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -18,9 +18,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{App, error::RequestError, image_id, text, whole};
 use crate::{
+    admission::{Client, Place},
     api::{Image, ImageState, Uploaded},
     engine::work,
-    store::{BatchKey, Content, ImageRow},
+    store::{BatchKey, ImageRow},
     upload::{self, Packing, UploadError},
 };
 
@@ -52,18 +53,21 @@ async fn upload(
     State(app): State<App>,
     Path(id): Path<String>,
     query: Result<Query<UploadQuery>, QueryRejection>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Uploaded>), RequestError> {
     let Query(UploadQuery { name }) = query?;
     let most_files = app.shared.limits.request_files;
-    let files = Files { name, headers, body, most_files };
+    let files = Files { client, name, headers, body, most_files };
     let (_, rows) = app.accept(app.batch(id), files).await?;
     Ok((StatusCode::ACCEPTED, Json(Uploaded { images: app.shared.results.current(&rows) })))
 }
 
 /// A request that carries files.
 pub(super) struct Files {
+    /// Who sends it.
+    pub(super) client: Client,
     /// The name of the file, where the body is one.
     pub(super) name: Option<String>,
     pub(super) headers: HeaderMap,
@@ -80,12 +84,16 @@ impl App {
         batch: impl Future<Output = Result<BatchKey, RequestError>>,
         files: Files,
     ) -> Result<(BatchKey, Vec<ImageRow>), RequestError> {
-        let Files { name, headers, body, most_files } = files;
+        let Files { client, name, headers, body, most_files } = files;
         let mut body = body.into_data_stream();
         // Such a client sends nothing before it is told to go on, and looks at an answer first.
         let mut looks_first = headers.contains_key(header::EXPECT);
         let receiving = async {
-            let place = self.upload_place()?;
+            self.takes_work()?;
+            let place = self.upload_place(client)?;
+            // One at least; how many it really has is known when it has been read.
+            let mut places = Vec::new();
+            self.places_to_wait(client, &mut places, 1)?;
             let batch = batch.await?;
             let key = key(&headers)?;
             self.make_room(&headers).await?;
@@ -96,9 +104,10 @@ impl App {
             let limits = &self.shared.limits;
             looks_first = false;
             let upload = upload::receive(self.store(), limits, packing, most_files, &mut body).await?;
-            Ok((place, batch, upload, key))
+            self.places_to_wait(client, &mut places, upload.accepted())?;
+            Ok((place, places, batch, upload, key))
         };
-        let (_place, batch, upload, key) = match receiving.await {
+        let (_place, places, batch, upload, key) = match receiving.await {
             Ok(received) => received,
             Err(error) => {
                 if !looks_first {
@@ -108,7 +117,7 @@ impl App {
             }
         };
         let (app, number) = (self.clone(), batch.number);
-        let rows = whole(async move { app.keep(number, upload, key).await }).await?;
+        let rows = whole(async move { app.keep(number, upload, places, key).await }).await?;
         Ok((batch, rows))
     }
 
@@ -137,9 +146,6 @@ impl App {
         if bytes > self.shared.limits.request_bytes {
             return Err(RequestError::TooLarge("the request is larger than allowed".to_owned()));
         }
-        if self.shared.results.live.len() >= self.shared.limits.unfinished {
-            return Err(RequestError::NoSpace("too many images wait to be recognised".to_owned()));
-        }
         let expired = self.store().make_room(bytes).await?;
         self.gone(&expired);
         Ok(())
@@ -149,10 +155,11 @@ impl App {
         &self,
         number: BatchId,
         upload: upload::Upload,
+        places: Vec<Place>,
         key: Option<String>,
     ) -> Result<Vec<ImageRow>, RequestError> {
         let (results, engine) = (&self.shared.results, &self.shared.engine);
-        let accepted = upload.images.iter().filter(|image| matches!(image.content, Content::Accepted(_))).count();
+        let accepted = upload.accepted();
         let keeping = match key {
             None => self.store().keep(number, upload.images, None)?,
             Some(key) => self.read(move |store| store.keep(number, upload.images, Some(&key))).await?,
@@ -163,7 +170,9 @@ impl App {
         }
         let waiting = keeping.images.iter().filter(|row| row.state == ImageState::Waiting);
         let work: Vec<Work> = waiting.clone().map(work).collect();
-        waiting.for_each(|row| results.live.kept(row.id, number, row.seq, upload.began));
+        for (row, place) in waiting.zip(places) {
+            results.live.kept(row.id, number, row.seq, upload.began, place);
+        }
         let submitted: Vec<ImageId> = work.iter().map(|work| work.image).collect();
         engine.submit(work).await;
         if let Err(error) = keeping.durable.await {
@@ -210,11 +219,12 @@ async fn file(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Re
 impl App {
     /// The file itself, under the type that its bytes have, whatever its name says.
     pub(super) async fn original(&self, row: ImageRow) -> Result<Response, RequestError> {
-        let Some(media_type) = row.media_type else {
+        if row.state == ImageState::Rejected {
             return Err(RequestError::NoFile);
-        };
+        }
         let bytes = self.read(move |store| store.payload(row.id)).await?;
-        let media_type = HeaderValue::from_str(&media_type).map_err(|_| RequestError::Internal)?;
+        let media_type = HeaderValue::from_str(&row.media_type.unwrap_or_default());
+        let media_type = media_type.map_err(|_| RequestError::Internal)?;
         let headers = [
             (header::CONTENT_TYPE, media_type),
             (header::CONTENT_DISPOSITION, HeaderValue::from_static("inline")),
@@ -224,14 +234,19 @@ impl App {
     }
 }
 
-async fn thumbnail(State(app): State<App>, Path((id, image)): ImagePath) -> Result<Response, RequestError> {
+async fn thumbnail(
+    State(app): State<App>,
+    Path((id, image)): ImagePath,
+    Extension(client): Extension<Client>,
+) -> Result<Response, RequestError> {
     let batch = app.batch(id).await?;
     let row = app.image(&batch, &image).await?;
     let (Some(_), Some(thumbnails)) = (&row.media_type, &app.shared.thumbnails) else {
         return Err(RequestError::NoThumbnail("there is no small picture of a file that was refused".to_owned()));
     };
     let reading = app.clone();
-    let jpeg = thumbnails.of(row.id, async move { reading.read(move |store| store.payload(row.id)).await }).await?;
+    let file = async move { reading.read(move |store| store.payload(row.id)).await };
+    let jpeg = thumbnails.of(row.id, client, file).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable")),

@@ -4,7 +4,7 @@
 //! code in the body, as its clients expect.
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, header},
@@ -14,7 +14,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{App, error::RequestError, images::Files, text};
-use crate::{store::ImageRow, upload};
+use crate::{admission::Client, store::ImageRow, upload};
 
 /// What `OPTIONS /api/task` answers.
 const USAGE: &str = "POST /api/task: multipart/form-data with one image file in the field \"file\".\n\
@@ -40,12 +40,17 @@ struct Data {
     task_id: Option<String>,
 }
 
-async fn task(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, RequestError> {
+async fn task(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, RequestError> {
     const NO_FIELD: &str = "No field \"file\" in the request";
     if upload::boundary(text(&headers, header::CONTENT_TYPE)).is_none() {
         return Ok(refused(201, NO_FIELD));
     }
-    let files = Files { name: None, headers, body, most_files: 1 };
+    let files = Files { client, name: None, headers, body, most_files: 1 };
     let (batch, rows) = match app.accept(app.spare_batch(), files).await {
         Ok(accepted) => accepted,
         Err(RequestError::Invalid(_)) => return Ok(refused(201, NO_FIELD)),

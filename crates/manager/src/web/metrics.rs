@@ -28,16 +28,32 @@ impl App {
             ("images_accepted_total", "Images accepted.", &tally.accepted),
             ("image_bytes_accepted_total", "Bytes of image files accepted.", &tally.accepted_bytes),
             ("images_rejected_total", "Images refused at the door.", &tally.rejected),
+            ("requests_turned_away_total", "Requests answered 429 for want of a place.", &tally.turned_away),
             ("images_recognised_total", "Images recognised.", &tally.recognised),
             ("images_failed_total", "Images given up.", &tally.failed),
             ("deliveries_total", "Deliveries of images to workers.", &tally.assigned),
             ("requeued_total", "Deliveries that ended without an answer, their images waiting again.", &tally.requeued),
             ("repeated_results_total", "Late and repeated results, dropped.", &tally.repeated),
+            ("answers_taken_back_total", "Answers of workers that were found to be wrong.", &tally.taken_back),
         ];
         for (name, help, counter) in totals {
             text.one(name, "counter", help, counter.load(Relaxed) as f64);
         }
-        text.workers(&shared.engine.workers());
+        let (deliveries, (canaries, asked)) = (shared.engine.deliveries(), shared.engine.canaries());
+        let decided = [
+            ("steals_total", "Images taken from a worker that had not begun them to an idle one.", deliveries.steals),
+            ("hedges_total", "Images given to a second worker because the first was late.", deliveries.hedges),
+            ("canaries_wrong_total", "Wrong answers to them.", canaries.wrong),
+            ("canaries_retired_total", "Known pictures that the model is wrong about.", canaries.retired),
+        ];
+        for (name, help, counter) in decided {
+            text.one(name, "counter", help, counter as f64);
+        }
+        text.family("canaries_asked_total", "counter", "Known pictures given to the worker.");
+        for (worker, count) in asked {
+            text.line("canaries_asked_total", &of_worker(&worker), count as f64);
+        }
+        text.workers(&shared.engine.workers_remembered());
         text.0
     }
 }
@@ -54,8 +70,11 @@ impl Text {
     fn workers(&mut self, workers: &[Worker]) {
         type Value = fn(&Worker) -> Option<f64>;
         let here: Value = |w| Some(f64::from(!matches!(w.state, WorkerState::Silent | WorkerState::Gone)));
-        let families: [(&str, &str, &str, Value); 11] = [
+        let families: [(&str, &str, &str, Value); 13] = [
             ("worker_up", "gauge", "Whether the worker is connected.", here),
+            ("worker_set_aside", "gauge", "Whether it is given nothing because of what it did.", |w| {
+                Some(f64::from(w.state == WorkerState::SetAside))
+            }),
             ("worker_slots", "gauge", "Images it recognises at a time.", |w| Some(f64::from(w.slots))),
             ("worker_in_flight", "gauge", "Images it has.", |w| Some(f64::from(w.in_flight))),
             ("worker_images_total", "counter", "Images it answered.", |w| Some(w.images as f64)),
@@ -65,23 +84,30 @@ impl Text {
             ("worker_payload_bytes_total", "counter", "Bytes of image file sent to it.", |w| {
                 Some(w.payload_bytes as f64)
             }),
-            ("worker_socket_sent_bytes_total", "counter", "Bytes its socket carried to it.", |w| {
+            ("worker_socket_sent_bytes_total", "counter", "Bytes its sockets carried to it.", |w| {
                 Some(w.socket_bytes_sent as f64)
             }),
-            ("worker_socket_received_bytes_total", "counter", "Bytes its socket carried from it.", |w| {
+            ("worker_socket_received_bytes_total", "counter", "Bytes its sockets carried from it.", |w| {
                 Some(w.socket_bytes_received as f64)
             }),
             ("worker_retransmissions_total", "counter", "TCP segments sent again to it.", |w| {
                 Some(w.retransmissions as f64)
             }),
+            ("worker_retransmitted_bytes_total", "counter", "Bytes in them.", |w| Some(w.bytes_retransmitted as f64)),
         ];
         for (name, kind, help, value) in families {
             self.family(name, kind, help);
             for worker in workers {
                 if let Some(value) = value(worker) {
-                    self.line(name, &format!("{{worker=\"{}\"}}", escaped(&worker.id)), value);
+                    self.line(name, &of_worker(&worker.id), value);
                 }
             }
+        }
+        self.family("worker_info", "gauge", "1, with what is no number: the congestion control at the manager's end.");
+        for Worker { id, congestion_control, .. } in workers {
+            let congestion_control = escaped(congestion_control.as_deref().unwrap_or_default());
+            let labels = format!("{{worker=\"{}\",congestion_control=\"{congestion_control}\"}}", escaped(id));
+            self.line("worker_info", &labels, 1.0);
         }
     }
 
@@ -96,6 +122,10 @@ impl Text {
     fn push(&mut self, text: std::fmt::Arguments<'_>) {
         self.0.write_fmt(text).expect("a String takes everything");
     }
+}
+
+fn of_worker(worker: &str) -> String {
+    format!("{{worker=\"{}\"}}", escaped(worker))
 }
 
 fn escaped(label: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, http::Request};
+use axum::{Router, body::Body, http::Request, response::IntoResponse};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::net::sockopt::set_tcp_user_timeout;
@@ -13,29 +13,47 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::settings::Limits;
+use super::error::RequestError;
+use crate::{
+    admission::{Client, Full, Place, Places},
+    settings::Limits,
+};
 
 /// How long to wait after an accept that failed for want of file descriptors or memory: others give theirs back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// So many connections for which there is no place are told so at the same time; more are closed without a word.
+const TURNED_AWAY_AT_A_TIME: usize = 64;
+/// So long one of them may take for its request and for our answer.
+const TURNED_AWAY_WITHIN: Duration = Duration::from_secs(1);
 
-/// Serves `router` on `listener` until `stop`, then finishes the requests that are under way.
+/// Serves `router` on `listener` until `stop`, then finishes the requests that are under way. Each request is told whose it
+/// is, by a [`Client`] among its extensions.
 ///
 /// Ours rather than `axum::serve`, which limits neither connections nor the time for a request's head.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections);
+    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY_AT_A_TIME));
     let connections = TaskTracker::new();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            break;
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 set_up(&stream, limits.answer_pause);
-                connections.spawn(connection(stream, router.clone(), limits.head_time, stop.clone(), place));
+                let client = Client::at(address.ip());
+                match places.take(client) {
+                    Ok(place) => {
+                        let router = router.clone();
+                        connections.spawn(connection(stream, router, client, limits.head_time, stop.clone(), place));
+                    }
+                    Err(full) => {
+                        if let Ok(turn) = turned_away.clone().try_acquire_owned() {
+                            connections.spawn(turn_away(stream, full, turn));
+                        }
+                    }
+                }
             }
             Err(error) => pause_after(&error).await,
         }
@@ -56,11 +74,16 @@ fn set_up(stream: &TcpStream, answer_pause: Duration) {
 async fn connection(
     stream: TcpStream,
     router: Router,
+    client: Client,
     head_time: Duration,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 ) {
-    let service = service_fn(move |request: Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(client);
+        router.clone().oneshot(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_time)
@@ -77,6 +100,17 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(%error, "an HTTP connection ended early");
     }
+}
+
+/// Answers one request with the reason why there is no place for its connection.
+async fn turn_away(stream: TcpStream, full: Full, _turn: OwnedSemaphorePermit) {
+    let service = service_fn(move |_: Request<Incoming>| async move {
+        let refusal = RequestError::no_place(full, "too many connections at the same time");
+        Ok::<_, std::convert::Infallible>(refusal.into_response())
+    });
+    let answering = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+    // Who asks nothing by then has had as much of us as there was.
+    let _ = tokio::time::timeout(TURNED_AWAY_WITHIN, answering).await;
 }
 
 async fn pause_after(error: &io::Error) {

@@ -1,6 +1,11 @@
 //! The workers, the model, and whether the manager is alive and ready.
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{
+    Json, Router,
+    extract::{Query, State, rejection::QueryRejection},
+    routing::get,
+};
+use serde::Deserialize;
 
 use super::{App, error::RequestError};
 use crate::api::{Model, Workers};
@@ -13,8 +18,20 @@ pub(super) fn routes() -> Router<App> {
         .route("/readyz", get(ready))
 }
 
-async fn workers(State(app): State<App>) -> Json<Workers> {
-    Json(Workers { workers: app.shared.engine.workers() })
+#[derive(Deserialize)]
+struct WorkersQuery {
+    /// Those too that have gone for longer than a person cares.
+    #[serde(default)]
+    all: bool,
+}
+
+async fn workers(
+    State(app): State<App>,
+    query: Result<Query<WorkersQuery>, QueryRejection>,
+) -> Result<Json<Workers>, RequestError> {
+    let Query(WorkersQuery { all }) = query?;
+    let engine = &app.shared.engine;
+    Ok(Json(Workers { workers: if all { engine.workers_remembered() } else { engine.workers() } }))
 }
 
 async fn model(State(app): State<App>) -> Json<Model> {
@@ -27,6 +44,7 @@ async fn alive() -> &'static str {
 
 /// Whether an image that is uploaded now would be recognised now.
 async fn ready(State(app): State<App>) -> Result<&'static str, RequestError> {
+    app.takes_work()?;
     match app.shared.engine.obstacle() {
         None => Ok("ready\n"),
         Some(obstacle) => Err(RequestError::NotReady(obstacle.message)),

@@ -297,15 +297,6 @@ async fn no_space_left() {
 }
 
 #[tokio::test]
-async fn more_unfinished_images_than_the_limit() {
-    let running = Running::with(|settings| settings.limits.unfinished = 1).await;
-    let batch = running.batch().await;
-    running.upload(&batch, &[("a.jpg", &jpeg(1))]).await;
-    let answer = running.try_upload(&batch, &[("b.jpg", &jpeg(2))]).await;
-    assert_eq!((answer.status, answer.code().as_str()), (507, "no_space"));
-}
-
-#[tokio::test]
 async fn parameters_that_are_none() {
     let running = Running::start().await;
     let batch = running.batch().await;
@@ -318,24 +309,4 @@ async fn parameters_that_are_none() {
     let path = format!("/api/v1/batches/{batch}/known");
     let answer = running.client.post(&path, "application/json", b"{").await;
     assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"));
-}
-
-#[tokio::test]
-async fn more_uploads_at_a_time_than_the_limit_are_asked_to_come_again() {
-    let running = Running::with(|settings| settings.limits.uploads = 1).await;
-    let batch = running.batch().await;
-    let path = format!("/api/v1/batches/{batch}/images?name=a.jpg");
-    let file = jpeg(1);
-    let mut first = running.client.begin("POST", &path, "image/jpeg", file.len()).await;
-    let busy = loop {
-        let answer = running.client.post(&path, "image/jpeg", &file).await;
-        // The first may not have been seen yet.
-        if answer.status != 202 {
-            break answer;
-        }
-    };
-    assert_eq!((busy.status, busy.code().as_str()), (429, "busy"));
-    assert!(busy.headers["retry-after"].parse::<u32>().unwrap() >= 1);
-    first.write_all(&file).await.unwrap();
-    assert_eq!(http::answer(&mut first).await.json::<Uploaded>().images.len(), 1);
 }

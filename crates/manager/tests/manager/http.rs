@@ -1,11 +1,14 @@
 //! The smallest HTTP client that can also misbehave: one request a connection, every byte in the test's hand.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// Between the parts of [`multipart`].
@@ -15,6 +18,7 @@ const BOUNDARY: &str = "manyeyes-test-boundary";
 pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     headers: String,
+    from: Ipv4Addr,
 }
 
 /// A whole answer.
@@ -27,12 +31,17 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, headers: String::new() }
+        Self { address, headers: String::new(), from: Ipv4Addr::LOCALHOST }
+    }
+
+    /// The same from another address of this machine: to the manager, somebody else.
+    pub(crate) fn from(&self, last: u8) -> Self {
+        Self { from: Ipv4Addr::new(127, 0, 0, last), ..self.clone() }
     }
 
     /// The same with another header on every request.
     pub(crate) fn with(&self, header: &str) -> Self {
-        Self { address: self.address, headers: format!("{}{header}\r\n", self.headers) }
+        Self { headers: format!("{}{header}\r\n", self.headers), ..self.clone() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -50,9 +59,16 @@ impl Client {
         answer(&mut stream).await
     }
 
+    /// Opens a connection and says nothing.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((self.from, 0).into()).unwrap();
+        socket.connect(self.address).await.unwrap()
+    }
+
     /// Sends the head of a request with `length` bytes of body to come.
     pub(crate) async fn begin(&self, method: &str, path: &str, content_type: &str, length: usize) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut stream = self.connect().await;
         let host = if self.headers.contains("Host:") { String::new() } else { format!("Host: {}\r\n", self.address) };
         let head = format!(
             "{method} {path} HTTP/1.1\r\n{host}Connection: close\r\nContent-Type: {content_type}\r\n\

@@ -1,5 +1,7 @@
 //! The life of an image, of a batch and of the manager, over every address.
 
+use std::time::Instant;
+
 use manyeyes_manager::{
     StartError,
     api::{Image, ImageState, Known, Model, Uploaded, WorkerState, Workers},
@@ -8,7 +10,7 @@ use manyeyes_manager::{
 use manyeyes_protocol::result::FailureCode;
 
 use super::{
-    Running, codes, http, jpeg,
+    PATIENCE, Running, codes, http, jpeg,
     page::Page,
     settings, states,
     worker::{Worker, answer, failure},
@@ -68,9 +70,39 @@ async fn workers_model_and_metrics_tell_what_is_known() {
     assert!(workers[0].payload_bytes >= jpeg(1).len() as u64);
     let model = running.client.get("/api/v1/model").await.json::<Model>();
     assert_eq!(model.name.as_deref(), Some("rule"));
-    let metrics = running.client.get("/metrics").await.text();
-    assert!(metrics.contains("\nmanyeyes_images_recognised_total 1\n"), "{metrics}");
+    // It is counted a moment after it is in the books.
+    let deadline = Instant::now() + PATIENCE;
+    let metrics = loop {
+        let metrics = running.client.get("/metrics").await.text();
+        if metrics.contains("\nmanyeyes_images_recognised_total 1\n") {
+            break metrics;
+        }
+        assert!(Instant::now() < deadline, "{metrics}");
+    };
     assert!(metrics.contains("manyeyes_worker_images_total{worker=\"eye\"} 1\n"), "{metrics}");
+}
+
+/// A worker that crashed early is still to be read at the end of a long experiment; the page forgets it after two minutes.
+#[tokio::test]
+async fn what_a_worker_carried_and_how_is_told_also_when_it_has_gone() {
+    let running =
+        Running::with(|settings| settings.congestion_control = cfg!(target_os = "linux").then(|| "reno".into())).await;
+    let worker = Worker::start(running.manager.worker_addr(), "eye");
+    let batch = running.batch().await;
+    running.upload(&batch, &[("a.jpg", &jpeg(1))]).await;
+    running.finished(&batch).await;
+    worker.vanish();
+    running.until_no_worker().await;
+    let workers = running.client.get("/api/v1/workers?all=true").await.json::<Workers>().workers;
+    assert_eq!((workers[0].state, workers[0].images), (WorkerState::Gone, 1));
+    assert!(workers[0].payload_bytes >= jpeg(1).len() as u64);
+    let metrics = running.client.get("/metrics").await.text();
+    assert!(metrics.contains("manyeyes_worker_images_total{worker=\"eye\"} 1\n"), "{metrics}");
+    if cfg!(target_os = "linux") {
+        assert_eq!(workers[0].congestion_control.as_deref(), Some("reno"));
+        let info = "manyeyes_worker_info{worker=\"eye\",congestion_control=\"reno\"} 1\n";
+        assert!(metrics.contains(info), "{metrics}");
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,13 @@
 
 mod again;
 mod bad_input;
+mod canaries;
 mod changes;
+mod drain;
 mod happenings;
 mod http;
 mod life;
+mod overload;
 mod page;
 mod progress;
 mod rules;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::PATIENCE;
-use manyeyes_link::{FromManager, ModelDescription, WorkerEnd, WorkerSettings};
+use manyeyes_link::{FromManager, ModelDescription, Transport, WorkerEnd, WorkerSettings};
 use manyeyes_protocol::{
     id::{Attempt, ImageId, InstanceId, ModelDigest},
     result::{Answer, Failure, FailureCode, Label, WorkerTiming},
@@ -76,6 +76,11 @@ impl Worker {
         tokio::time::timeout(PATIENCE, self.deliveries.recv()).await.expect("an image comes").unwrap()
     }
 
+    /// A delivery, if one is there.
+    pub(crate) fn try_take(&mut self) -> Option<Delivery> {
+        self.deliveries.try_recv().ok()
+    }
+
     pub(crate) fn answer(&self, (image, attempt): Delivery, outcome: Result<Answer, Failure>) {
         self.end.report(image, attempt, outcome);
     }
@@ -122,6 +127,7 @@ fn settings(manager: SocketAddr, name: &str) -> WorkerSettings {
     getrandom::fill(&mut instance).unwrap();
     WorkerSettings {
         manager: manager.to_string(),
+        transport: Transport::default(),
         name: name.to_owned(),
         instance: InstanceId(instance),
         slots: 4,

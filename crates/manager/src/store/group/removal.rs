@@ -9,6 +9,7 @@ use crate::store::StoreError;
 use crate::store::books::{self, Place, micros, signed, unsigned};
 use crate::store::line::Reply;
 use crate::store::row::BatchKey;
+use crate::store::seal;
 
 /// Images removed in one group after their batch was deleted: a few milliseconds, so that nobody else waits for long.
 const SWEEP_IMAGES: i64 = 1000;
@@ -16,18 +17,27 @@ const SWEEP_IMAGES: i64 = 1000;
 impl Group<'_> {
     /// Removes some of the images of deleted batches.
     pub(in crate::store) fn sweep(&mut self) -> Result<(), StoreError> {
-        let next = self.books.prepare_cached("SELECT number FROM condemned LIMIT 1")?;
+        // A damaged entry must not condemn a batch that nobody has deleted.
+        let sql = format!("SELECT number FROM condemned WHERE {} LIMIT 1", seal::CONDEMNED.intact());
+        let next = self.books.prepare_cached(&sql)?;
         let Some(batch) = { next }.query_row([], |row| row.get::<_, i64>(0)).optional()? else {
             return Ok(());
         };
         self.after.condemned = true;
-        let sql = "SELECT id, pack, place, bytes FROM images WHERE batch = ?1 ORDER BY id LIMIT ?2";
+        // Where the bytes of a damaged entry are is not known: to free them might free those of another.
+        let sql = format!(
+            "SELECT id, pack, place, bytes, {} FROM images WHERE batch = ?1 ORDER BY id LIMIT ?2",
+            seal::IMAGES.intact()
+        );
         let found = self
             .books
-            .prepare_cached(sql)?
+            .prepare_cached(&sql)?
             .query_map([batch, SWEEP_IMAGES], |row| {
-                let bytes = unsigned(row, 3)?;
-                Ok((ImageId(unsigned(row, 0)?), Place::from_columns(row.get(1)?, row.get(2)?, bytes)))
+                let image = ImageId(unsigned(row, 0)?);
+                if !row.get::<_, bool>(4)? {
+                    return Ok((image, Place::Nowhere));
+                }
+                Ok((image, Place::from_columns(row.get(1)?, row.get(2)?, unsigned(row, 3)?)))
             })?
             .collect::<Result<Vec<_>, _>>()?;
         let Some((last, _)) = found.last() else {
@@ -116,8 +126,15 @@ impl Group<'_> {
             if missing == 0 {
                 break;
             }
+            match self.delete_batch(key.number) {
+                // One that cannot be believed stays; the others still make room.
+                Err(StoreError::DamagedEntry(what)) => {
+                    tracing::error!(what, "a batch does not expire, because its entry is not what was written");
+                    continue;
+                }
+                deleted => deleted?,
+            };
             missing = missing.saturating_sub(bytes);
-            self.delete_batch(key.number)?;
             expired.push(key);
         }
         Ok(Reply::Expired(expired))

@@ -101,6 +101,26 @@ async fn an_ending_of_an_earlier_run_is_none_of_this_one() {
     assert_eq!((facts.counts.recognised, facts.counts.waiting, facts.answered_images), (1, 0, 2));
 }
 
+/// A worker was found to answer wrongly after a person, or another worker, had dealt with its answer.
+#[tokio::test]
+async fn only_the_word_of_that_worker_in_that_run_is_taken_back() {
+    let house = House::new();
+    let batch = house.batch().await;
+    let image = house.kept(batch, b"a cat").await.id;
+    let is_refused = |taken: Recorded| matches!(taken, Recorded::No(_));
+    assert!(is_refused(house.store.take_back(image, 0, "worker-2").await.unwrap()), "it has no answer");
+    yes(house.store.finish(image, recognised("dog")).await.unwrap());
+    assert!(is_refused(house.store.take_back(image, 0, "worker-1").await.unwrap()), "another worker's");
+    assert!(is_refused(house.store.take_back(image, 1, "worker-2").await.unwrap()), "another run's");
+    let waiting = yes(house.store.take_back(image, 0, "worker-2").await.unwrap());
+    assert_eq!((waiting.state, waiting.run, waiting.labels.len()), (ImageState::Waiting, 1, 0));
+    yes(house.store.finish(image, in_run(1, recognised("tabby"))).await.unwrap());
+    assert!(is_refused(house.store.take_back(image, 0, "worker-2").await.unwrap()), "it was answered again since");
+    let cancelled = house.kept(batch, b"a cow").await.id;
+    yes(house.store.finish(cancelled, Ending::Cancelled { attempts: 1 }).await.unwrap());
+    assert!(is_refused(house.store.take_back(cancelled, 0, "worker-2").await.unwrap()), "a person has taken it back");
+}
+
 #[tokio::test]
 async fn a_batch_is_answered_by_the_model_of_its_first_answer_until_a_person_runs_images_again() {
     let house = House::new();

@@ -44,10 +44,10 @@ fn books_of_a_newer_program_are_refused_and_left_alone() {
     house.store.close();
     let wreck = house.wreck();
     let books = rusqlite::Connection::open(wreck.data().join("books.sqlite")).unwrap();
-    books.pragma_update(None, "user_version", 3).unwrap();
+    books.pragma_update(None, "user_version", 4).unwrap();
     drop(books);
     let before = fs::read(wreck.data().join("books.sqlite")).unwrap();
-    assert_eq!(wreck.open().unwrap_err(), StoreError::NewerSchema { found: 3, known: 2 });
+    assert_eq!(wreck.open().unwrap_err(), StoreError::NewerSchema { found: 4, known: 3 });
     assert_eq!(fs::read(wreck.data().join("books.sqlite")).unwrap(), before);
 }
 

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::api::ImageState;
 use crate::store::books::{FROM_1_TO_2, SCHEMA_NUMBER};
+use crate::store::{check, seal};
 
 /// A data folder that the program of schema 1 has left.
 fn of_schema_1() -> Wreck {
@@ -101,4 +102,69 @@ fn books_that_cannot_be_brought_to_this_schema_stay_as_they_were() {
     assert_eq!(pragma::<i64>(&books, "user_version"), 1);
     let has = |table: &str, column: &str| books.prepare(&format!("SELECT {column} FROM {table}")).is_ok();
     assert!(!has("batches", "model_name") && !has("images", "run"), "nothing of the step is left");
+}
+
+/// A data folder that the program of schema 2 has left.
+fn of_schema_2() -> Wreck {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("data/packs")).unwrap();
+    fs::write(folder.path().join("data/packs/1"), include_bytes!("schema_2.pack")).unwrap();
+    let books = Connection::open(folder.path().join("data/books.sqlite")).unwrap();
+    books.execute_batch(include_str!("schema_2.sql")).unwrap();
+    Wreck { folder, settings: StoreSettings { reserve_bytes: 64 << 10, ..StoreSettings::default() } }
+}
+
+#[tokio::test]
+async fn books_of_schema_2_get_their_checksums_and_stay_as_they_were() {
+    let wreck = of_schema_2();
+    assert_eq!(check(&wreck.data()), Err(StoreError::OlderSchema { found: 2, known: SCHEMA_NUMBER }));
+    let store = wreck.open().unwrap();
+    let key = store.batch("3Wmi6p5emCXXNrcpuEwreu").unwrap().unwrap();
+    let rows = store.page(key.number, None, 10).unwrap();
+    let shown: Vec<_> = rows.iter().map(|row| (row.id.0, row.name.as_str(), row.state, row.run)).collect();
+    use ImageState::{Recognised, Rejected, Waiting};
+    let expected = [
+        (1, "photo-0.bmp", Recognised, 0),
+        (2, "photo-1.bmp", Waiting, 1),
+        (3, "photo-2.bmp", Recognised, 0),
+        (4, "notes.txt", Rejected, 0),
+        (5, "late.bmp", Waiting, 0),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(
+        (rows[0].labels[0].name.as_str(), rows[0].worker.as_deref()),
+        ("sha256:b677060f74957bee", Some("worker-2"))
+    );
+    assert_eq!(store.facts(key.number).unwrap().model.unwrap().name, "none (1 ms an image)");
+    for row in rows.iter().filter(|row| row.state != Rejected) {
+        store.payload(row.id).unwrap();
+    }
+    assert!(check(&wreck.data()).unwrap().is_whole());
+    let repeated = store.keep(key.number, vec![image(&store, b"a cat").await], Some("a-key")).unwrap();
+    assert_eq!(ids(&repeated.images), ids(&rows[..1]));
+    yes(store.finish(rows[4].id, by("none (1 ms an image)", failed("x"))).await.unwrap());
+    let more = kept(&store, key.number, b"an owl").await;
+    assert!(more.id > rows[4].id && more.seq > 16);
+    assert!(check(&wreck.data()).unwrap().is_whole());
+}
+
+#[test]
+fn a_crash_while_books_get_their_checksums_leaves_them_as_they_were() {
+    let wreck = of_schema_2();
+    let books = Connection::open(wreck.data().join("books.sqlite")).unwrap();
+    seal::register(&books).unwrap();
+    books.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    books.pragma_update(None, "cache_size", 1).unwrap();
+    books.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for statement in seal::from_2_to_3().split_inclusive(";\n") {
+        books.execute_batch(statement).unwrap();
+        let crashed = Wreck { folder: tempfile::tempdir().unwrap(), settings: wreck.settings.clone() };
+        copy(&wreck.data(), &crashed.data());
+        let found = Connection::open(crashed.data().join("books.sqlite")).unwrap();
+        assert_eq!(pragma::<i64>(&found, "user_version"), 2);
+        drop(found);
+        let store = crashed.open().unwrap();
+        let key = store.batch("3Wmi6p5emCXXNrcpuEwreu").unwrap().unwrap();
+        assert_eq!(store.page(key.number, None, 10).unwrap().len(), 5);
+    }
 }
