@@ -1,0 +1,267 @@
+//! What was measured: one line of JSON for each run, with everything that is needed to compute every figure of a report again.
+//!
+//! Units are in the names. Times of a run count from its beginning, the moment before the first byte of the first upload,
+//! on the clock of the process that drives it; no two machines' clocks are ever subtracted.
+
+use std::collections::BTreeMap;
+
+pub use manyeyes_testbed::Calibration;
+use manyeyes_testbed::Conditions;
+use serde::{Deserialize, Serialize};
+
+/// The number of this shape. A file of another number is refused.
+pub const FORMAT: u32 = 1;
+
+/// One run: one repeat of one cell of one study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The study's name, from its scenario.
+    pub study: String,
+    /// The level of each factor that the study varies, by the factor's name: what to group by.
+    pub levels: BTreeMap<String, Level>,
+    /// Everything about the cell, the factors included.
+    pub cell: Cell,
+    /// Which repeat, from 0. Each block has every cell once, in an order that the seed decides.
+    pub block: u32,
+    /// Its place in the order in which runs were made, from 0.
+    pub position: u32,
+    /// What the run's chances follow from.
+    pub seed: u64,
+    /// Hex digest of what the scenario says of its runs: rows of another are of another study.
+    pub scenario: String,
+    /// Unix time at which it began, seconds.
+    pub began_unix_s: f64,
+    /// What was measured.
+    pub software: Software,
+    /// What it was measured on.
+    pub machine: MachineFacts,
+    /// Each image, in upload order.
+    pub images: Vec<Image>,
+    /// Each worker, those on standby included.
+    pub workers: Vec<Worker>,
+    /// Each link, the client's first, then the workers' in order; with what probes before the run found and what it carried.
+    pub links: Vec<Link>,
+    /// What was done on purpose and what was noticed, in time's order.
+    pub events: Vec<Event>,
+    /// First upload byte to last result, seconds. `None` where the run did not end within its bound.
+    pub elapsed_s: Option<f64>,
+    /// Why the run does not count, each reason a sentence. Empty: it counts.
+    pub void: Vec<String>,
+}
+
+/// The level of a factor.
+#[derive(Clone, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Level {
+    /// A number, in the unit of the factor's name.
+    Number(f64),
+    /// A word.
+    Word(String),
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Images uploaded.
+    pub images: u32,
+    /// Workers that work from the beginning.
+    pub workers: u32,
+    /// Workers that take over when one fails.
+    pub standby: u32,
+    /// Slots of each worker.
+    pub slots: u32,
+    /// Connections over which the client uploads, each one image at a time.
+    pub uploads: u32,
+    /// What a worker does with an image.
+    pub service: Service,
+    /// Cores that each worker may use at most; `None`: no limit.
+    pub cpu_cores: Option<f64>,
+    /// What the links of the workers do, manager to worker.
+    pub down: Conditions,
+    /// Worker to manager.
+    pub up: Conditions,
+    /// The profile that the links came from, if from one.
+    pub profile: Option<String>,
+    /// The failing worker's way; `None`: none fails.
+    pub failure: Option<Failure>,
+    /// The congestion control of the manager's sockets to the workers.
+    pub congestion_control: String,
+}
+
+/// What a worker does with an image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Service {
+    /// Recognises it with this model.
+    Model {
+        /// Its name.
+        name: String,
+    },
+    /// Nothing, for a fixed time: a stand-in for work, which no figure may hide.
+    Fixed {
+        /// For so long.
+        service_ms: f64,
+    },
+}
+
+/// How the first worker fails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The chance of it with each image, 0..=1.
+    pub probability: f64,
+    /// `announce`, `crash`, `hang`, `slow` or `disconnect`. It is gone for the rest of the run then; a slow one takes ten times
+    /// as long for the rest of the run.
+    pub mode: String,
+}
+
+/// The program that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Software {
+    /// `manyeyes --version`.
+    pub version: String,
+    /// The commit it was built from, where known.
+    pub commit: Option<String>,
+}
+
+/// The machine that the testbed stood on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MachineFacts {
+    /// `uname -r`.
+    pub kernel: String,
+    /// The processor's own name.
+    pub processor: String,
+    /// Cores that the lab may use.
+    pub cores: u32,
+    /// Memory, bytes.
+    pub memory_bytes: u64,
+    /// `root`, or `user namespace`.
+    pub privilege: String,
+    /// What impairs the links: `manyeyes`, which is the emulator of `crates/testbed`, or `netem`, the kernel's.
+    pub emulator: String,
+    /// The kernel's default congestion control, which is not what was measured.
+    pub default_congestion_control: String,
+}
+
+/// One image's life, as the client saw it and as the manager told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// The file's size.
+    pub bytes: u64,
+    /// When its upload began.
+    pub upload_begun_s: f64,
+    /// When its upload was answered.
+    pub accepted_s: Option<f64>,
+    /// When the client had its answer.
+    pub answered_s: Option<f64>,
+    /// `recognised`, `failed` or `rejected`; `lost` where nothing came within the bound.
+    pub state: String,
+    /// How many answers the client was given: 1, unless something is wrong.
+    pub answers: u32,
+    /// Who answered.
+    pub worker: Option<String>,
+    /// How often it was assigned.
+    pub attempts: u32,
+    /// The first label.
+    pub label: Option<String>,
+    /// Parts of its time, milliseconds, by the names of the API's `timing_ms`.
+    pub timing_ms: BTreeMap<String, f64>,
+}
+
+/// What a worker did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Its name.
+    pub name: String,
+    /// Images that it answered.
+    pub images: u64,
+    /// Bytes of image files sent to it.
+    pub payload_bytes: u64,
+    /// Bytes that its sockets carried to it.
+    pub socket_bytes_sent: u64,
+    /// Bytes that its sockets carried from it.
+    pub socket_bytes_received: u64,
+    /// TCP segments sent again to it.
+    pub retransmissions: u64,
+    /// Smoothed round trip at the end, milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Smoothed service time at the end, milliseconds.
+    pub service_ms: Option<f64>,
+    /// The congestion control of its connection, as the manager reports it.
+    pub congestion_control: Option<String>,
+}
+
+/// A link: what was asked of it is in the cell; here is what it did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// `client`, or the worker's name.
+    pub end: String,
+    /// What probes before the run found; `None` where they were not made for this run, because the block's were.
+    pub calibration: Option<Calibration>,
+    /// Manager to the other end, during the run.
+    pub down: Carried,
+    /// The other end to the manager, during the run.
+    pub up: Carried,
+}
+
+/// What one direction of a link did during a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Carried {
+    /// Packets that entered.
+    pub packets: u64,
+    /// Bytes of whole frames that entered.
+    pub bytes: u64,
+    /// Lost by the model of loss.
+    pub lost: u64,
+    /// Dropped because the queue was full.
+    pub dropped: u64,
+    /// Delivered twice.
+    pub duplicated: u64,
+    /// How much later than asked packets were delivered: the 99th percentile, milliseconds. `None` where nothing was delivered, or
+    /// where the kernel's emulator did it, which does not tell.
+    pub late_p99_ms: Option<f64>,
+    /// The most.
+    pub late_max_ms: Option<f64>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, from the run's beginning.
+    pub at_s: f64,
+    /// To whom: `manager`, `worker-2`, `link-1`.
+    pub whom: String,
+    /// What, in words: `killed`, `cut`, `mended`, `failed`, `set aside`, `joined`, `left`.
+    pub what: String,
+}
+
+impl Level {
+    /// The level as it is shown.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Number(number) => format!("{number}"),
+            Self::Word(word) => word.clone(),
+        }
+    }
+}
+
+impl Run {
+    /// Answered images for each second from the first upload byte to the last result.
+    pub fn images_per_s(&self) -> Option<f64> {
+        let answered = self.images.iter().filter(|image| image.state == "recognised").count();
+        Some(answered as f64 / self.elapsed_s.filter(|elapsed_s| *elapsed_s > 0.0)?)
+    }
+
+    /// Bits of image file answered in each such second: goodput.
+    pub fn goodput_bits_per_s(&self) -> Option<f64> {
+        let answered = self.images.iter().filter(|image| image.state == "recognised");
+        let bits = answered.map(|image| image.bytes as f64 * 8.0).sum::<f64>();
+        Some(bits / self.elapsed_s.filter(|elapsed_s| *elapsed_s > 0.0)?)
+    }
+
+    /// Whether the run counts.
+    pub fn counts(&self) -> bool {
+        self.void.is_empty() && self.elapsed_s.is_some()
+    }
+}
