@@ -2,6 +2,7 @@
 
 mod local;
 mod output;
+mod patience;
 mod remote;
 
 use std::path::PathBuf;

@@ -8,6 +8,13 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use manyeyes_vision::EngineChoice;
 
+#[cfg(target_os = "linux")]
+mod experiment;
+#[cfg(target_os = "linux")]
+pub(crate) use self::experiment::{
+    Experiment, ExperimentAudit, ExperimentCheck, ExperimentReport, ExperimentRspec, ExperimentRun, LinkEmulator,
+};
+
 /// Many eyes on your pictures: distributed image recognition.
 ///
 /// Drop images on a web page; a manager keeps them safe and has each recognised by a worker, here or on another machine.
@@ -37,6 +44,8 @@ pub(crate) enum Command {
     ///
     /// It may be started before the manager, survives its restarts, and may come and go at any time.
     ///
+    /// Exit status: 0 it was asked to end, 1 it could not go on, 2 wrong usage, 3 it has failed as `--fail-for-good` wants.
+    ///
     /// Example: `manyeyes worker --manager gallery.example:2888 --slots 4 --token TOKEN`
     Worker(Worker),
     /// Recognise files or folders, and print what they show.
@@ -51,6 +60,13 @@ pub(crate) enum Command {
     /// List, fetch and check the models.
     #[command(subcommand)]
     Model(Model),
+    /// Look through a data folder, or copy it, also while a manager works on it.
+    #[command(subcommand)]
+    Store(Store),
+    /// Measure, on a testbed on this machine: how fast, how well, with which links, failures and numbers of workers.
+    #[cfg(target_os = "linux")]
+    #[command(subcommand)]
+    Experiment(Experiment),
     /// Print a completion script for a shell.
     ///
     /// Example: `manyeyes completions bash > ~/.local/share/bash-completion/completions/manyeyes`
@@ -108,6 +124,40 @@ pub(crate) struct Serve {
     /// ones, uploads are refused.
     #[arg(long, value_name = "GIB", default_value_t = 20)]
     pub(crate) keep_gib: u64,
+    /// Catch workers that answer wrongly: now and then each is asked a known picture of this folder, which holds a folder for
+    /// each class, called as the model calls it or by its WordNet id.
+    ///
+    /// A worker that is wrong is set aside, what it answered of late is recognised again elsewhere, and it comes back when it
+    /// has answered three such pictures rightly.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) canaries: Option<PathBuf>,
+    /// The most images that wait to be recognised, those that workers have included. More are refused with 429 until some have
+    /// ended. One client alone has at most half of these places.
+    #[arg(long, value_name = "N", default_value_t = 400_000, value_parser = parse_count)]
+    pub(crate) max_waiting: usize,
+    /// How workers may connect: by TCP, by QUIC over UDP, or as each chooses, at ports of one number.
+    ///
+    /// QUIC encrypts, but with a certificate of the manager's own making that no worker checks: whoever only listens on the way can
+    /// read nothing, and whoever can put himself in the manager's place still can. No worker's loss is told as early as by TCP when
+    /// its process is killed: by UDP nobody says so, and it counts as silent after five seconds.
+    #[arg(long, value_enum, default_value_t = Listening::Both)]
+    pub(crate) transport: Listening,
+    /// The congestion control of the connections to workers, by this system's name for it: cubic, bbr, reno or another.
+    /// [default: the system's own]
+    ///
+    /// It is set on this side, from which the images flow. Which ones there are: `sysctl net.ipv4.tcp_available_congestion_control`;
+    /// without privileges only those of `net.ipv4.tcp_allowed_congestion_control` can be chosen. Linux only.
+    ///
+    /// QUIC has its own: cubic (the default), reno and bbr, of which the last is an experiment of the library that brings them.
+    /// Where both are listened for, both must have it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) congestion_control: Option<String>,
+    /// How long the end may take once it is asked for: workers finish what they have, everything new is refused. What is not
+    /// finished then is kept for the next run. A second signal ends at once.
+    ///
+    /// The default ends before `docker stop` kills, which waits for 10 s.
+    #[arg(long, value_name = "SECONDS", default_value_t = 8)]
+    pub(crate) grace: u32,
 }
 
 #[derive(Debug, Args)]
@@ -115,6 +165,11 @@ pub(crate) struct Worker {
     /// The manager's worker port.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) manager: String,
+    /// How to reach it. It has to listen for that (`manager --transport`).
+    ///
+    /// quic is encrypted, but the worker takes whoever answers for its manager, and tells him the token.
+    #[arg(long, value_enum, default_value_t = Transport::Tcp)]
+    pub(crate) transport: Transport,
     /// What to be called on the page. [default: this machine's name]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -139,19 +194,50 @@ pub(crate) struct Worker {
     pub(crate) end_with_stdin: bool,
 }
 
+/// How workers may connect to a manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listening {
+    /// By TCP alone.
+    Tcp,
+    /// By QUIC alone.
+    Quic,
+    /// By either.
+    Both,
+}
+
+/// How a worker connects to its manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// One stream of bytes.
+    Tcp,
+    /// A stream for each image, over UDP.
+    Quic,
+}
+
 /// For experiments only: work without a model, and faults on purpose.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For experiments only")]
 pub(crate) struct ExperimentFlags {
-    /// Recognise nothing: answer each image after this many milliseconds of waiting. 0 measures the manager alone.
+    /// Recognise nothing: answer each image with its file's digest, after this many milliseconds. 0 measures the manager alone.
     #[arg(long, value_name = "MS")]
     pub(crate) fixed_service_ms: Option<u64>,
     /// Fail this share of the images.
     #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = parse_probability)]
     pub(crate) fail_probability: f64,
+    /// The first image that fails is the last that may go well: the worker fails for the rest of its life.
+    ///
+    /// announce: it says so of the image, says goodbye and ends with status 3. crash: the process ends at once. hang: nothing
+    /// is answered any more, in no slot, and the connection stays. slow, wrong: so is every image from then on. disconnect:
+    /// the connection is dropped and not made again, the process stays. One that hangs or is cut off ends when it is told to, at
+    /// once.
+    #[arg(long, requires = "fail_probability")]
+    pub(crate) fail_for_good: bool,
     /// How to fail.
     #[arg(long, value_enum, default_value_t = FailMode::Announce)]
     pub(crate) fail_mode: FailMode,
+    /// Do so many images well first, in each slot.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) fail_after: u64,
     /// Which images fail follows from this number.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub(crate) fail_seed: u64,
@@ -168,6 +254,10 @@ pub(crate) enum FailMode {
     Hang,
     /// Answer after ten times the time.
     Slow,
+    /// Drop the connection as if the network had, and come back.
+    Disconnect,
+    /// Answer with another class than the right one.
+    Wrong,
 }
 
 /// Which model, and which engine runs it.
@@ -246,6 +336,44 @@ pub(crate) enum Model {
     Accuracy(Accuracy),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Look for what is not as it was written: in the books, and in the bytes of every image against their digest.
+    ///
+    /// Writes nothing and takes no lock; a manager may work on the folder meanwhile.
+    ///
+    /// Exit status: 0 nothing is wrong, 1 something is wrong or the folder could not be looked through.
+    ///
+    /// Example: `manyeyes store check /srv/manyeyes`
+    Check {
+        /// The data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy a data folder so that a manager can start on the copy.
+    ///
+    /// It has all that was accepted before the command began, and no image that was deleted until it ended. A manager may work on
+    /// the folder meanwhile. Each image is checked against its digest on its way.
+    ///
+    /// Exit status: 0 the backup is whole, 1 it failed, or images were damaged already and are so in the backup too.
+    ///
+    /// Example: `manyeyes store backup /srv/manyeyes /mnt/backup/manyeyes-monday`
+    Backup {
+        /// The data folder.
+        #[arg(value_name = "DIR")]
+        data: PathBuf,
+        /// A folder that does not exist or is empty.
+        #[arg(value_name = "DEST")]
+        to: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Accuracy {
     /// The folder of the classes' folders.
@@ -271,6 +399,10 @@ fn default_data_folder() -> PathBuf {
 fn engine_parser() -> impl TypedValueParser<Value = EngineChoice> {
     PossibleValuesParser::new(["auto", "onnxruntime", "rten"])
         .map(|name| name.parse().expect("the possible values are those that the engines have"))
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("'{text}' is not a number of at least 1"))
 }
 
 fn parse_probability(text: &str) -> Result<f64, String> {

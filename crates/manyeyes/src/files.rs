@@ -1,9 +1,11 @@
 //! Which files are meant by the paths on the command line, and what is in them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, FileType};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use manyeyes_manager::api::Problem;
 
 /// Enough of a file to tell its format.
@@ -80,6 +82,20 @@ fn looks_like_one(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(SNIFFED_BYTES).read_to_end(&mut start));
     read.is_ok() && manyeyes_picture::sniff(&start).is_ok()
+}
+
+/// The folders in a folder by name, but for hidden ones: one for each class.
+pub(crate) fn class_folders(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let unreadable = || format!("failed to read the folder {}", folder.display());
+    let mut folders = BTreeMap::new();
+    for entry in fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') {
+            folders.insert(name, path);
+        }
+    }
+    Ok(folders)
 }
 
 /// A file's bytes, or what is wrong with it.

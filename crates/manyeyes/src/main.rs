@@ -2,12 +2,16 @@
 
 #![expect(clippy::print_stderr, reason = "a program talks to the person who runs it")]
 
+mod canaries;
 mod classify;
 mod cli;
 mod every_core;
+#[cfg(target_os = "linux")]
+mod experiment;
 mod files;
 mod manager;
 mod model;
+mod store;
 mod thumbnailer;
 mod up;
 mod worker;
@@ -36,9 +40,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(arguments) => up::run(arguments)?,
         Command::Manager(arguments) => manager::run(&arguments)?,
-        Command::Worker(arguments) => worker::run(arguments)?,
+        Command::Worker(arguments) => return worker::run(arguments),
         Command::Classify(arguments) => return classify::run(arguments),
         Command::Model(command) => model::run(command)?,
+        Command::Store(command) => return store::run(command),
+        #[cfg(target_os = "linux")]
+        Command::Experiment(command) => return experiment::run(command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "manyeyes", &mut std::io::stdout());
         }

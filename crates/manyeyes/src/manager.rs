@@ -5,26 +5,35 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use manyeyes_manager::settings::{ManagerSettings, ThumbnailSettings};
+use manyeyes_manager::settings::{CanarySettings, Limits, ManagerSettings, ThumbnailSettings, Transports};
 use manyeyes_manager::store::StoreSettings;
 use manyeyes_manager::{Manager, start};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli;
-
-/// How long what is under way may take once the process is asked to end.
-const GRACE: Duration = Duration::from_secs(5);
+use crate::{canaries, cli};
 
 pub(crate) fn run(arguments: &cli::Manager) -> anyhow::Result<()> {
     let settings = settings(&arguments.serve, arguments.worker_listen)?;
-    runtime()?.block_on(async {
-        let mut ending = Ending::watch()?;
+    let grace = grace(&arguments.serve);
+    until_ended(async |ending| {
         let manager = start(settings).await?;
         announce(&manager)?;
         ending.asked().await;
-        manager.shutdown(GRACE).await;
-        Ok(())
+        ending.or_at_once(manager.shutdown(grace)).await
     })
+}
+
+/// How long what is under way may take once the process is asked to end.
+pub(crate) fn grace(serve: &cli::Serve) -> Duration {
+    Duration::from_secs(serve.grace.into())
+}
+
+/// Runs a process that ends when it is asked to. What is left of it then is not waited for.
+pub(crate) fn until_ended(run: impl AsyncFnOnce(&mut Ending) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async { run(&mut Ending::watch()?).await });
+    runtime.shutdown_background();
+    ended
 }
 
 /// The manager's settings as the command line has them; thumbnails are made by this same program.
@@ -34,12 +43,23 @@ pub(crate) fn settings(serve: &cli::Serve, worker_listen: SocketAddr) -> anyhow:
         listen: serve.listen,
         worker_listen,
         open: serve.open,
+        transports: match serve.transport {
+            cli::Listening::Tcp => Transports::Tcp,
+            cli::Listening::Quic => Transports::Quic,
+            cli::Listening::Both => Transports::Both,
+        },
+        congestion_control: serve.congestion_control.clone(),
         store: StoreSettings {
             limit_bytes: serve.keep_gib << 30,
             max_age: Duration::from_secs(u64::from(serve.keep_days) * 24 * 3600),
             ..StoreSettings::default()
         },
+        limits: Limits { waiting: serve.max_waiting, ..Limits::default() },
         thumbnails: Some(ThumbnailSettings::new(program)),
+        canaries: CanarySettings {
+            pictures: serve.canaries.as_deref().map(canaries::read).transpose()?.unwrap_or_default(),
+            ..CanarySettings::default()
+        },
         ..ManagerSettings::new(serve.data.clone())
     })
 }
@@ -73,6 +93,14 @@ impl Ending {
             _ = self.terminate.recv() => {}
         }
         tracing::info!("ending");
+    }
+
+    /// Ends in the orderly way, or at once when that is asked for once more. Whatever was accepted is in the books.
+    pub(crate) async fn or_at_once(&mut self, orderly: impl Future<Output = ()>) -> anyhow::Result<()> {
+        tokio::select! {
+            () = orderly => Ok(()),
+            () = self.asked() => anyhow::bail!("asked to end again, and so ended at once; what was accepted is kept"),
+        }
     }
 }
 

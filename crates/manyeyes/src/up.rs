@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::{cli, manager, model};
 
-/// How long what is under way may take once the process is asked to end.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a worker may take to end, which has finished what it had. Then it is killed.
+const WORKER_GRACE: Duration = Duration::from_secs(1);
 
 /// A worker that has ended is started again after this, doubled for each end in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -28,23 +28,38 @@ pub(crate) fn run(arguments: cli::Up) -> anyhow::Result<()> {
     let mut settings = manager::settings(&arguments.serve, arguments.worker_listen)?;
     settings.model = Some(model.digest);
     let model = model::options_for_child(&model);
-    manager::runtime()?.block_on(async {
-        let mut asked_to_end = manager::Ending::watch()?;
+    let grace = manager::grace(&arguments.serve);
+    manager::until_ended(async |ending| {
         let manager = manyeyes_manager::start(settings).await?;
-        let ending = CancellationToken::new();
+        let end = End::default();
         let workers = TaskTracker::new();
         for number in 1..=arguments.workers {
             let worker = WorkerProcess::new(number, &arguments, &manager, &model)?;
-            workers.spawn(worker.keep_running(ending.clone()));
+            workers.spawn(worker.keep_running(end.clone()));
         }
         workers.close();
         manager::announce(&manager)?;
-        asked_to_end.asked().await;
-        ending.cancel();
-        workers.wait().await;
-        manager.shutdown(GRACE).await;
-        Ok(())
+        ending.asked().await;
+        let until = Instant::now() + grace;
+        let orderly = async {
+            end.starting.cancel();
+            manager.drain(grace).await;
+            end.running.cancel();
+            workers.wait().await;
+            manager.shutdown(until.saturating_duration_since(Instant::now())).await;
+        };
+        ending.or_at_once(orderly).await
     })
+}
+
+/// How the workers are told that all ends.
+#[derive(Clone, Default)]
+struct End {
+    /// None is started any more. Those that run finish what they have; where the signal came from a terminal, they have had
+    /// it too, and end as soon as they have.
+    starting: CancellationToken,
+    /// Those that still run are to end.
+    running: CancellationToken,
 }
 
 /// How one child is started, again and again.
@@ -61,6 +76,9 @@ impl WorkerProcess {
         let (address, slots) = (reachable(manager.worker_addr()).to_string(), slots_each(up.workers).to_string());
         let options = ["worker", "--end-with-stdin", "--name", &name, "--manager", &address, "--slots", &slots];
         let mut arguments = options.map(OsString::from).to_vec();
+        // On one machine nothing speaks for QUIC but the wish to have no other.
+        let transport = if up.serve.transport == cli::Listening::Quic { "quic" } else { "tcp" };
+        arguments.extend(["--transport", transport].map(OsString::from));
         arguments.extend(["--engine", up.model.engine_name()].map(OsString::from));
         arguments.extend_from_slice(model);
         let program = std::env::current_exe().context("failed to find this program's own file")?;
@@ -68,23 +86,26 @@ impl WorkerProcess {
     }
 
     /// Runs the worker and starts it again when it ends; never when it is merely silent.
-    async fn keep_running(self, ending: CancellationToken) {
+    async fn keep_running(self, end: End) {
         let mut ends_in_a_row = 0;
-        while !ending.is_cancelled() {
+        while !end.starting.is_cancelled() {
             let started = Instant::now();
             let ended = match self.start() {
-                Ok(child) => match wait_or_end(child, &ending).await {
+                Ok(child) => match wait_or_end(child, &end.running).await {
                     Some(status) => describe(status),
                     None => return,
                 },
                 Err(error) => format!("could not be started: {error}"),
             };
+            if end.starting.is_cancelled() {
+                return;
+            }
             ends_in_a_row = if started.elapsed() >= WELL_AFTER { 0 } else { ends_in_a_row + 1 };
             let pause = pause_after(ends_in_a_row);
             tracing::warn!("{} {ended}; starting it again in {pause:?}", self.name);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = ending.cancelled() => {}
+                () = end.starting.cancelled() => {}
             }
         }
     }
@@ -107,7 +128,7 @@ async fn wait_or_end(mut child: Child, ending: &CancellationToken) -> Option<std
         () = ending.cancelled() => {}
     }
     drop(child.stdin.take());
-    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+    if tokio::time::timeout(WORKER_GRACE, child.wait()).await.is_err() {
         // It holds nothing that is not safe in the books.
         let _ = child.kill().await;
     }

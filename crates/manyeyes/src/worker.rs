@@ -1,9 +1,10 @@
 //! `manyeyes worker`: one worker, until it is asked to end, or sent away for good.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use manyeyes_worker::{FaultMode, FaultPlan, Work, WorkerSettings};
+use manyeyes_worker::{FaultMode, FaultPlan, Transport, Work, WorkerError, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -14,7 +15,11 @@ use crate::{cli, manager, model};
 const NO_FALLBACK: &str = "failed to find a model for this worker; with --model builtin it makes do with ten classes, \
                            as then must every worker of its manager";
 
-pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<()> {
+/// The exit status of a worker that was to fail for good with an announcement, and has: whoever runs an experiment tells it
+/// from one that could not go on.
+const FAILED_FOR_GOOD: u8 = 3;
+
+pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<ExitCode> {
     if arguments.end_with_stdin {
         manyeyes_worker::end_with_parent().context("failed to watch the parent process")?;
     }
@@ -45,8 +50,14 @@ pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<()> {
                 running.await
             }
         };
-        ended.context("the worker panicked")??;
-        Ok(())
+        match ended.context("the worker panicked")? {
+            Ok(_) => Ok(ExitCode::SUCCESS),
+            Err(error @ WorkerError::FailedForGood) => {
+                tracing::warn!("{error}");
+                Ok(ExitCode::from(FAILED_FOR_GOOD))
+            }
+            Err(error) => Err(error.into()),
+        }
     })
 }
 
@@ -56,16 +67,24 @@ fn settings(arguments: cli::Worker) -> WorkerSettings {
     let faults = &arguments.experiment;
     let fault = (faults.fail_probability > 0.0).then_some(FaultPlan {
         probability: faults.fail_probability,
+        after: faults.fail_after,
         mode: match faults.fail_mode {
             cli::FailMode::Announce => FaultMode::Announce,
             cli::FailMode::Crash => FaultMode::Crash,
             cli::FailMode::Hang => FaultMode::Hang,
             cli::FailMode::Slow => FaultMode::Slow,
+            cli::FailMode::Disconnect => FaultMode::Disconnect,
+            cli::FailMode::Wrong => FaultMode::Wrong,
         },
+        for_good: faults.fail_for_good,
         seed: faults.fail_seed,
     });
     WorkerSettings {
         slots: arguments.slots.unwrap_or(cores),
+        transport: match arguments.transport {
+            cli::Transport::Tcp => Transport::Tcp,
+            cli::Transport::Quic => Transport::Quic,
+        },
         token: arguments.token,
         fault,
         ..WorkerSettings::new(arguments.manager, name)

@@ -77,9 +77,15 @@ impl Cluster {
 
     /// A manager whose workers answer at once, without looking.
     pub(crate) fn null(workers: usize) -> Self {
-        let mut cluster = Self::start("manager", &["--worker-listen", "127.0.0.1:0"]);
+        Self::fixed(workers, "0", &[])
+    }
+
+    /// A manager, started with these arguments, whose workers have one slot each and answer after so many milliseconds,
+    /// without looking.
+    pub(crate) fn fixed(workers: usize, service_ms: &str, arguments: &[&str]) -> Self {
+        let mut cluster = Self::start("manager", &[&["--worker-listen", "127.0.0.1:0"], arguments].concat());
         for number in 0..workers {
-            let name = format!("null-{number}");
+            let name = format!("fixed-{number}");
             let arguments = [
                 "worker",
                 "--manager",
@@ -89,7 +95,7 @@ impl Cluster {
                 "--slots",
                 "1",
                 "--fixed-service-ms",
-                "0",
+                service_ms,
             ];
             cluster.workers.push(Program::start(&arguments));
         }
@@ -183,6 +189,16 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        let (status, body) = self.exchange(method, path, body);
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// What is there, as text.
+    pub(crate) fn text(&mut self, path: &str) -> String {
+        String::from_utf8_lossy(&self.exchange("GET", path, &[]).1).into_owned()
+    }
+
+    fn exchange(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", self.host, body.len());
         let stream = self.stream.get_mut();
         stream.write_all(head.as_bytes()).expect("the manager reads");
@@ -191,7 +207,7 @@ impl Client {
     }
 
     /// Reads one answer, whose length its head names.
-    fn answer(&mut self) -> (u16, Value) {
+    fn answer(&mut self) -> (u16, Vec<u8>) {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("the manager answers");
         let status = line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a status line");
@@ -210,6 +226,6 @@ impl Client {
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).expect("the whole body");
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        (status, body)
     }
 }

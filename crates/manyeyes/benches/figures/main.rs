@@ -8,6 +8,8 @@ mod cluster;
 mod durable;
 mod latency;
 mod memory;
+mod misbehave;
+mod overload;
 mod statistics;
 mod throughput;
 mod traffic;
@@ -22,6 +24,14 @@ pub(crate) struct Figure {
     pub(crate) met: bool,
 }
 
+/// What a group of figures cannot be measured without.
+#[derive(Clone, Copy)]
+enum Needs {
+    Nothing,
+    Photos,
+    PhotosAndModel,
+}
+
 /// Measures one group of figures with the photos.
 type Measure = fn(&[Vec<u8>]) -> Vec<Figure>;
 
@@ -31,19 +41,26 @@ fn main() {
     let photos = std::env::var_os("MANYEYES_IMAGES").map(PathBuf::from);
     let model = std::env::var_os("MANYEYES_MODELS").is_some();
     let mut figures = Vec::new();
-    let groups: [(&str, bool, Measure); 5] = [
-        ("throughput", true, throughput::measure),
-        ("latency", true, latency::measure),
-        ("memory", false, memory::measure),
-        ("traffic", false, traffic::measure),
-        ("durable", false, durable::measure),
+    let groups: [(&str, Needs, Measure); 7] = [
+        ("throughput", Needs::PhotosAndModel, throughput::measure),
+        ("latency", Needs::PhotosAndModel, latency::measure),
+        ("memory", Needs::Photos, memory::measure),
+        ("traffic", Needs::Photos, traffic::measure),
+        ("durable", Needs::Photos, durable::measure),
+        ("misbehave", Needs::Nothing, misbehave::measure),
+        ("overload", Needs::Nothing, overload::measure),
     ];
     let files = photos.map(|folder| images_in(&folder)).unwrap_or_default();
-    for (name, needs_model, measure) in groups {
+    for (name, needs, measure) in groups {
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
-        if files.is_empty() || (needs_model && !model) {
+        let is_missing = match needs {
+            Needs::Nothing => false,
+            Needs::Photos => files.is_empty(),
+            Needs::PhotosAndModel => files.is_empty() || !model,
+        };
+        if is_missing {
             println!("NOT RUN without MANYEYES_IMAGES and MANYEYES_MODELS: {name}");
             continue;
         }

@@ -1,9 +1,10 @@
 //! Has files recognised by a manager: one batch, a few uploads at a time, answers read as they come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use manyeyes_manager::api::{BatchPage, ErrorBody, Image, ImageState, NewBatch, U
 use ureq::http::{Response, StatusCode, Uri};
 use ureq::{Agent, Body};
 
+use super::patience::pause;
 use super::{Numbered, Outcome};
 use crate::files;
 
@@ -27,9 +29,9 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Images asked for at a time; the manager's own limit of a page.
 const PAGE: usize = 1000;
 
-/// How often an upload that the manager is too busy for is tried again, at most `MAX_PAUSE` apart: about ten minutes.
-const MAX_TRIES: u32 = 60;
-const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// How often a request is tried, one after the other, that gets no answer at all: for about eight minutes. A manager that
+/// answers that it is busy, or ends, is asked for as long as it says so.
+const MAX_UNANSWERED: u32 = 60;
 
 /// Where the manager is, and the token it asks for.
 pub(super) struct Server {
@@ -38,6 +40,8 @@ pub(super) struct Server {
     agent: Agent,
     /// Whether it has ever answered: what cannot be reached at first is a wrong address, later it is a restart.
     reached: AtomicBool,
+    /// The reasons to wait that a person was told of: each once, not with every file.
+    told: Mutex<BTreeSet<String>>,
 }
 
 pub(super) fn classify(server: &Server, files: &[PathBuf], outcomes: &SyncSender<Numbered>) -> anyhow::Result<()> {
@@ -156,7 +160,13 @@ impl Server {
             .map(str::to_owned)
             .or_else(|| std::env::var("MANYEYES_TOKEN").ok());
         let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Ok(Self { base: format!("{scheme}://{authority}"), token, agent, reached: AtomicBool::new(false) })
+        Ok(Self {
+            base: format!("{scheme}://{authority}"),
+            token,
+            agent,
+            reached: AtomicBool::new(false),
+            told: Mutex::default(),
+        })
     }
 
     /// Uploads one file, as often as it takes. Its key makes a second try the same upload, so nothing is there twice.
@@ -197,23 +207,49 @@ impl Server {
 
     /// Tries again while the manager is busy or away; any other refusal is an error in the manager's words.
     fn until_taken(&self, send: impl Fn() -> Result<Response<Body>, ureq::Error>) -> anyhow::Result<Response<Body>> {
-        for attempt in 1.. {
+        let (mut failures, mut unanswered) = (0, 0);
+        loop {
             let sent = send();
             let reached = self.reached.fetch_or(sent.is_ok(), Ordering::Relaxed);
-            let pause = match sent {
+            let asked = match sent {
                 Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) if may_mend(response.status()) && attempt < MAX_TRIES => retry_after(&response),
-                Ok(response) => return Err(refusal(response)),
-                Err(error) if !reached || attempt >= MAX_TRIES => {
-                    return Err(error).with_context(|| format!("failed to reach the manager at {}", self.base));
+                Ok(response) if may_mend(response.status()) => {
+                    unanswered = 0;
+                    self.tell(response)
                 }
-                Err(_) => None,
+                Ok(response) => return Err(refusal(response)),
+                Err(error) => {
+                    unanswered += 1;
+                    if !reached || unanswered == MAX_UNANSWERED {
+                        return Err(error).with_context(|| format!("failed to reach the manager at {}", self.base));
+                    }
+                    None
+                }
             };
-            let growing = Duration::from_millis(100) * (1 << attempt.min(7));
-            thread::sleep(pause.unwrap_or(growing).min(MAX_PAUSE));
+            failures += 1;
+            thread::sleep(pause(failures, asked, chance()));
         }
-        unreachable!("the last try returns")
     }
+
+    /// Tells a person once why this waits; gives how long the manager asks to wait.
+    fn tell(&self, mut response: Response<Body>) -> Option<Duration> {
+        let asked = retry_after(&response);
+        let body: Option<ErrorBody> = response.body_mut().read_json().ok();
+        let (code, message) = match body {
+            Some(body) => (body.error.code, body.error.message),
+            None => (response.status().to_string(), "it gives no reason".to_owned()),
+        };
+        let is_news = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(code.clone());
+        if is_news {
+            tracing::info!("the manager asks to wait, and this does: {message} ({code})");
+        }
+        asked
+    }
+}
+
+/// 0 to 1. Without random numbers all would come back in step: worse, but no reason not to come back.
+fn chance() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }
 
 fn may_mend(status: StatusCode) -> bool {

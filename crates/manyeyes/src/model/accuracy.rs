@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use manyeyes_manager::api::Problem;
 use manyeyes_vision::Labels;
 
@@ -57,7 +57,7 @@ impl Pictures {
     fn below(folder: &Path, labels: &Labels, model: &str) -> anyhow::Result<Self> {
         let mut found = Self { files: Vec::new(), classes: Vec::new() };
         let (mut folders, mut strangers) = (0, Vec::new());
-        for (name, path) in folders_in(folder)? {
+        for (name, path) in files::class_folders(folder)? {
             folders += 1;
             let Some(class) = labels.position(&name) else {
                 strangers.push(name);
@@ -83,20 +83,6 @@ impl Pictures {
         }
         Ok(found)
     }
-}
-
-/// The folders in a folder by name, but for hidden ones.
-fn folders_in(folder: &Path) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let unreadable = || format!("failed to read the folder {}", folder.display());
-    let mut folders = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).with_context(unreadable)? {
-        let path = entry.with_context(unreadable)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && !name.starts_with('.') {
-            folders.insert(name, path);
-        }
-    }
-    Ok(folders)
 }
 
 /// Names in quotes; of many, the first.

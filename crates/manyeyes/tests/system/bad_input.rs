@@ -34,6 +34,36 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn a_congestion_control_that_the_system_does_not_know_is_named_with_those_that_it_knows() {
+    let data = folder();
+    let listen = ["--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()];
+    for command in [&["manager"][..], &["up", "--model", "builtin"]] {
+        let error = refused(&[command, &["--congestion-control", "nonesuch"], &listen[..]].concat());
+        let known = if cfg!(target_os = "linux") { "reno" } else { "Linux only" };
+        assert!(error.contains(known), "{error}");
+    }
+}
+
+#[test]
+fn a_congestion_control_that_quic_does_not_have_is_refused_with_those_that_it_has() {
+    let data = folder();
+    let listen = ["--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()];
+    let choice = ["manager", "--transport", "quic", "--congestion-control", "vegas"];
+    let error = refused(&[&choice[..], &listen].concat());
+    assert!(error.contains("vegas") && error.contains("bbr, cubic and reno"), "{error}");
+}
+
+#[test]
+fn a_port_that_is_in_use_by_udp_is_named_with_the_way_to_do_without() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (data, address) = (folder(), taken.local_addr().unwrap().to_string());
+    let path = data.path().to_str().unwrap();
+    let arguments = ["manager", "--listen", "127.0.0.1:0", "--worker-listen", &address, "--data", path];
+    let error = refused(&[&arguments[..], &["--transport", "quic"]].concat());
+    assert!(error.contains(&address) && error.contains("UDP") && error.contains("in use"), "{error}");
+}
+
+#[test]
 fn a_data_folder_in_use_is_refused() {
     let data = folder();
     let _server = Server::manager(data.path(), "127.0.0.1:0", "127.0.0.1:0");

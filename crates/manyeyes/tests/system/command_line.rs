@@ -18,12 +18,26 @@ fn wrong_usage_ends_with_2() {
     assert_eq!(run(&["classify"]).status.code(), Some(2));
     assert_eq!(run(&["worker", "--manager", "127.0.0.1:1", "--slots", "0"]).status.code(), Some(2));
     assert_eq!(run(&["worker", "--manager", "127.0.0.1:1", "--fail-probability", "2"]).status.code(), Some(2));
+    let never_fails = run(&["worker", "--manager", "127.0.0.1:1", "--fail-for-good"]);
+    assert_eq!(never_fails.status.code(), Some(2), "with what probability?");
 }
 
 #[test]
 fn every_command_has_a_help_text_with_an_example() {
-    for command in ["up", "manager", "worker", "classify"] {
-        let output = run(&[command, "--help"]);
+    for command in [
+        "up",
+        "manager",
+        "worker",
+        "classify",
+        "store check",
+        "store backup",
+        "experiment run",
+        "experiment report",
+        "experiment audit",
+        "experiment check",
+        "experiment rspec",
+    ] {
+        let output = run(&command.split(' ').chain(["--help"]).collect::<Vec<_>>());
         assert_eq!(output.status.code(), Some(0));
         assert!(stdout(&output).contains("Example: `manyeyes"), "{command} --help has no example");
     }

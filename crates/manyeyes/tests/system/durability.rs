@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use crate::cluster::{Process, Server, folder, manyeyes, wait_until};
 
-/// How often the manager is killed.
-const KILLS: usize = 4;
+/// How often the manager is killed; `MANYEYES_KILLS` says otherwise.
+const KILLS: usize = 6;
 /// Uploads accepted before each of them, at least, and clients that upload.
 const BEFORE_A_KILL: usize = 25;
 const CLIENTS: usize = 4;
@@ -33,7 +33,8 @@ fn a_manager_killed_amid_uploads_has_what_it_accepted_and_answers_it_once() {
     let next = AtomicU32::new(0);
     let accepted: Mutex<BTreeMap<String, u32>> = Mutex::default();
     let mut highest = 0;
-    for _ in 0..KILLS {
+    let kills = std::env::var("MANYEYES_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
+    for _ in 0..kills {
         let before = accepted.lock().unwrap().len();
         let seqs: Mutex<Vec<u64>> = Mutex::default();
         let url = format!("{}/api/v1/batches/{batch}/images?name=a.bmp", server.url);
@@ -77,7 +78,9 @@ fn a_manager_killed_amid_uploads_has_what_it_accepted_and_answers_it_once() {
         .into_iter()
         .map(|image| (image["id"].as_str().expect("an id").to_owned(), image))
         .collect();
-    for (id, number) in accepted.into_inner().unwrap() {
+    let accepted = accepted.into_inner().unwrap();
+    eprintln!("{kills} kills, {} uploads accepted, {} images answered", accepted.len(), images.len());
+    for (id, number) in accepted {
         assert_eq!(images.get(&id).map(|image| &image["state"]), Some(&Value::from("recognised")), "image {id}");
         assert!(original(&server, &batch, &id) == Ok(file(number)), "image {id} has its bytes");
     }
@@ -150,14 +153,22 @@ fn damaged_books_are_refused_with_a_sentence() {
 }
 
 #[test]
-fn an_image_that_changed_on_the_disk_is_not_served() {
+fn an_image_that_changed_on_the_disk_is_not_served_and_one_that_waits_fails_with_that_reason() {
     let data = folder();
     let server = Server::manager(data.path(), "127.0.0.1:0", "127.0.0.1:0");
     let batch = server.new_batch();
     let [damaged, whole] = [1, 2].map(|number| uploaded(&server, &batch, &file(number)));
     overwrite(&data.path().join("packs/1"), 1000, &[0xa5; 8]);
-    assert_eq!(original(&server, &batch, &damaged), Err(500));
+    let (status, body) = server.request("GET", &format!("/api/v1/batches/{batch}/images/{damaged}/file"), None);
+    assert_eq!((status, &body["error"]["code"]), (500, &Value::from("damaged")), "{body}");
+    assert!(body["error"]["message"].as_str().expect("a sentence").contains("disk has changed"), "{body}");
     assert!(original(&server, &batch, &whole) == Ok(file(2)), "its neighbour is");
+
+    let _worker = server.worker(&["--fixed-service-ms", "0"]);
+    wait_until("nothing waits", || server.count(&batch, "waiting") + server.count(&batch, "assigned") == 0);
+    let images = server.images(&batch);
+    assert_eq!((&images[0]["state"], &images[0]["error"]["code"]), (&Value::from("failed"), &Value::from("lost")));
+    assert_eq!(images[1]["state"], "recognised");
 }
 
 /// A manager whose data folder is on a file system of [`DISK_MIB`] that only it sees. None where that cannot be had.
@@ -178,7 +189,7 @@ fn on_a_small_disk(mount: &Path) -> Option<Server> {
 }
 
 /// Ends it as a person would, so that all is in the books' own file.
-fn end(server: Server) {
+pub(crate) fn end(server: Server) {
     let mut process = server.process;
     process.signal(Signal::TERM);
     wait_until("the manager has ended", || process.has_ended());
@@ -194,7 +205,7 @@ fn refused(data: &Path) -> String {
     error
 }
 
-fn overwrite(file: &Path, from: u64, bytes: &[u8]) {
+pub(crate) fn overwrite(file: &Path, from: u64, bytes: &[u8]) {
     let mut file = fs::OpenOptions::new().write(true).open(file).expect("it is there");
     file.seek(SeekFrom::Start(from)).expect("files can be sought in");
     file.write_all(bytes).expect("it can be written");
@@ -209,14 +220,14 @@ fn accepted_upload(url: &str, bytes: &[u8]) -> Option<Value> {
     Some(body["images"][0].clone())
 }
 
-fn uploaded(server: &Server, batch: &str, bytes: &[u8]) -> String {
+pub(crate) fn uploaded(server: &Server, batch: &str, bytes: &[u8]) -> String {
     let image = server.upload(batch, "a.bmp", bytes);
     assert_eq!(image["error"], Value::Null, "{image}");
     image["id"].as_str().expect("an id").to_owned()
 }
 
 /// The bytes of an image's file, or the status of the refusal.
-fn original(server: &Server, batch: &str, image: &str) -> Result<Vec<u8>, u16> {
+pub(crate) fn original(server: &Server, batch: &str, image: &str) -> Result<Vec<u8>, u16> {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let response = agent.get(format!("{}/api/v1/batches/{batch}/images/{image}/file", server.url)).call();
     let mut response = response.expect("the manager answers");
@@ -227,12 +238,12 @@ fn original(server: &Server, batch: &str, image: &str) -> Result<Vec<u8>, u16> {
 }
 
 /// Files of many sizes: most go into a pack, every seventh has a file of its own.
-fn file(number: u32) -> Vec<u8> {
+pub(crate) fn file(number: u32) -> Vec<u8> {
     bitmap(number, if number % 7 == 6 { 4000 } else { 20 + number % 100 })
 }
 
 /// A bitmap of 64 columns whose pixels are drawn from `seed`.
-fn bitmap(seed: u32, rows: u32) -> Vec<u8> {
+pub(crate) fn bitmap(seed: u32, rows: u32) -> Vec<u8> {
     const COLUMNS: u32 = 64;
     let pixels = COLUMNS * 3 * rows;
     let mut bytes = b"BM".to_vec();

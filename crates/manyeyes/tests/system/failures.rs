@@ -41,7 +41,7 @@ fn a_killed_and_a_stopped_worker_cost_no_image() {
     }
     wait_until("half are answered", || server.count(&batch, "recognised") >= photos.len() as u64 / 2);
     signal_process(killed, Signal::KILL);
-    signal_process(stopped, Signal::STOP);
+    let stopped_worker = Stopped::new(stopped);
     wait_until("all are answered", || server.count(&batch, "recognised") == photos.len() as u64);
 
     let answered = server.images(&batch);
@@ -56,19 +56,39 @@ fn a_killed_and_a_stopped_worker_cost_no_image() {
 
     wait_until("the killed worker runs again", || process_of(&server, "worker-1").is_some_and(|id| id != killed));
     assert_eq!(process_of(&server, "worker-2"), Some(stopped), "silence is no reason to start another");
-    signal_process(stopped, Signal::CONT);
-    let answered_by_stopped = |images: &[serde_json::Value]| {
-        images.iter().filter(|image| image["worker"].as_str().is_some_and(|name| name.starts_with("worker-2"))).count()
-    };
+    drop(stopped_worker);
     wait_until("the stopped worker is back", || {
         server.workers().iter().any(|worker| worker["name"] == "worker-2" && worker["state"] == "idle")
     });
+
+    // Both others are kept from it. Left to choose, the manager may well give a few photos to those that it has seen to be
+    // faster of late, which a test took for a worker that was never used again.
+    let others = ["worker-1", "worker-3"].map(|name| Stopped::new(process_of(&server, name).expect("it runs")));
     let batch = server.new_batch();
-    for photo in photos.iter().take(30) {
+    for photo in photos.iter().take(5) {
         server.upload(&batch, &photo.name, &photo.bytes());
     }
-    wait_until("thirty more are answered", || server.count(&batch, "recognised") == 30);
-    assert!(answered_by_stopped(&server.images(&batch)) > 0, "the stopped worker works again");
+    wait_until("five more are answered", || server.count(&batch, "recognised") == 5);
+    for image in server.images(&batch) {
+        assert_eq!(image["worker"], "worker-2", "the stopped worker works again");
+    }
+    drop(others);
+}
+
+/// A process that is stopped for as long as this lives.
+struct Stopped(u32);
+
+impl Stopped {
+    fn new(id: u32) -> Self {
+        signal_process(id, Signal::STOP);
+        Self(id)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        signal_process(self.0, Signal::CONT);
+    }
 }
 
 #[test]

@@ -6,15 +6,19 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may know whom, without the `manyeyes-` of the package names.
-const ARROWS: [(&str, &[&str]); 8] = [
-    ("manyeyes", &["manager", "picture", "vision", "worker"]),
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("manyeyes", &["experiment", "manager", "picture", "vision", "worker"]),
     ("manager", &["dispatch", "link", "picture", "protocol"]),
     ("worker", &["link", "protocol", "vision"]),
+    ("simulation", &["dispatch", "link", "manager", "protocol"]),
     ("vision", &["picture"]),
     ("link", &["protocol"]),
     ("dispatch", &["protocol"]),
     ("protocol", &[]),
     ("picture", &[]),
+    ("testbed", &[]),
+    ("experiment", &["testbed"]),
+    ("chaos", &["testbed"]),
 ];
 
 fn packages() -> Vec<Value> {
