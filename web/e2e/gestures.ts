@@ -72,6 +72,9 @@ export interface Card {
   readonly top: number
 }
 
+/** How long each card may take to be read: two frames for a screen of them, on a machine that draws without a graphics card. */
+const CARD_WITHIN_MS = 50
+
 /**
  * Reads every card by its image: scrolls from the first to the last, as there are only those on the screen. A pass that was
  * faster than the page is followed by another.
@@ -84,7 +87,7 @@ export async function readCards(page: Page, count: number): Promise<Map<string, 
         for (const [id, card] of await passOverCards(page)) read.set(id, card)
         return read.size
       },
-      { timeout: 120_000 },
+      { timeout: 60_000 + CARD_WITHIN_MS * count },
     )
     .toBe(count)
   return read

@@ -48,8 +48,11 @@ export interface House {
   up(options?: UpOptions): Promise<Manager>
   /** A manager alone. */
   manager(options?: { listen?: string; workerListen?: string }): Promise<Manager>
-  /** A worker of its own, which outlives the manager. Gives its process id. */
-  worker(manager: Manager, name: string, options?: { model?: string }): number
+  /**
+   * A worker of its own, which outlives the manager. Gives its process id. With `serviceMs` it recognises nothing, and answers
+   * each image after so long.
+   */
+  worker(manager: Manager, name: string, options?: { model?: string; serviceMs?: number }): number
 }
 
 /** Playwright's `test` with a `house`, and with a `folder` of its own that is empty at first. */
@@ -77,9 +80,10 @@ export const test = base.extend<{ house: House; folder: string }>({
       },
       manager: ({ listen = anywhere, workerListen = anywhere } = {}) =>
         managed(run(['manager', '--listen', listen, '--worker-listen', workerListen, '--data', data])),
-      worker(manager, name, { model = BUILT_IN } = {}) {
+      worker(manager, name, { model = BUILT_IN, serviceMs } = {}) {
         const place = ['--manager', manager.workerAddress, '--name', name, '--slots', '1']
-        const child = run(['worker', ...place, '--model', model])
+        const work = serviceMs === undefined ? ['--model', model] : ['--fixed-service-ms', String(serviceMs)]
+        const child = run(['worker', ...place, ...work])
         child.stdout.resume()
         return child.pid as number
       },

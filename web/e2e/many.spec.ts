@@ -16,7 +16,7 @@ const NODES = 3_000
 const GROWTH_BYTES = 5_000_000
 
 test('10,000 pictures are all answered, on fewer than 3,000 nodes, and scrolling keeps nothing', async ({ page, house, folder }) => {
-  test.setTimeout(600_000)
+  test.setTimeout(1_200_000)
   await writeTinyPictures(folder, MANY)
   const manager = await house.up({ workers: 2 })
   await openWithWorkers(page, manager.url, 2)

@@ -328,17 +328,26 @@ service_ms: number | null,
  */
 payload_bytes: number,
 /**
- * Bytes the socket carried to it.
+ * Bytes of frames that its connections carried to it.
  */
 socket_bytes_sent: number,
 /**
- * Bytes the socket carried from it.
+ * Bytes of frames that its connections carried from it.
  */
 socket_bytes_received: number,
 /**
- * TCP segments sent again to it.
+ * TCP segments sent again to it; over QUIC packets held for lost, whose content is sent again.
  */
 retransmissions: number,
+/**
+ * Bytes in them.
+ */
+bytes_retransmitted: number,
+/**
+ * The congestion control of the manager's end of its connection: over TCP as the manager's system tells it, over QUIC `quic`
+ * and its name.
+ */
+congestion_control: string | null,
 /**
  * The address it connects from.
  */
@@ -351,14 +360,14 @@ model: string, };
 /**
  * How a worker is.
  */
-export type WorkerState = "idle" | "busy" | "draining" | "silent" | "gone";
+export type WorkerState = "idle" | "busy" | "draining" | "setaside" | "silent" | "gone";
 
 /**
  * `GET /api/v1/workers`.
  */
 export type Workers = {
 /**
- * Those connected, and those lost a short while ago.
+ * Those connected, and those lost a short while ago; or, when all were asked for, the last that were lost.
  */
 workers: Array<Worker>, };
 
@@ -510,4 +519,4 @@ detail: string | null, };
 /**
  * The kinds of [`Happening`].
  */
-export type HappeningKind = "joined" | "left" | "lost" | "silent" | "back" | "refused";
+export type HappeningKind = "joined" | "left" | "lost" | "silent" | "back" | "refused" | "setaside" | "restored";

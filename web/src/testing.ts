@@ -52,6 +52,8 @@ export function aWorker(own: Partial<Worker> = {}): Worker {
     socket_bytes_sent: 0,
     socket_bytes_received: 0,
     retransmissions: 0,
+    bytes_retransmitted: 0,
+    congestion_control: null,
     address: '127.0.0.1:40001',
     model: 'GoogLeNet',
     ...own,

@@ -81,7 +81,7 @@ it('says what it waits for', () => {
   const problem = { code: 'busy', message: 'too much at once' }
   const { panel } = show({ summary: { ...travelling, state: 'waiting', problem } })
   expect(panel.text()).toContain('Waiting for the manager with 15 files to go')
-  expect(panel.text()).toContain('Too much at once.')
+  expect(panel.text()).toContain('The manager is busy. The rest is sent as soon as it has room.')
 })
 
 it('says how far it has looked through a folder, and can be stopped', async () => {

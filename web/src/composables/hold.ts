@@ -52,7 +52,7 @@ export function makeHold(chance: () => number, onRoom: () => void): Hold {
       // Those that were under way together fail together, which is one failure.
       if (timer !== null) return
       failures += 1
-      timer = setTimeout(end, Math.max(waitMs(HOLD, failures, chance()), retryAfterMs ?? 0))
+      timer = setTimeout(end, waitMs(HOLD, failures, chance(), retryAfterMs))
     },
     answered() {
       if (problem === null) return

@@ -117,8 +117,8 @@ export function useThumbnails(needs: ThumbnailNeeds): Thumbnails {
   function onFailure(image: string, status: number, retryAfter: number | null): void {
     const count = (failures.get(image) ?? 0) + 1
     failures.set(image, count)
-    const wait = Math.max(waitMs(REFETCH, count, chance()), retryAfter ?? 0)
-    if (status === 429) busyUntil = Math.max(busyUntil, now() + (retryAfter ?? wait))
+    const wait = waitMs(REFETCH, count, chance(), retryAfter)
+    if (status === 429) busyUntil = Math.max(busyUntil, now() + wait)
     due.set(image, now() + wait)
     if (wanted.has(image)) enqueueIn(image, wait)
   }

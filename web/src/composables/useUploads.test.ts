@@ -201,10 +201,50 @@ describe('a manager that is away or busy', () => {
     await add(...files(1))
     await sent[0]?.fail(busy(7000))
     uploads.hurry()
-    await pass(6999)
+    // As long as it asked for, and by chance half as long again.
+    await pass(10_499)
     expect(sent).toHaveLength(1)
     await pass(1)
     expect(sent).toHaveLength(2)
+  })
+
+  it('is told of in words, until it has room', async () => {
+    const { sent, add, pass, shown } = setUp()
+    await add(...files(1))
+    await sent[0]?.fail(new RequestError(429, 'queue_full', 'as many images wait as the manager holds', 1000))
+    expect(await shown()).toMatchObject({ state: 'waiting', problem: { code: 'queue_full' } })
+    await pass(1500)
+    await sent[1]?.arrive()
+    expect((await shown()).problem).toBeNull()
+  })
+
+  it('and holds few is given thousands little by little, and nobody has to do anything', async () => {
+    const FILES = 2000
+    const PLACES = 40
+    const PER_S = 50
+    const { sent, arrived, add, pass } = setUp()
+    await add(...files(FILES))
+    let [waiting, answered, refused] = [0, 0, 0]
+    for (let seconds = 0; arrived.length < FILES; seconds += 1) {
+      expect(seconds).toBeLessThan((4 * FILES) / PER_S)
+      while (answered < sent.length) {
+        const request = sent[answered++]
+        if (waiting < PLACES) {
+          waiting += 1
+          await request?.arrive([anImage({ id: String(arrived.length) })])
+        } else {
+          refused += 1
+          await request?.fail(new RequestError(429, 'too_many_from_you', 'as many of yours wait as may', 1000))
+        }
+        await settle()
+      }
+      await pass(1000)
+      waiting = Math.max(0, waiting - PER_S)
+    }
+    expect(new Set(arrived.map((arrival) => arrival.split(' ')[0])).size).toBe(FILES)
+    expect(sent.length).toBe(FILES + refused)
+    // It does not knock more often than a few times for each time that it is let in.
+    expect(refused).toBeLessThan(FILES / 2)
   })
 
   it('is asked at once when it is back', async () => {

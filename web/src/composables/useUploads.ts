@@ -221,8 +221,7 @@ export function useUploads(needs: UploadNeeds): Uploads {
     item.failures += 1
     if (!isWorthAnotherTry(error, item.failures)) return ledger.become(item, 'failed', problem)
     ledger.become(item, 'waiting', problem)
-    const wait = Math.max(waitMs(RETRY, item.failures, needs.chance()), error.retryAfterMs ?? 0)
-    item.timer = setTimeout(enqueue, wait, item)
+    item.timer = setTimeout(enqueue, waitMs(RETRY, item.failures, needs.chance(), error.retryAfterMs), item)
   }
 
   /** Nothing more can come into the batch: thousands need not find out one by one. */

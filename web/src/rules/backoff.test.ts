@@ -16,6 +16,18 @@ describe('the wait before the next try', () => {
   })
 })
 
+describe('the wait that the manager asks for', () => {
+  it('is kept whole, and lengthened by chance so that not all come back together', () => {
+    expect(waitMs(BACKOFF, 1, 0, 5000)).toBe(5000)
+    expect(waitMs(BACKOFF, 1, 0.5, 5000)).toBe(6250)
+  })
+
+  it('does not shorten the wait that failures have made', () => {
+    expect(waitMs(BACKOFF, 4, 1, 0)).toBe(800)
+    expect(waitMs(BACKOFF, 4, 1, null)).toBe(800)
+  })
+})
+
 describe('Retry-After', () => {
   it('is read as seconds', () => {
     expect(retryAfterMs('3', 0)).toBe(3000)

@@ -15,6 +15,8 @@ export function happeningTone(kind: HappeningKind): Tone {
     silent: 'bad',
     back: 'good',
     refused: 'bad',
+    setaside: 'bad',
+    restored: 'good',
   }
   return tones[kind]
 }

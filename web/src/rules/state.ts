@@ -33,7 +33,14 @@ export function settledCount(counts: Counts): number {
 
 /** How a worker stands. */
 export function workerTone(state: WorkerState): Tone {
-  const tones: Record<WorkerState, Tone> = { idle: 'good', busy: 'active', draining: 'quiet', silent: 'bad', gone: 'bad' }
+  const tones: Record<WorkerState, Tone> = {
+    idle: 'good',
+    busy: 'active',
+    draining: 'quiet',
+    setaside: 'bad',
+    silent: 'bad',
+    gone: 'bad',
+  }
   return tones[state]
 }
 

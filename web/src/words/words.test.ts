@@ -13,7 +13,7 @@ const WITH: Record<string, unknown[][]> = {
     [anImage({ state: 'recognised', worker: 'ada', timing_ms: { ...anImage().timing_ms, inference: 20 } })],
     [anImage({ attempts: 1 })],
   ],
-  'shared.workerState': [['idle'], ['busy'], ['draining'], ['silent'], ['gone']],
+  'shared.workerState': [['idle'], ['busy'], ['draining'], ['setaside'], ['silent'], ['gone']],
   'shared.problem': [[{ code: 'empty', message: 'the file is empty' }]],
   'shared.asSaid': [['mine.onnx is no published file']],
   'shell.title': [[null], [{ settled: 1, total: 250 }]],
@@ -41,7 +41,7 @@ const WITH: Record<string, unknown[][]> = {
   'picture.lightbox.timeline.partName': [...PARTS, 'rest'].map((part) => [part]),
   'picture.lightbox.timeline.explained': [...PARTS, 'rest'].map((part) => [part]),
   'picture.lightbox.typeOf': [[anImage()]],
-  'panel.happenings.happened': (['joined', 'left', 'lost', 'silent', 'back', 'refused'] as const).map((kind) => [
+  'panel.happenings.happened': (['joined', 'left', 'lost', 'silent', 'back', 'refused', 'setaside', 'restored'] as const).map((kind) => [
     aHappening({ kind, images: 4, detail: 'another model' }),
   ]),
 }

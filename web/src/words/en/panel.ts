@@ -114,6 +114,10 @@ export const panel = {
           return `${worker} is back`
         case 'refused':
           return `${worker} was turned away${detail ? `: ${detail}` : ''}`
+        case 'setaside':
+          return `${worker} was set aside${detail ? `: ${detail}` : ''}`
+        case 'restored':
+          return `${worker} is given images again`
       }
     },
     ago({ unit, count }: Age): string {

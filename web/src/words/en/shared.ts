@@ -73,6 +73,7 @@ export const shared = {
       idle: 'idle',
       busy: 'busy',
       draining: 'finishing',
+      setaside: 'set aside',
       silent: 'not answering',
       gone: 'gone',
     }

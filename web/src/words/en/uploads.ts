@@ -90,6 +90,14 @@ export const uploads = {
         return 'The file can no longer be read: it was deleted or moved on this computer.'
       case 'changed':
         return 'The file can no longer be read: it was changed since it was chosen. Choose it again.'
+      case 'queue_full':
+        return 'As many pictures wait as the manager holds. The rest is sent as soon as it has room.'
+      case 'busy':
+        return 'The manager is busy. The rest is sent as soon as it has room.'
+      case 'too_many_from_you':
+        return 'The manager has as much from you as it takes at a time. The rest is sent as soon as it has room.'
+      case 'shutting_down':
+        return 'The manager is shutting down. The rest is sent when it is back.'
       default:
         return shared.problem({ code, message })
     }

@@ -108,6 +108,10 @@ export const panel: typeof en = {
           return `${worker} 已恢复`
         case 'refused':
           return `${worker} 被拒绝${detail ? `：${detail}` : ''}`
+        case 'setaside':
+          return `${worker} 已暂停使用${detail ? `：${detail}` : ''}`
+        case 'restored':
+          return `${worker} 已重新启用`
       }
     },
     ago({ unit, count }) {

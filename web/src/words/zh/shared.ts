@@ -58,6 +58,7 @@ export const shared: typeof en = {
       idle: '空闲',
       busy: '忙碌',
       draining: '收尾中',
+      setaside: '已暂停',
       silent: '无应答',
       gone: '已离开',
     }
@@ -92,6 +93,8 @@ const PROBLEMS: Record<string, string> = {
   lost: '管理节点无法从磁盘读回该文件。',
   queue_full: '等待的图片超过了管理节点的上限。',
   busy: '管理节点正忙，请稍候。',
+  too_many_from_you: '你同时提出的请求已达管理节点的上限，请稍候。',
+  shutting_down: '管理节点正在关闭：工作节点手中的图片会处理完，其余的都已保存，等它恢复后继续。',
   no_space: '管理节点没有空间了。',
   unreachable: '无法连接管理节点。',
   aborted: '上传已停止。',

@@ -78,6 +78,14 @@ export const uploads: typeof en = {
         return '无法再读取该文件：它已从这台电脑上删除或移走。'
       case 'changed':
         return '无法再读取该文件：选择之后它被改动过。请重新选择。'
+      case 'queue_full':
+        return '等待的图片已达管理节点的上限，一有空位就继续上传。'
+      case 'busy':
+        return '管理节点正忙，一有空位就继续上传。'
+      case 'too_many_from_you':
+        return '你同时上传或等待的图片已达管理节点的上限，一有空位就继续上传。'
+      case 'shutting_down':
+        return '管理节点正在关闭，待它恢复后继续上传。'
       default:
         return shared.problem({ code, message })
     }
