@@ -42,7 +42,7 @@ engine:
 
 .PHONY: release
 release: ## Build the release binary.
-	cargo build --release --locked --package manyeyes
+	MANYEYES_COMMIT="$$(git describe --always --dirty 2>/dev/null || true)" cargo build --release --locked --package manyeyes
 
 .PHONY: web
 web: web/dist/index.html ## Build the page.
@@ -57,6 +57,14 @@ web/dist/index.html: $(web_sources) web/node_modules/.package-lock.json
 .PHONY: test
 test: ## Run every test: Rust, page, browser.
 	scripts/test
+
+.PHONY: simulate
+simulate: ## The manager and its workers in a made-up world: SEEDS=10000 of them, or SEED=7 with a trace of all that happens.
+	cargo run --quiet --locked --package manyeyes-simulation --bin simulate -- $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),10000))
+
+.PHONY: mutants
+mutants: ## Break the code on purpose, in every way listed in crates/simulation/mutants.toml: something must notice each.
+	scripts/mutants $(ARGS)
 
 .PHONY: check
 check: fmt lint docs deny ## Everything about the code that needs no running: format, lints, docs, dependencies.
@@ -81,6 +89,22 @@ deny: ## Licences, sources and doubled versions of dependencies; known vulnerabi
 .PHONY: bench
 bench: web release ## Measure what the README claims, as ratios in one run.
 	@$(with_engine); scripts/bench $(ARGS)
+
+# What needs photos and GoogLeNet is left out where they are not here, and that is said.
+studies := $(filter-out experiments/workers-model.toml,$(sort $(wildcard experiments/*.toml)))
+
+.PHONY: experiment
+experiment: release ## The lab: all studies in short, in target/experiment; FULL=1 for all of them, in less than two hours. As root or not.
+	@$(with_engine); studies='$(studies)'; \
+	if [ -n "$${MANYEYES_IMAGES:-}" ] && $(release) model verify googlenet >/dev/null 2>&1; then \
+	  studies="$$studies experiments/workers-model.toml"; \
+	else echo 'NOT RUN without photos (MANYEYES_IMAGES) and GoogLeNet: workers-model'; fi; \
+	$(release) experiment run $$studies --out target/experiment/$(if $(FULL),full,quick) $(if $(FULL),,--quick) $(ARGS)
+
+.PHONY: chaos
+chaos: release ## Break real processes for MINUTES=10 by the schedule of SEED=1, and check what was promised. Needs root.
+	cargo build --release --locked --package manyeyes-chaos
+	target/release/chaos --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was built.
