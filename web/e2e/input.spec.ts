@@ -80,7 +80,7 @@ test('a file that is deleted before its turn says so, and the others arrive', as
 test('a photo of 30 MB on a slow link shows how far it is, and holds up no other', async ({ page, house }) => {
   const manager = await house.up()
   await openWithWorkers(page, manager.url, 3)
-  await slowLink(page, { latencyMs: 20, bytesPerSecond: 4_000_000 })
+  const quicken = await slowLink(page, { latencyMs: 20, bytesPerSecond: 1_000_000 })
 
   await choose(page, [heavyPicture('heavy.png', 30_000_000), ...landscapes(3)])
 
@@ -88,6 +88,7 @@ test('a photo of 30 MB on a slow link shows how far it is, and holds up no other
   expect((await counts(page)).total, 'the heavy one is faster than the link').toBe(3)
   const shares = page.locator('[data-uploads] progress, [data-uploads] [role=progressbar]')
   await expect(shares.first()).toBeVisible()
+  await quicken()
   await untilAtLeast(page, 4, 'recognised')
   await untilDone(page)
 })

@@ -113,6 +113,11 @@ impl Places {
         self.taken(&mut self.shared.lock(), None)
     }
 
+    /// How many are taken now.
+    pub(crate) fn count(&self) -> usize {
+        self.shared.lock().all
+    }
+
     /// The most that one client can have.
     pub(crate) fn most_of_one(&self) -> usize {
         (self.shared.most / 2).max(1)

@@ -23,6 +23,7 @@ impl App {
         let mut text = Text::default();
         text.one("uptime_seconds", "gauge", "Since this manager started.", shared.started.elapsed().as_secs_f64());
         text.one("images_unfinished", "gauge", "Accepted and not ended.", shared.results.live.len() as f64);
+        text.one("uploads", "gauge", "Requests that are bringing images.", shared.uploads.count() as f64);
         text.one("kept_bytes", "gauge", "Bytes of image files that are kept.", self.store().kept_bytes() as f64);
         let totals = [
             ("images_accepted_total", "Images accepted.", &tally.accepted),

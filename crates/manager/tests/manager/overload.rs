@@ -143,6 +143,21 @@ async fn more_uploads_at_a_time_than_the_limit_are_asked_to_come_again() {
 }
 
 #[tokio::test]
+async fn how_many_uploads_go_on_is_told_and_one_that_was_left_is_none() {
+    let running = Running::start().await;
+    let batch = running.batch().await;
+    let metrics = || async { running.client.get("/metrics").await.text() };
+    assert!(metrics().await.contains("\nmanyeyes_uploads 0\n"));
+    let left = begun(&running.client, &batch).await;
+    assert!(metrics().await.contains("\nmanyeyes_uploads 1\n"));
+    drop(left);
+    let deadline = Instant::now() + PATIENCE;
+    while !metrics().await.contains("\nmanyeyes_uploads 0\n") {
+        assert!(Instant::now() < deadline, "the upload that was left has its place still");
+    }
+}
+
+#[tokio::test]
 async fn a_client_with_as_many_connections_as_it_may_have_is_told_so_and_others_are_served() {
     let running = Running::with(|settings| settings.limits.connections = 4).await;
     let greedy = running.client.from(1);
