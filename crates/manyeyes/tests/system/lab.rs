@@ -110,6 +110,8 @@ fn a_study_leaves_a_true_row_of_each_run_and_nothing_else() {
         for image in images {
             assert_eq!((&image["state"], &image["answers"]), (&"recognised".into(), &1.into()), "{image}");
             assert!(image["upload_begun_s"].as_f64() < image["answered_s"].as_f64(), "{image}");
+            let [sent, resent] = ["bytes_sent", "bytes_resent"].map(|part| image["wire"][part].as_u64());
+            assert_eq!(sent, image["bytes"].as_u64().zip(resent).map(|(file, resent)| file + resent), "{image}");
         }
         // Three images of 20 ms on one worker, and each way at least once.
         let floor_s = 0.060 + 2.0 * row["levels"]["delay_ms"].as_f64().expect("a delay") / 1e3;
