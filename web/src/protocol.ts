@@ -41,6 +41,10 @@ error: Problem | null,
  */
 timing_ms: Timing,
 /**
+ * What the wire carried of it to the worker that answered it; null until answered, and where that is not known.
+ */
+wire: Wire | null,
+/**
  * The size of the file in bytes.
  */
 bytes: number,
@@ -150,6 +154,31 @@ returning: number | null,
  * First byte of the upload to the answer.
  */
 total: number | null, };
+
+/**
+ * What the wire carried of the delivery of an image that was answered, and how the connection was when the answer came.
+ */
+export type Wire = {
+/**
+ * Bytes of the file that were sent, those that were sent again among them.
+ */
+bytes_sent: number,
+/**
+ * Bytes that were sent again: its share of what the connection sent again while it was under way (`docs/protocol.md`).
+ */
+bytes_resent: number,
+/**
+ * The transport's own smoothed round trip.
+ */
+rtt_ms: number | null,
+/**
+ * The congestion window.
+ */
+window_bytes: number | null,
+/**
+ * What the transport last found that the path delivers; null over QUIC, which does not tell.
+ */
+delivery_bits_per_s: number | null, };
 
 /**
  * How many images of a batch are in each state.
@@ -336,6 +365,11 @@ socket_bytes_sent: number,
  */
 socket_bytes_received: number,
 /**
+ * Bytes that the transport has sent to it, those sent again among them: over TCP what its segments had in them (0 where the
+ * manager's system does not tell), over QUIC whole datagrams.
+ */
+wire_bytes_sent: number,
+/**
  * TCP segments sent again to it; over QUIC packets held for lost, whose content is sent again.
  */
 retransmissions: number,
@@ -348,6 +382,22 @@ bytes_retransmitted: number,
  * and its name.
  */
 congestion_control: string | null,
+/**
+ * The transport's own smoothed round trip.
+ */
+transport_rtt_ms: number | null,
+/**
+ * The least that it has seen on this connection: what is not waiting in queues.
+ */
+least_rtt_ms: number | null,
+/**
+ * The congestion window of the manager's end.
+ */
+window_bytes: number | null,
+/**
+ * What the transport last found that the path delivers; null over QUIC, which does not tell.
+ */
+delivery_bits_per_s: number | null,
 /**
  * The address it connects from.
  */

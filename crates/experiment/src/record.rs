@@ -45,6 +45,9 @@ pub struct Run {
     pub links: Vec<Link>,
     /// What was done on purpose and what was noticed, in time's order.
     pub events: Vec<Event>,
+    /// From the last answer of the images that went before to the beginning, seconds. `None` where none went before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_s: Option<f64>,
     /// First upload byte to last result, seconds. `None` where the run did not end within its bound.
     pub elapsed_s: Option<f64>,
     /// Why the run does not count, each reason a sentence. Empty: it counts.
@@ -86,8 +89,31 @@ pub struct Cell {
     pub profile: Option<String>,
     /// The failing worker's way; `None`: none fails.
     pub failure: Option<Failure>,
-    /// The congestion control of the manager's sockets to the workers.
+    /// The congestion control of the manager's ends of the connections to the workers: the kernel's of this name over TCP, QUIC's own
+    /// over QUIC.
     pub congestion_control: String,
+    /// What carries those connections. As it is with what follows, a row leaves out what is as it was before there was a choice:
+    /// rows and digests of studies that do not choose stay what they were.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub transport: Transport,
+    /// Images that went over the connections before those that were measured, in a batch of their own; 0: the connections had carried
+    /// nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub warm: u32,
+    /// How long nothing was asked between the last answer of those and the beginning, milliseconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub idle_ms: f64,
+}
+
+/// What carries the connections between manager and workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// QUIC.
+    Quic,
 }
 
 /// What a worker does with an image.
@@ -167,9 +193,28 @@ pub struct Image {
     pub label: Option<String>,
     /// Parts of its time, milliseconds, by the names of the API's `timing_ms`.
     pub timing_ms: BTreeMap<String, f64>,
+    /// What the wire carried of it, as the API tells it; `None` where it does not, as in all rows before it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<Wire>,
 }
 
-/// What a worker did.
+/// What the wire carried of an image, and how the connection was when its answer came: the API's `wire`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wire {
+    /// Bytes of the file that were sent, those that were sent again among them.
+    pub bytes_sent: u64,
+    /// Bytes that were sent again.
+    pub bytes_resent: u64,
+    /// The transport's smoothed round trip.
+    pub rtt_ms: Option<f64>,
+    /// The congestion window.
+    pub window_bytes: Option<u64>,
+    /// What the transport found that the path delivers.
+    pub delivery_bits_per_s: Option<f64>,
+}
+
+/// What a worker did for the images that were measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
     /// Its name.
@@ -182,8 +227,18 @@ pub struct Worker {
     pub socket_bytes_sent: u64,
     /// Bytes that its sockets carried from it.
     pub socket_bytes_received: u64,
-    /// TCP segments sent again to it.
+    /// Bytes that the transport sent to it, those sent again among them: over TCP what its segments had in them, over QUIC whole
+    /// datagrams. 0 in rows before it was told.
+    #[serde(default)]
+    pub wire_bytes_sent: u64,
+    /// TCP segments sent again to it; over QUIC packets held for lost.
     pub retransmissions: u64,
+    /// Bytes in them. 0 in rows before it was told.
+    #[serde(default)]
+    pub bytes_retransmitted: u64,
+    /// The congestion window at the end, bytes.
+    #[serde(default)]
+    pub window_bytes: Option<u64>,
     /// Smoothed round trip at the end, milliseconds.
     pub rtt_ms: Option<f64>,
     /// Smoothed service time at the end, milliseconds.
@@ -236,6 +291,39 @@ pub struct Event {
     pub what: String,
 }
 
+impl Cell {
+    /// What the manager tells of the congestion control of a connection that is as it was asked for.
+    pub fn congestion_control_told(&self) -> String {
+        match self.transport {
+            Transport::Tcp => self.congestion_control.clone(),
+            Transport::Quic => format!("quic {}", self.congestion_control),
+        }
+    }
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Tcp, Self::Quic];
+
+    /// What a worker is told with `--transport`, and a scenario says.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Quic => "quic",
+        }
+    }
+
+    /// What the manager of such workers is told with `--transport`.
+    pub const fn listening(self) -> &'static str {
+        self.name()
+    }
+
+    /// The transport of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| transport.name() == name)
+    }
+}
+
 impl Level {
     /// The level as it is shown.
     pub fn text(&self) -> String {
@@ -264,4 +352,9 @@ impl Run {
     pub fn counts(&self) -> bool {
         self.void.is_empty() && self.elapsed_s.is_some()
     }
+}
+
+/// For serde, whose attributes name a function.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

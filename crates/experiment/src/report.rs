@@ -25,6 +25,7 @@ mod studies;
 mod summary;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transports;
 
 pub use self::rows::{ReadError, read};
 

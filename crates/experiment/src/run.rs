@@ -28,7 +28,7 @@ use self::site::Site;
 pub(crate) use self::site::{PAGE_PORT, WORKER_PORT, clients};
 use self::table::Table;
 use crate::plan::{Left, Turn, expected, turns};
-use crate::record::{Run, Service};
+use crate::record::{Run, Service, Transport};
 use crate::scenario::{Planned, Scenario};
 
 /// Where a run's logs are while it lasts, below the folder of the rows.
@@ -219,11 +219,12 @@ fn check(scenarios: &[Scenario], emulator: LinkEmulator) -> anyhow::Result<()> {
         Netem::is_here().context("run without --emulator netem: the lab's own serves on every kernel")?;
     }
     let here = facts::congestion_controls()?;
-    let wanted = scenarios.iter().flat_map(|it| &it.cells).map(|planned| &planned.cell.congestion_control);
-    for wanted in wanted {
-        if !here.contains(wanted) {
+    for Planned { cell, .. } in scenarios.iter().flat_map(|it| &it.cells) {
+        // QUIC brings its own.
+        if cell.transport != Transport::Quic && !here.contains(&cell.congestion_control) {
             bail!(
-                "this kernel has no congestion control \"{wanted}\", only {}; load it as root: modprobe tcp_{wanted}",
+                "this kernel has no congestion control \"{0}\", only {1}; load it as root: modprobe tcp_{0}",
+                cell.congestion_control,
                 here.join(", ")
             );
         }

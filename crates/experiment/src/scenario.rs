@@ -13,6 +13,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use self::cell::Settings;
@@ -130,14 +131,32 @@ impl Scenario {
     }
 
     fn digest(&self) -> String {
-        let Self { name, seed, bound, photos, script, cells, .. } = self;
-        // `Debug` writes every field with its name, and a number so that it reads back as the same.
-        let all = format!("{name:?} {seed} {bound:?} {photos:?} {script:?} {cells:?}");
+        let all = Digested {
+            name: &self.name,
+            seed: self.seed,
+            bound_s: self.bound.as_secs_f64(),
+            photos: self.photos.as_ref().map(|photos| photos.to_string_lossy().into_owned()),
+            script: self.script.iter().map(|it| (it.at.as_secs_f64(), it.whom.to_string(), it.action.done())).collect(),
+            cells: self.cells.iter().map(|planned| (&planned.levels, &planned.cell)).collect(),
+        };
+        let all = serde_json::to_vec(&all).expect("numbers and words are JSON");
         Sha256::digest(all).iter().fold(String::new(), |mut hex, byte| {
             write!(hex, "{byte:02x}").expect("a String takes everything");
             hex
         })
     }
+}
+
+/// What a digest is of. Cells are as a row has them, which leaves out a factor that the study does not choose and that there was not when
+/// its first rows were made: they stay its rows.
+#[derive(Serialize)]
+struct Digested<'a> {
+    name: &'a str,
+    seed: u64,
+    bound_s: f64,
+    photos: Option<String>,
+    script: Vec<(f64, String, &'static str)>,
+    cells: Vec<(&'a BTreeMap<String, Level>, &'a Cell)>,
 }
 
 /// The name is that of a file.

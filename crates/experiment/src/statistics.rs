@@ -5,6 +5,7 @@
 //! Student's t, because a handful of runs is what there is. What each number means in plain words is in `docs/statistics.md`.
 
 mod contrast;
+mod median;
 mod power;
 mod ratio;
 mod scaling;
@@ -15,8 +16,9 @@ mod summary;
 mod tests;
 
 pub use contrast::{Contrast, holm, welch, welch_of};
+pub use median::{MedianInterval, median_interval};
 pub use power::{RUNS_MAX, RunsNeeded, runs_needed, runs_needed_of};
-pub use ratio::{Ratio, ratio, ratio_of};
+pub use ratio::{Ratio, ratio, ratio_of, ratio_of_typical};
 pub use scaling::{Floor, efficiency, staircase, staircase_efficiency};
 pub use summary::{Moments, Summary, summarise};
 

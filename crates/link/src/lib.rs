@@ -19,5 +19,5 @@ pub use manyeyes_protocol::manager_session::{Assignment, WireTiming};
 pub use manyeyes_protocol::timer::TimerSettings;
 pub use manyeyes_protocol::worker_session::Assigned;
 pub use transport::{Transport, Transports};
-pub use wire::WireCounters;
+pub use wire::{WireCounters, WireUse};
 pub use worker_end::{FromManager, Said, WorkerEnd, WorkerSettings};

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::transport::Transports;
-use crate::wire::WireCounters;
+use crate::wire::{WireCounters, WireUse};
 use complaints::Complaints;
 use connection::{Command, Line};
 use door::Doors;
@@ -110,6 +110,8 @@ pub enum FromWorker {
         answer: Answer,
         /// Where the rest of the time went.
         wire: WireTiming,
+        /// What the wire carried of the delivery; `None`: another connection carried it, or no wire.
+        used: Option<WireUse>,
     },
     /// The worker has no answer. Comes again until acknowledged, as `Answered` does.
     Failed {
@@ -156,15 +158,16 @@ pub enum FromWorker {
 }
 
 impl FromWorker {
-    /// What the owner hears of a worker when its session says this. `None` for the first and the last that a session says:
-    /// of the one follows a seat in the roster, of the other the end of the connection.
+    /// What the owner hears of a worker when its session says this, with what the wire carried of the delivery that it answers.
+    /// `None` for the first and the last that a session says: of the one follows a seat in the roster, of the other the end of
+    /// the connection.
     #[must_use]
-    pub fn of(worker: WorkerId, event: ManagerEvent) -> Option<Self> {
+    pub fn of(worker: WorkerId, event: ManagerEvent, used: Option<WireUse>) -> Option<Self> {
         Some(match event {
             ManagerEvent::Joined(_) | ManagerEvent::Closed(_) => return None,
             ManagerEvent::Started { image, attempt } => Self::Started { worker, image, attempt },
             ManagerEvent::Answered { image, attempt, answer, wire } => {
-                Self::Answered { worker, image, attempt, answer, wire }
+                Self::Answered { worker, image, attempt, answer, wire, used }
             }
             ManagerEvent::Failed { image, attempt, failure } => Self::Failed { worker, image, attempt, failure },
             ManagerEvent::Stalled { image, attempt } => Self::Stalled { worker, image, attempt },

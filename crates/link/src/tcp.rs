@@ -81,7 +81,14 @@ fn tcp_info(stream: &TcpStream) -> Observed {
         retransmissions: info.tcpi_total_retrans.into(),
         // 0 from a kernel before 4.19, which does not write so far.
         bytes_retransmitted: info.tcpi_bytes_retrans,
+        wire_bytes_sent: info.tcpi_bytes_sent,
         round_trip: (info.tcpi_rtt > 0).then(|| Duration::from_micros(info.tcpi_rtt.into())),
+        // All ones until there is one.
+        least_round_trip: (info.tcpi_min_rtt != u32::MAX).then(|| Duration::from_micros(info.tcpi_min_rtt.into())),
+        window_bytes: Some(u64::from(info.tcpi_snd_cwnd) * u64::from(info.tcpi_snd_mss)),
+        delivery_bytes_per_s: (info.tcpi_delivery_rate > 0).then_some(info.tcpi_delivery_rate),
+        acknowledged: info.tcpi_bytes_acked,
+        unsent: info.tcpi_notsent_bytes.into(),
     }
 }
 

@@ -2,18 +2,22 @@
 
 mod counters;
 mod inbox;
+mod ledger;
 mod outbox;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use manyeyes_protocol::frame::{DecodeError, ManagerFrame, WorkerFrame};
+use manyeyes_protocol::id::{Attempt, ImageId};
 
 use crate::quic::QuicWire;
 use crate::tcp::TcpWire;
 pub use counters::WireCounters;
 pub(crate) use counters::{Counters, Observed, add};
 pub(crate) use inbox::Inbox;
+pub(crate) use ledger::Ledger;
+pub use ledger::WireUse;
 pub(crate) use outbox::{OUTBOX_BYTES, Outbox};
 
 /// How often what is there is read before a timer that is due is acted on: a mebibyte and more, which is more than what
@@ -102,7 +106,7 @@ impl Wire {
     /// For a worker: says this.
     pub(crate) fn push_to_manager(&mut self, frame: &WorkerFrame) {
         match self {
-            Self::Tcp(wire) => wire.push(frame.encode()),
+            Self::Tcp(wire) => wire.push_to_manager(frame),
             Self::Quic(wire) => wire.push_to_manager(frame),
         }
     }
@@ -110,7 +114,7 @@ impl Wire {
     /// For a manager: says this.
     pub(crate) fn push_to_worker(&mut self, frame: &ManagerFrame) {
         match self {
-            Self::Tcp(wire) => wire.push(frame.encode()),
+            Self::Tcp(wire) => wire.push_to_worker(frame),
             Self::Quic(wire) => wire.push_to_worker(frame),
         }
     }
@@ -120,6 +124,15 @@ impl Wire {
         match self {
             Self::Tcp(wire) => wire.observe(),
             Self::Quic(wire) => wire.observe(),
+        }
+    }
+
+    /// For a manager: the answer to a delivery is here. What this connection has carried of it, if it has.
+    pub(crate) fn settle(&mut self, delivery: (ImageId, Attempt)) -> Option<WireUse> {
+        self.observe();
+        match self {
+            Self::Tcp(wire) => wire.settle(delivery),
+            Self::Quic(wire) => wire.settle(delivery),
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Image {
     pub error: Option<Problem>,
     /// Where its time went.
     pub timing_ms: Timing,
+    /// What the wire carried of it to the worker that answered it; null until answered, and where that is not known.
+    pub wire: Option<Wire>,
     /// The size of the file in bytes.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
@@ -114,6 +116,25 @@ pub struct Timing {
     pub returning: Option<f64>,
     /// First byte of the upload to the answer.
     pub total: Option<f64>,
+}
+
+/// What the wire carried of the delivery of an image that was answered, and how the connection was when the answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct Wire {
+    /// Bytes of the file that were sent, those that were sent again among them.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub bytes_sent: u64,
+    /// Bytes that were sent again: its share of what the connection sent again while it was under way (`docs/protocol.md`).
+    #[cfg_attr(test, ts(type = "number"))]
+    pub bytes_resent: u64,
+    /// The transport's own smoothed round trip.
+    pub rtt_ms: Option<f64>,
+    /// The congestion window.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub window_bytes: Option<u64>,
+    /// What the transport last found that the path delivers; null over QUIC, which does not tell.
+    pub delivery_bits_per_s: Option<f64>,
 }
 
 /// How many images of a batch are in each state.
@@ -244,6 +265,10 @@ pub struct Worker {
     /// Bytes of frames that its connections carried from it.
     #[cfg_attr(test, ts(type = "number"))]
     pub socket_bytes_received: u64,
+    /// Bytes that the transport has sent to it, those sent again among them: over TCP what its segments had in them (0 where the
+    /// manager's system does not tell), over QUIC whole datagrams.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub wire_bytes_sent: u64,
     /// TCP segments sent again to it; over QUIC packets held for lost, whose content is sent again.
     #[cfg_attr(test, ts(type = "number"))]
     pub retransmissions: u64,
@@ -253,6 +278,15 @@ pub struct Worker {
     /// The congestion control of the manager's end of its connection: over TCP as the manager's system tells it, over QUIC `quic`
     /// and its name.
     pub congestion_control: Option<String>,
+    /// The transport's own smoothed round trip.
+    pub transport_rtt_ms: Option<f64>,
+    /// The least that it has seen on this connection: what is not waiting in queues.
+    pub least_rtt_ms: Option<f64>,
+    /// The congestion window of the manager's end.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub window_bytes: Option<u64>,
+    /// What the transport last found that the path delivers; null over QUIC, which does not tell.
+    pub delivery_bits_per_s: Option<f64>,
     /// The address it connects from.
     pub address: String,
     /// The model it holds.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use manyeyes_link::WireUse;
 use manyeyes_protocol::{
     id::{BatchId, ImageId},
     result::Label as AnswerLabel,
@@ -18,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     admission::Places,
-    api::{Image, ImageState, Label},
+    api::{Image, ImageState, Label, Wire},
     engine::{Engine, Outcome, Receipt, after_recording, work},
     hub::Hub,
     live::{Holder, Live},
@@ -143,12 +144,13 @@ impl Results {
                 self.changed_hands(image, told);
                 None
             }
-            Outcome::Answered { image, run, model, worker, answer, wire, at, receipt } => {
+            Outcome::Answered { image, run, model, worker, answer, wire, used, at, receipt } => {
                 let timing = self.live.timing(image, wire, answer.timing, at);
                 let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt.0);
                 let labels = answer.labels.into_iter().map(label).collect();
                 let worker = worker.to_string();
-                let ending = Ending::Recognised { run, model, labels, worker, attempts, timing };
+                let wire = used.map(wire_of);
+                let ending = Ending::Recognised { run, model, labels, worker, attempts, timing, wire };
                 Some(Recording { image, ending, heard: at, receipt: Some(receipt) })
             }
             Outcome::Failed { image, run, worker, problem, at, receipt } => {
@@ -315,6 +317,7 @@ pub(crate) fn shown(row: &ImageRow) -> Image {
         attempts: row.attempts,
         error: row.problem.clone(),
         timing_ms: row.timing,
+        wire: row.wire,
         bytes: row.bytes,
         sha256: row.sha256.map(|digest| hex(&digest)),
         media_type: row.media_type.clone(),
@@ -327,6 +330,16 @@ pub(crate) fn shown(row: &ImageRow) -> Image {
 /// Seconds since `began` by the wall clock; 0 where the clock has been set back.
 pub(crate) fn age(began: SystemTime) -> Duration {
     began.elapsed().unwrap_or_default()
+}
+
+fn wire_of(used: WireUse) -> Wire {
+    Wire {
+        bytes_sent: used.bytes_sent,
+        bytes_resent: used.bytes_resent,
+        rtt_ms: used.round_trip.map(|round_trip| round_trip.as_micros() as f64 / 1000.0),
+        window_bytes: used.window_bytes,
+        delivery_bits_per_s: used.delivery_bytes_per_s.map(|bytes| bytes as f64 * 8.0),
+    }
 }
 
 fn label(label: AnswerLabel) -> Label {

@@ -6,6 +6,7 @@ import type { Image } from '../protocol'
 import { anImage } from '../testing'
 import LightBox from './LightBox.vue'
 import TimeSplit from './TimeSplit.vue'
+import WireUse from './WireUse.vue'
 
 enableAutoUnmount(afterEach)
 
@@ -220,5 +221,19 @@ describe('the split of an image\'s time', () => {
 
   it('is not there before the image has ended', () => {
     expect(mount(TimeSplit, { props: { timing: anImage().timing_ms } }).find('section').exists()).toBe(false)
+  })
+})
+
+describe('what the wire carried of an image', () => {
+  const wire = { bytes_sent: 104_000, bytes_resent: 4_000, rtt_ms: 21.4, window_bytes: 14_480, delivery_bits_per_s: null }
+
+  it('says how much was sent, how much of it again, and how the connection was, but for what is not known', () => {
+    const facts = mount(WireUse, { props: { wire } }).findAll('[data-fact]')
+    const said = Object.fromEntries(facts.map((fact) => [fact.attributes('data-fact'), fact.find('dd').text()]))
+    expect(said).toEqual({ sent: '104 kB', resent: '4 kB (3.8 %)', rtt: '21 ms', window: '14 kB' })
+  })
+
+  it('is not there where nothing is known', () => {
+    expect(mount(WireUse, { props: { wire: null } }).find('section').exists()).toBe(false)
   })
 })

@@ -124,9 +124,9 @@ describe('the table of workers', () => {
   })
 
   it('has the other figures a click away, failures among them', () => {
-    const workers = [aWorker({ images: 1234, failures: 3, service_ms: 42, socket_bytes_sent: 3_400_000, retransmissions: 7 })]
+    const workers = [aWorker({ images: 1234, failures: 3, service_ms: 42, socket_bytes_sent: 3_400_000, retransmissions: 7, window_bytes: 14_480 })]
     const cells = mount(WorkerTable, { props: { workers } }).findAll('details tbody td')
-    expect(cells.map((cell) => cell.text().replace(/\s+/g, ' '))).toEqual(['1,234 3 failed', '42 ms', '3.4 MB', '0 B', '7'])
+    expect(cells.map((cell) => cell.text().replace(/\s+/g, ' '))).toEqual(['1,234 3 failed', '42 ms', '3.4 MB', '0 B', '7', '14 kB'])
   })
 
   it('keeps its rows by name, whatever the order of joining', () => {

@@ -39,11 +39,16 @@ const MODEL_SERVICE: Duration = Duration::from_millis(80);
 /// The bits of a picture, the made-up ones and most photos: 100 kB.
 const PICTURE_BITS: f64 = 800_000.0;
 
-/// A run of a cell, as far as it can be known. Never more than `bound` and the start.
+/// A run of a cell, as far as it can be known. Never more than the start and `bound`, twice where images go before.
 pub fn expected(cell: &Cell, bound: Duration) -> Duration {
     let lost = cell.down.loss.mean().max(cell.up.loss.mean());
     let join = round_trip(cell) * JOIN_ROUND_TRIPS + JOIN_LOST.mul_f64(lost);
-    START + START_WORKER * (cell.workers + cell.standby) + join + work(cell).min(bound)
+    let before = if cell.warm == 0 {
+        Duration::ZERO
+    } else {
+        work(cell, cell.warm).min(bound) + Duration::from_secs_f64(cell.idle_ms / 1e3)
+    };
+    START + START_WORKER * (cell.workers + cell.standby) + join + before + work(cell, cell.images).min(bound)
 }
 
 /// All runs of a study, with the probes between them.
@@ -65,10 +70,10 @@ pub fn of_study(scenario: &Scenario) -> Duration {
     runs + probes.sum::<Duration>() * u32::try_from(times).unwrap_or(u32::MAX)
 }
 
-fn work(cell: &Cell) -> Duration {
+fn work(cell: &Cell, images: u32) -> Duration {
     let failing = u32::from(cell.failure.is_some());
     let working = (cell.workers + cell.standby.min(failing)).saturating_sub(failing).max(1);
-    let rounds = cell.images.div_ceil(working * cell.slots);
+    let rounds = images.div_ceil(working * cell.slots);
     let service = match cell.service {
         Service::Fixed { service_ms } => Duration::from_secs_f64(service_ms / 1e3),
         // A share of a core stretches the work; more than one core does not shorten that of one slot.

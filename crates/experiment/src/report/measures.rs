@@ -1,6 +1,6 @@
 //! Figures of one run, and of a cell's runs.
 
-use crate::record::{Run, Service};
+use crate::record::{Link, Run, Service};
 use crate::statistics::{Floor, Summary, summarise};
 
 use super::figures::PARTS;
@@ -45,19 +45,30 @@ pub(crate) const GOODPUT: Measure = Measure {
     of: |run| Some(run.goodput_bits_per_s()? / 1e6),
 };
 
-/// What the protocol and repeated sending add.
+/// Of what was on the wire.
+pub(crate) const THROUGHPUT: Measure = Measure {
+    title: "throughput (Mbit/s)",
+    column: "throughput (Mbit/s)",
+    meaning: "bits of whole frames, lost ones too, that went to the workers for each second from the first upload byte to the last result",
+    of: |run| {
+        let bytes: u64 = of_workers(run).map(|link| link.down.bytes).sum();
+        Some(bytes as f64 * 8.0 / 1e6 / run.elapsed_s.filter(|elapsed_s| *elapsed_s > 0.0)?)
+    },
+};
+
+/// What frames, headers, acknowledgements and repeated sending add.
 pub(crate) const OVERHEAD: Measure = Measure {
     title: "wire overhead",
     column: "wire overhead",
-    meaning: "bytes that the workers' sockets carried, both ways, for each byte of image file sent to a worker",
+    meaning: "bytes of whole frames, lost ones too, that the workers' links carried, both ways, for each byte of recognised image file",
     of: overhead,
 };
 
-/// Of TCP.
+/// Of the transport.
 pub(crate) const RETRANSMISSIONS: Measure = Measure {
-    title: "segments sent again",
+    title: "packets sent again",
     column: "sent again",
-    meaning: "TCP segments that the manager sent again to workers, in a run",
+    meaning: "TCP segments that the manager sent again to workers, in a run; over QUIC packets that it held for lost",
     of: |run| Some(run.workers.iter().map(|worker| worker.retransmissions as f64).sum()),
 };
 
@@ -106,10 +117,16 @@ pub(crate) fn mean_parts_ms(runs: &[&Run]) -> Option<[f64; PARTS.len()]> {
     (count > 0).then(|| PARTS.map(|(part, _, _)| of(part)))
 }
 
+/// At the link and not at the sockets, which know of a file when it is handed to them and of none of their headers.
 fn overhead(run: &Run) -> Option<f64> {
-    let payload: u64 = run.workers.iter().map(|worker| worker.payload_bytes).sum();
-    let carried: u64 = run.workers.iter().map(|worker| worker.socket_bytes_sent + worker.socket_bytes_received).sum();
-    (payload > 0).then(|| carried as f64 / payload as f64)
+    let recognised = run.images.iter().filter(|image| image.state == "recognised");
+    let files: u64 = recognised.map(|image| image.bytes).sum();
+    let carried: u64 = of_workers(run).map(|link| link.down.bytes + link.up.bytes).sum();
+    (files > 0 && carried > 0).then(|| carried as f64 / files as f64)
+}
+
+fn of_workers(run: &Run) -> impl Iterator<Item = &Link> {
+    run.links.iter().filter(|link| link.end != CLIENT)
 }
 
 fn floor(run: &Run, links: Links) -> Option<Floor> {

@@ -12,6 +12,7 @@ mod head;
 mod settings;
 mod study;
 pub(crate) mod table;
+mod transport_table;
 
 /// How the page looks, on a screen and on paper.
 const STYLE: &str = include_str!("page/style.css");

@@ -4,7 +4,7 @@
 use manyeyes_testbed::Loss;
 
 use crate::prediction::{Cluster, Failing, LossModel, Path, batch, with_failing};
-use crate::record::{Calibration, Failure, Link, Run};
+use crate::record::{Calibration, Failure, Link, Run, Transport};
 use crate::statistics::summarise;
 
 use super::measures::{CLIENT, image_bytes, service_s};
@@ -13,10 +13,10 @@ use super::measures::{CLIENT, image_bytes, service_s};
 const BY_LOSS: [&str; 2] = ["cubic", "reno"];
 
 /// Images each second of a cell's runs, from the least to the most: where packets are lost two models of TCP bound them, else both say
-/// the same. `None` where the model does not know of something: losses in bursts, and a worker that hangs,
-/// which is as slow as the manager is to notice.
+/// the same. `None` where the model does not know of something: losses in bursts, connections that are not TCP or have carried images
+/// before, and a worker that hangs, which is as slow as the manager is to notice.
 pub(crate) fn predicted(runs: &[&Run]) -> Option<(f64, f64)> {
-    let run = *runs.first()?;
+    let run = runs.first().filter(|run| run.cell.transport == Transport::Tcp && run.cell.warm == 0)?;
     let cluster = Cluster {
         images: run.cell.images,
         workers: run.cell.workers,
@@ -123,6 +123,8 @@ mod tests {
     #[test]
     fn what_the_model_does_not_know_of_is_not_predicted() {
         assert_eq!(of(&[("loss", number(0.1)), ("loss_model", word("bursty"))]), None);
+        assert_eq!(of(&[("transport", word("quic"))]), None);
+        assert_eq!(of(&[("warm", number(20.0))]), None);
         assert_eq!(of(&[("failure_probability", number(0.5)), ("failure_mode", word("hang"))]), None);
     }
 }

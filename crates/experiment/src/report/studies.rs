@@ -12,6 +12,13 @@ use super::figures::STYLES;
 /// The level of a factor that means nothing in a cell: how a worker fails that never does.
 pub(crate) const NONE: &str = "none";
 
+/// What carries the connections. A study that varies their congestion control too has both as one: the controls of two transports
+/// that have one name are two programs.
+pub(crate) const TRANSPORT: &str = "transport";
+
+/// The other factor of the two.
+const CONGESTION_CONTROL: &str = "congestion_control";
+
 /// So much of a scenario's digest tells two of one name apart.
 const DIGEST_CHARACTERS: usize = 8;
 
@@ -121,7 +128,10 @@ fn study(name: String, runs: Vec<&Run>) -> Study<'_> {
 }
 
 fn factors(runs: &[&Run]) -> Vec<Factor> {
-    let names: BTreeSet<&String> = runs.iter().flat_map(|run| run.levels.keys()).collect();
+    let mut names: BTreeSet<&String> = runs.iter().flat_map(|run| run.levels.keys()).collect();
+    if names.iter().any(|name| *name == TRANSPORT) {
+        names.retain(|name| *name != CONGESTION_CONTROL);
+    }
     let of = |name: &String| {
         let mut levels: Vec<Level> = Vec::new();
         for run in runs {
@@ -138,7 +148,11 @@ fn factors(runs: &[&Run]) -> Vec<Factor> {
 
 /// A run that has no level of a factor has it at `none`.
 fn level(run: &Run, factor: &str) -> Level {
-    run.levels.get(factor).cloned().unwrap_or_else(|| Level::Word(NONE.to_owned()))
+    let level = run.levels.get(factor).cloned().unwrap_or_else(|| Level::Word(NONE.to_owned()));
+    match run.levels.get(CONGESTION_CONTROL).filter(|_| factor == TRANSPORT) {
+        Some(control) => Level::Word(format!("{} {}", level.text(), control.text())),
+        None => level,
+    }
 }
 
 fn order(one: &Level, other: &Level) -> Ordering {
@@ -199,18 +213,22 @@ impl Factor {
             }
             ("images" | "workers" | "slots" | "uploads", Level::Number(_)) => format!("{level} {}", self.name),
             ("standby", Level::Number(_)) => format!("{level} on standby"),
-            ("congestion_control" | "failure_mode" | "loss_model" | "profile" | "study", Level::Word(word))
-                if word != NONE =>
-            {
-                level
-            }
+            (
+                "congestion_control" | "failure_mode" | "loss_model" | "profile" | "study" | "transport",
+                Level::Word(word),
+            ) if word != NONE => level,
+            ("warm", Level::Number(_)) => level,
             _ => format!("{} {level}", self.parts().0),
         }
     }
 
     /// One of its levels with its unit.
     pub(crate) fn short(&self, place: usize) -> String {
-        format!("{} {}", self.levels[place].text(), self.parts().1).trim_end().to_owned()
+        match (self.name.as_str(), &self.levels[place]) {
+            ("warm", Level::Number(0.0)) => "cold".to_owned(),
+            ("warm", Level::Number(images)) => format!("warm, after {images} images"),
+            (_, level) => format!("{} {}", level.text(), self.parts().1).trim_end().to_owned(),
+        }
     }
 
     fn parts(&self) -> (String, &'static str) {

@@ -26,10 +26,11 @@ pub(super) fn command(script: &str, role: &Role, cell: &Cell) -> String {
     match role {
         Role::Manager { page, workers } => {
             add(&["manager", "--listen", &page.to_string(), "--worker-listen", &workers.to_string()]);
-            add(&["--congestion-control", &cell.congestion_control]);
+            add(&["--transport", cell.transport.listening(), "--congestion-control", &cell.congestion_control]);
         }
         Role::Worker { name, manager } => {
             add(&["worker", "--manager", &manager.to_string(), "--name", name, "--slots", &cell.slots.to_string()]);
+            add(&["--transport", cell.transport.name()]);
             match &cell.service {
                 Service::Fixed { service_ms } => add(&["--fixed-service-ms", &format!("{service_ms:.0}")]),
                 Service::Model { name } => add(&["--model", name]),

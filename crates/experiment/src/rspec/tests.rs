@@ -52,7 +52,7 @@ Not as in the lab, queue_packets: 1000 in the lab; a testbed's queue is as long 
     </sliver_type>
     <hardware_type name="m510"/>
     <services>
-      <execute shell="sh" command="sudo /bin/bash /local/repository/deploy/node.sh --experiment-token manager --listen 127.0.0.1:8080 --worker-listen 0.0.0.0:2888 --congestion-control cubic"/>
+      <execute shell="sh" command="sudo /bin/bash /local/repository/deploy/node.sh --experiment-token manager --listen 127.0.0.1:8080 --worker-listen 0.0.0.0:2888 --transport tcp --congestion-control cubic"/>
     </services>
     <interface client_id="manager:if1">
       <ip address="10.10.1.1" netmask="255.255.255.0" type="ipv4"/>
@@ -64,7 +64,7 @@ Not as in the lab, queue_packets: 1000 in the lab; a testbed's queue is as long 
     </sliver_type>
     <hardware_type name="m510"/>
     <services>
-      <execute shell="sh" command="sudo /bin/bash /local/repository/deploy/node.sh --experiment-token worker --manager 10.10.1.1:2888 --name worker-1 --slots 1 --fixed-service-ms 500"/>
+      <execute shell="sh" command="sudo /bin/bash /local/repository/deploy/node.sh --experiment-token worker --manager 10.10.1.1:2888 --name worker-1 --slots 1 --transport tcp --fixed-service-ms 500"/>
     </services>
     <interface client_id="worker-1:if0">
       <ip address="10.10.1.2" netmask="255.255.255.0" type="ipv4"/>
@@ -115,9 +115,9 @@ fn only_workers_that_work_from_the_beginning_are_started() {
     let commands: Vec<&str> =
         written.xml.split("node.sh --experiment-token ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let expected = [
-        "manager --listen 10.10.0.1:8080 --worker-listen 0.0.0.0:2888 --congestion-control bbr",
+        "manager --listen 10.10.0.1:8080 --worker-listen 0.0.0.0:2888 --transport tcp --congestion-control bbr",
         "program",
-        "worker --manager 10.10.1.1:2888 --name worker-1 --slots 2 --model googlenet",
+        "worker --manager 10.10.1.1:2888 --name worker-1 --slots 2 --transport tcp --model googlenet",
         "program",
     ];
     assert_eq!(commands, expected);

@@ -34,6 +34,7 @@ fn image(notes: &Notes, last: &BTreeMap<&str, &Copy>, upload: Option<&Upload>) -
         attempts: copy.map_or(0, |copy| copy.attempts),
         label: copy.and_then(|copy| Some(copy.labels.first()?.name.clone())),
         timing_ms: timings.filter_map(|(part, time)| Some((part.clone(), (*time)?))).collect(),
+        wire: copy.and_then(|copy| copy.wire.clone()),
     }
 }
 
@@ -43,7 +44,7 @@ pub(crate) fn elapsed_s(images: &[Image]) -> Option<f64> {
     answered.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
 }
 
-/// Each worker that the cell has, and whoever else the manager had.
+/// Each worker that the cell has, and whoever else the manager had; less what it did before the beginning, where images went before.
 pub(crate) fn workers(notes: &Notes, cell: &Cell) -> Vec<Worker> {
     let expected = (1..=cell.workers + cell.standby).map(name);
     let mut names: Vec<String> = expected.collect();
@@ -51,13 +52,17 @@ pub(crate) fn workers(notes: &Notes, cell: &Cell) -> Vec<Worker> {
     names.extend(others);
     let worker = |name: String| {
         let copy = notes.workers.get(&name).cloned().unwrap_or_default();
+        let before = notes.workers_before.get(&name).cloned().unwrap_or_default();
         Worker {
             name,
-            images: copy.images,
-            payload_bytes: copy.payload_bytes,
-            socket_bytes_sent: copy.socket_bytes_sent,
-            socket_bytes_received: copy.socket_bytes_received,
-            retransmissions: copy.retransmissions,
+            images: copy.images.saturating_sub(before.images),
+            payload_bytes: copy.payload_bytes.saturating_sub(before.payload_bytes),
+            socket_bytes_sent: copy.socket_bytes_sent.saturating_sub(before.socket_bytes_sent),
+            socket_bytes_received: copy.socket_bytes_received.saturating_sub(before.socket_bytes_received),
+            wire_bytes_sent: copy.wire_bytes_sent.saturating_sub(before.wire_bytes_sent),
+            retransmissions: copy.retransmissions.saturating_sub(before.retransmissions),
+            bytes_retransmitted: copy.bytes_retransmitted.saturating_sub(before.bytes_retransmitted),
+            window_bytes: copy.window_bytes,
             rtt_ms: copy.rtt_ms,
             service_ms: copy.service_ms,
             congestion_control: copy.congestion_control,
@@ -80,10 +85,13 @@ pub(crate) fn events(notes: &Notes, done: Vec<Event>) -> Vec<Event> {
 
 /// Why a run does not count, as far as the client's notes say it.
 pub(crate) fn faults(notes: &Notes, cell: &Cell) -> Vec<String> {
-    let (wanted, asked) = (cell.images, &cell.congestion_control);
+    let (wanted, asked) = (cell.images, cell.congestion_control_told());
     let mut faults = Vec::new();
+    if cell.warm > 0 && notes.idle_s.is_none() {
+        faults.push(format!("of the {} images that were to go before, some had no answer in time", cell.warm));
+    }
     for worker in notes.workers.values() {
-        if let Some(has) = worker.congestion_control.as_ref().filter(|has| *has != asked) {
+        if let Some(has) = worker.congestion_control.as_ref().filter(|has| **has != asked) {
             faults.push(format!("the connection of {} has the congestion control {has}, not {asked}", worker.id));
         }
     }

@@ -1,4 +1,5 @@
-//! The client of a run: it makes a batch, watches its events, uploads as fast as it may, and waits until every image has ended.
+//! The client of a run: it makes a batch, watches its events, uploads as fast as it may, and waits until every image has ended. Where
+//! images are to go before those that are measured, it does the same with a batch of these first.
 
 mod http;
 mod notebook;
@@ -6,6 +7,7 @@ mod told;
 mod watcher;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -22,9 +24,13 @@ use self::told::Page;
 pub(crate) use self::told::{Image, Worker};
 use self::watcher::Watcher;
 use super::pictures::Pictures;
+use crate::record::Cell;
 
 /// How long it may take until the first snapshot is there.
 const WATCHING: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether something is there that is waited for without news.
+const LOOK_AFTER: Duration = Duration::from_millis(5);
 
 /// How often it is looked whether the run is over.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -35,23 +41,29 @@ const LAST_QUESTIONS: Duration = Duration::from_secs(10);
 /// The most images of a page.
 const PAGE: usize = 1000;
 
-/// What tells the threads of a run that it is over, done or not.
+/// What tells the threads of a run that it is over, done or not. Clones are of the same run.
+#[derive(Clone)]
 pub(crate) struct Stop {
     /// Somebody has pressed Ctrl-C.
     abort: Arc<AtomicBool>,
-    is_given_up: AtomicBool,
+    is_given_up: Arc<AtomicBool>,
     until: Option<Instant>,
 }
 
 impl Stop {
     /// Over when somebody aborts, or gives up.
     pub(crate) fn new(abort: Arc<AtomicBool>) -> Self {
-        Self { abort, is_given_up: AtomicBool::new(false), until: None }
+        Self { abort, is_given_up: Arc::default(), until: None }
+    }
+
+    /// Over with this, or after a time from now.
+    fn within(&self, time: Duration) -> Self {
+        Self { until: Some(Instant::now() + time), ..Self::clone(self) }
     }
 
     /// Over when somebody aborts, or at a time.
     fn at(abort: Arc<AtomicBool>, until: Instant) -> Self {
-        Self { abort, is_given_up: AtomicBool::new(false), until: Some(until) }
+        Self { abort, is_given_up: Arc::default(), until: Some(until) }
     }
 
     /// The run has had its time.
@@ -73,93 +85,149 @@ impl Stop {
 pub(crate) struct Client<'a> {
     pub(crate) manager: SocketAddr,
     pub(crate) pictures: &'a Pictures,
-    pub(crate) images: u32,
-    /// Connections over which it uploads.
-    pub(crate) uploads: u32,
+    pub(crate) cell: &'a Cell,
+    /// How long it may take until all images have ended that go before.
+    pub(crate) bound: Duration,
+    /// Of what is measured.
     pub(crate) notebook: &'a Notebook,
     pub(crate) stop: &'a Stop,
 }
 
+/// A batch of a run, and what is noted of it.
+struct Batch<'a> {
+    id: String,
+    notebook: &'a Notebook,
+    /// Until when anybody waits for it.
+    stop: Stop,
+    is_watching: AtomicBool,
+}
+
 impl Client<'_> {
     /// Does it; to be called on a thread that is on the client's machine. `begins` is called when everything is ready for the first
-    /// byte.
+    /// byte that is measured.
     ///
     /// # Errors
     /// The manager refuses what it should not, or does not answer before anything has begun. That images are lost is no error.
     pub(crate) fn run(&self, begins: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let http = Http::new(self.manager, self.stop);
-        let made: Page = read(http.post("/api/v1/batches", None, &[])?)?;
-        let batch = made.id;
-        let (is_over, is_watching) = (AtomicBool::new(false), AtomicBool::new(false));
-        let watcher = Watcher {
-            manager: self.manager,
-            batch: &batch,
-            notebook: self.notebook,
-            stop: self.stop,
-            is_over: &is_over,
-            is_watching: &is_watching,
-        };
+        let before = Notebook::default();
+        let measured = self.batch(self.notebook, self.stop.clone())?;
+        let warm = (self.cell.warm > 0).then(|| self.batch(&before, self.stop.within(self.bound))).transpose()?;
+        let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| watcher.watch());
-            let done = self.upload_and_wait(&batch, &is_watching, begins);
+            // All are watched before the first image goes, so that nothing has to be made ready between those that go before and those
+            // that are measured: Linux begins anew with a small window on a connection that was idle for a while.
+            for batch in warm.iter().chain([&measured]) {
+                scope.spawn(|| self.watch(batch, &is_over));
+            }
+            let done = self.carry_out(warm.as_ref(), &measured, begins);
             is_over.store(true, Ordering::Relaxed);
             done
         })?;
-        self.ask_last(&batch);
+        self.ask_last(&measured.id);
         Ok(())
     }
 
-    fn upload_and_wait(
+    fn batch<'b>(&self, notebook: &'b Notebook, stop: Stop) -> anyhow::Result<Batch<'b>> {
+        let made: Page = read(Http::new(self.manager, &stop).post("/api/v1/batches", None, &[])?)?;
+        Ok(Batch { id: made.id, notebook, stop, is_watching: AtomicBool::new(false) })
+    }
+
+    fn watch(&self, batch: &Batch<'_>, is_over: &AtomicBool) {
+        let Batch { id, notebook, stop, is_watching } = batch;
+        Watcher { manager: self.manager, batch: id, notebook, stop, is_over, is_watching }.watch();
+    }
+
+    fn carry_out(
         &self,
-        batch: &str,
-        is_watching: &AtomicBool,
+        warm: Option<&Batch<'_>>,
+        measured: &Batch<'_>,
         begins: impl FnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        let Cell { images, warm: wanted, idle_ms, .. } = *self.cell;
+        for batch in warm.into_iter().chain([measured]) {
+            self.await_watching(batch)?;
+        }
+        if let Some(warm) = warm {
+            warm.notebook.begin(Instant::now());
+            // Pictures of their own: what a worker knows the answer of it would answer at once.
+            if !self.upload(warm, images..images + wanted) {
+                return Ok(());
+            }
+            let answered = Instant::now();
+            self.idle(Duration::from_secs_f64(idle_ms / 1e3));
+            let workers = all_workers(&Http::new(self.manager, self.stop))?;
+            self.notebook.went_before(answered, Instant::now(), workers);
+        }
+        begins()?;
+        measured.notebook.begin(Instant::now());
+        self.upload(measured, 0..images);
+        Ok(())
+    }
+
+    fn await_watching(&self, batch: &Batch<'_>) -> anyhow::Result<()> {
         let asked = Instant::now();
-        while !is_watching.load(Ordering::Relaxed) {
+        while !batch.is_watching.load(Ordering::Relaxed) {
             if asked.elapsed() > WATCHING || self.stop.is_over() {
                 bail!("failed to watch the events of a batch");
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(LOOK_AFTER);
         }
-        begins()?;
-        self.notebook.begin(Instant::now());
-        let next = AtomicU32::new(0);
-        thread::scope(|scope| {
-            for _ in 0..self.uploads.min(self.images) {
-                scope.spawn(|| self.upload_some(batch, &next));
-            }
-            while !self.notebook.await_end(self.images, LOOK_EVERY) && !self.stop.is_over() {}
-        });
         Ok(())
     }
 
+    fn idle(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while Instant::now() < until && !self.stop.is_over() {
+            thread::sleep(LOOK_AFTER.min(until.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    /// Uploads the pictures of these numbers and waits until all have ended, or nobody waits any more; says whether they have.
+    fn upload(&self, batch: &Batch<'_>, pictures: Range<u32>) -> bool {
+        let next = AtomicU32::new(pictures.start);
+        let images = pictures.end - pictures.start;
+        thread::scope(|scope| {
+            for _ in 0..self.cell.uploads.min(images) {
+                scope.spawn(|| self.upload_some(batch, &next, pictures.end));
+            }
+            loop {
+                if batch.notebook.await_end(images, LOOK_EVERY) {
+                    return true;
+                }
+                if batch.stop.is_over() {
+                    return false;
+                }
+            }
+        })
+    }
+
     /// Uploads over one connection, one image after the other, while there are any.
-    fn upload_some(&self, batch: &str, next: &AtomicU32) {
-        let http = Http::new(self.manager, self.stop);
+    fn upload_some(&self, batch: &Batch<'_>, next: &AtomicU32, end: u32) {
+        let Batch { id, notebook, stop, .. } = batch;
+        let http = Http::new(self.manager, stop);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.images || self.stop.is_over() {
+            if number >= end || stop.is_over() {
                 return;
             }
             let picture = self.pictures.get(number);
-            let path = format!("/api/v1/batches/{batch}/images?name=image-{number}");
-            let since = || self.notebook.read_since(Instant::now());
+            let path = format!("/api/v1/batches/{id}/images?name=image-{number}");
+            let since = || notebook.read_since(Instant::now());
             let begun_s = since();
-            self.notebook.upload(number, |upload| {
+            notebook.upload(number, |upload| {
                 *upload = Upload { bytes: picture.len() as u64, begun_s, ..Upload::default() };
             });
             let answer = http.post(&path, Some(&format!("image-{number}")), &picture);
             let accepted_s = since();
             let image =
                 answer.and_then(read::<Page>).and_then(|page| page.images.into_iter().next().context("no image"));
-            self.notebook.upload(number, |upload| match image {
+            notebook.upload(number, |upload| match image {
                 Ok(image) => {
                     upload.accepted_s = Some(accepted_s);
                     upload.id = Some(image.id);
                 }
                 // What had no answer when the time was up is lost, not refused.
-                Err(_) if self.stop.is_over() => {}
+                Err(_) if stop.is_over() => {}
                 Err(error) => upload.refused = Some(format!("{error:#}")),
             });
         }
@@ -172,10 +240,15 @@ impl Client<'_> {
         if let Ok(images) = all_images(&http, batch) {
             self.notebook.last(images);
         }
-        if let Ok(page) = http.get("/api/v1/workers?all=true").and_then(read::<Page>) {
-            self.notebook.status(Instant::now(), page.workers, Vec::new());
+        if let Ok(workers) = all_workers(&http) {
+            self.notebook.status(Instant::now(), workers, Vec::new());
         }
     }
+}
+
+/// The workers that a manager has, and had.
+fn all_workers(http: &Http<'_>) -> anyhow::Result<Vec<Worker>> {
+    Ok(read::<Page>(http.get("/api/v1/workers?all=true")?)?.workers)
 }
 
 /// The workers that a manager has.

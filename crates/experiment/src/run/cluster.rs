@@ -210,6 +210,7 @@ impl<'a> Cluster<'a> {
         add("--manager", target.to_string());
         add("--name", name);
         add("--slots", slots);
+        add("--transport", self.cell.transport.name().to_owned());
         match &self.cell.service {
             Service::Fixed { service_ms } => add("--fixed-service-ms", format!("{service_ms:.0}")),
             Service::Model { name } => add("--model", name.clone()),
@@ -238,6 +239,6 @@ fn start_manager(site: &Site, program: &Path, folder: &Path, cell: &Cell) -> any
     command.args(["manager", "--open", "--grace", GRACE_S, "--data", site.data()]);
     let [page, workers] = site.listen();
     command.args(["--listen", &page.to_string(), "--worker-listen", &workers.to_string()]);
-    command.args(["--congestion-control", &cell.congestion_control]);
+    command.args(["--transport", cell.transport.listening(), "--congestion-control", &cell.congestion_control]);
     Process::start("manager", command, folder)
 }

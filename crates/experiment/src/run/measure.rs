@@ -87,6 +87,7 @@ impl Bench {
             began_unix_s: began.as_secs_f64(),
             software: self.software.clone(),
             machine: self.machine.clone(),
+            idle_s: shown.notes.idle_s,
             elapsed_s: account::elapsed_s(&images),
             images,
             workers: account::workers(&shown.notes, cell),
@@ -124,14 +125,8 @@ impl Bench {
         let stop = Stop::new(Arc::clone(&self.abort));
         let mut cluster = Cluster::start(site, &self.program, &self.folder, cell, turn.seed, &stop)?;
         let notebook = Notebook::default();
-        let client = Client {
-            manager: site.page(),
-            pictures,
-            images: cell.images,
-            uploads: cell.uploads,
-            notebook: &notebook,
-            stop: &stop,
-        };
+        let client =
+            Client { manager: site.page(), pictures, cell, bound: scenario.bound, notebook: &notebook, stop: &stop };
         let began = SystemTime::now();
         thread::scope(|scope| {
             let way = site.client()?.way_in()?;

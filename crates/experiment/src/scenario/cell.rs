@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use manyeyes_testbed::{Conditions, Loss, Profile};
 
 use super::factor::{Factor, MAX_WORKERS};
-use crate::record::{Cell, Failure, Level, Service};
+use crate::record::{Cell, Failure, Level, Service, Transport};
 
 /// How many packets a burst of losses has on average, each of them lost: a quarter of a millisecond of a full 100 Mbit/s link, and
 /// more than the three duplicate acknowledgements of TCP's fast retransmit.
@@ -50,6 +50,9 @@ impl Settings {
             profile: self.word(Factor::Profile),
             failure: self.failure()?,
             congestion_control: self.word(Factor::CongestionControl).expect("the factor has a default"),
+            transport: self.word(Factor::Transport).and_then(|name| Transport::named(&name)).unwrap_or_default(),
+            warm: self.count(Factor::Warm),
+            idle_ms: self.number(Factor::IdleMs).filter(|_| self.count(Factor::Warm) > 0).unwrap_or_default(),
         })
     }
 
@@ -58,6 +61,7 @@ impl Settings {
         let means_nothing = |factor| match factor {
             Factor::FailureMode => self.number(Factor::FailureProbability) == Some(0.0),
             Factor::LossModel => self.number(Factor::Loss).unwrap_or(0.0) == 0.0,
+            Factor::IdleMs => self.count(Factor::Warm) == 0,
             _ => false,
         };
         let level = |factor: Factor| {

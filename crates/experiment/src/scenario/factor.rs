@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use manyeyes_testbed::{MOST_WORKERS, Profile};
 
-use crate::record::Level;
+use crate::record::{Level, Transport};
 
 /// The most workers, those on standby included: one less than there are links, of which the client has one.
 pub const MAX_WORKERS: u32 = MOST_WORKERS as u32 - 1;
@@ -50,8 +50,14 @@ pub enum Factor {
     Impaired,
     /// The profile that the links have where nothing above says otherwise.
     Profile,
-    /// The congestion control of the manager's sockets.
+    /// What carries the connections between manager and workers.
+    Transport,
+    /// The congestion control of the manager's ends of them.
     CongestionControl,
+    /// Images that go over the connections before those that are measured.
+    Warm,
+    /// How long nothing goes over them then, milliseconds.
+    IdleMs,
     /// Cores that each worker may use.
     CpuCores,
     /// Images that each worker works on at a time.
@@ -75,7 +81,7 @@ pub enum Allowed {
 
 impl Factor {
     /// All of them, in the order in which a table shows them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Workers,
         Self::Images,
         Self::ServiceMs,
@@ -93,7 +99,10 @@ impl Factor {
         Self::Reorder,
         Self::Impaired,
         Self::Profile,
+        Self::Transport,
         Self::CongestionControl,
+        Self::Warm,
+        Self::IdleMs,
         Self::CpuCores,
         Self::Slots,
         Self::Uploads,
@@ -119,7 +128,10 @@ impl Factor {
             Self::Reorder => "reorder",
             Self::Impaired => "impaired",
             Self::Profile => "profile",
+            Self::Transport => "transport",
             Self::CongestionControl => "congestion_control",
+            Self::Warm => "warm",
+            Self::IdleMs => "idle_ms",
             Self::CpuCores => "cpu_cores",
             Self::Slots => "slots",
             Self::Uploads => "uploads",
@@ -150,7 +162,10 @@ impl Factor {
             Self::LossModel => words(&["independent", "bursty"]),
             Self::Impaired => words(&["both", "down", "up"]),
             Self::Profile => Allowed::Words(Profile::all().into_keys().collect()),
+            Self::Transport => words(&Transport::ALL.map(Transport::name)),
             Self::CongestionControl => words(&["cubic", "bbr", "reno"]),
+            Self::Warm => Allowed::Whole(0.0..=MAX_IMAGES),
+            Self::IdleMs => Allowed::Number(0.0..=60_000.0),
             Self::CpuCores => Allowed::Number(0.05..=256.0),
             Self::Slots => Allowed::Whole(1.0..=256.0),
             Self::Uploads => Allowed::Whole(1.0..=64.0),
@@ -163,12 +178,13 @@ impl Factor {
         match self {
             Self::Workers => number(3.0),
             Self::Images => number(5.0),
-            Self::Standby | Self::FailureProbability => number(0.0),
+            Self::Standby | Self::FailureProbability | Self::Warm | Self::IdleMs => number(0.0),
             Self::Slots => number(1.0),
             // As many as `manyeyes classify` and the page use.
             Self::Uploads => number(4.0),
             Self::LossModel => Some(Level::Word("independent".to_owned())),
             Self::Impaired => Some(Level::Word("both".to_owned())),
+            Self::Transport => Some(Level::Word(Transport::default().name().to_owned())),
             // What Linux has had for twenty years where nobody chose another.
             Self::CongestionControl => Some(Level::Word("cubic".to_owned())),
             Self::ServiceMs

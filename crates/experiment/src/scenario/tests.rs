@@ -20,7 +20,7 @@ fn cells(rest: &str) -> Vec<Planned> {
 /// What follows the head begins on its seventh line.
 #[test]
 fn whatever_is_wrong_is_said_with_its_line_and_what_would_be_right() {
-    let table: [(&str, Option<usize>, &[&str]); 26] = [
+    let table: [(&str, Option<usize>, &[&str]); 28] = [
         ("colour = 3\n", Some(7), &["unknown field `colour`", "`factors`"]),
         ("[fixed]\nwokers = 3\n", Some(8), &["no factor \"wokers\"", "workers, images, service_ms"]),
         ("[fixed]\nservice_ms = 1\nworkers = 0\n", Some(9), &["workers = 0", "a whole number from 1 to 63"]),
@@ -31,6 +31,8 @@ fn whatever_is_wrong_is_said_with_its_line_and_what_would_be_right() {
         ("[fixed]\nloss = nan\n", Some(8), &["loss = nan", "a number from 0 to 0.9"]),
         ("[fixed]\nfailure_mode = \"explode\"\n", Some(8), &["\"explode\"", "\"announce\", \"crash\", \"hang\""]),
         ("[fixed]\ncongestion_control = \"vegas\"\n", Some(8), &["\"vegas\"", "\"cubic\", \"bbr\", \"reno\""]),
+        ("[fixed]\ntransport = \"sctp\"\n", Some(8), &["\"sctp\"", "\"tcp\", \"quic\""]),
+        ("[fixed]\nwarm = -1\n", Some(8), &["warm = -1", "a whole number from 0 to 10000"]),
         ("[fixed]\nprofile = \"moon\"\n", Some(8), &["\"moon\"", "\"lan\", \"lossy\""]),
         ("[fixed]\nmodel = 3\n", Some(8), &["model = 3", "a name"]),
         ("[factors]\ndelay_ms = 100\n", Some(8), &["invalid type", "sequence"]),
@@ -164,6 +166,27 @@ fn more_repeats_are_of_the_same_study_and_anything_else_is_not() {
     for (from, to) in [("seed = 1", "seed = 2"), ("bound_s = 60", "bound_s = 61"), ("ms = 500", "ms = 400")] {
         assert_ne!(digest(from, to), digest("", ""), "{to}");
     }
+}
+
+/// Found by adding a factor: every digest changed with it, and the rows that were there were of no study any more.
+#[test]
+fn a_factor_that_is_left_as_it_was_does_not_make_another_study() {
+    let digest = |more: &str| parse(&format!("[fixed]\nservice_ms = 500\n{more}")).unwrap().digest;
+    let cell = &cells("[fixed]\nservice_ms = 500\n")[0].cell;
+    let row = serde_json::to_value(cell).unwrap();
+    for (factor, same, other) in [("transport", "\"tcp\"", "\"quic\""), ("warm", "0", "3")] {
+        assert_eq!(digest(&format!("{factor} = {same}\n")), digest(""), "{factor}");
+        assert_ne!(digest(&format!("{factor} = {other}\n")), digest(""), "{factor}");
+        assert_eq!(row.get(factor), None, "{row}");
+    }
+    assert_eq!(serde_json::from_value::<Cell>(row).unwrap(), *cell, "a row of before there was a choice");
+    assert_ne!(digest("warm = 3\nidle_ms = 100\n"), digest("warm = 3\n"));
+}
+
+#[test]
+fn a_pause_after_images_that_do_not_go_before_is_none() {
+    let cells = cells("[fixed]\nservice_ms = 500\nidle_ms = 900\n[factors]\nwarm = [0, 9]\n");
+    assert_eq!(cells.iter().map(|it| it.cell.idle_ms).collect::<Vec<_>>(), [0.0, 900.0]);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::contrast::satterthwaite;
+use super::contrast::{Contrast, satterthwaite, welch};
 use super::{CONFIDENCE, Moments, student};
 
-/// The ratio of two means.
+/// The ratio of two conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ratio {
-    /// The condition's mean in means of the baseline.
+    /// The condition's mean (or what it typically is) in that of the baseline.
     pub ratio: f64,
     /// The lower end of its 95 % interval.
     pub lower: f64,
@@ -19,6 +19,16 @@ pub struct Ratio {
 /// As [`ratio_of`], of two samples.
 pub fn ratio(condition: &[f64], baseline: &[f64]) -> Option<Ratio> {
     ratio_of(&Moments::of(condition)?, &Moments::of(baseline)?)
+}
+
+/// The ratio of what two independent conditions typically are, with its 95 % interval: of their geometric means, by Welch's test of the
+/// logarithms. For times that a few unlucky runs make long: a mean is those runs' alone. `None` where one has fewer than two runs, or one
+/// that is not above zero.
+pub fn ratio_of_typical(condition: &[f64], baseline: &[f64]) -> Option<Ratio> {
+    let logarithms = |values: &[f64]| values.iter().map(|value| value.ln()).collect::<Vec<_>>();
+    let Contrast { difference, half_width, .. } = welch(&logarithms(condition), &logarithms(baseline))?;
+    let [ratio, lower, upper] = [difference, difference - half_width, difference + half_width].map(f64::exp);
+    Some(Ratio { ratio, lower, upper })
 }
 
 /// The ratio of two independent conditions' means with its 95 % interval. `None` where one has fewer than two runs or a mean that is

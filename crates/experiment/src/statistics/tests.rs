@@ -297,3 +297,30 @@ proptest! {
         prop_assert!(staircase(images, workers) <= f64::from(workers.min(images)));
     }
 }
+
+/// The confidences are those of printed tables of the sign test: 1 - 2 / 2^n for the whole range.
+#[test]
+fn a_median_lies_between_two_of_its_runs_with_the_confidence_that_is_said() {
+    let of = |runs: u32| median_interval(&(1..=runs).rev().map(f64::from).collect::<Vec<_>>()).expect("there are runs");
+    for (runs, lower, upper, confidence) in [
+        (1, 1.0, 1.0, 0.0),
+        (3, 1.0, 3.0, 0.75),
+        (5, 1.0, 5.0, 0.9375),
+        (6, 1.0, 6.0, 0.96875),
+        (9, 2.0, 8.0, 0.9609375),
+    ] {
+        let found = of(runs);
+        assert_eq!((found.lower, found.upper), (lower, upper), "{runs}");
+        near(found.confidence, confidence);
+    }
+    assert_eq!(median_interval(&[]), None);
+}
+
+#[test]
+fn what_is_typical_is_not_what_one_unlucky_run_makes_of_it() {
+    let ratio = ratio_of_typical(&[2.0, 8.0], &[1.0, 4.0]).expect("two runs of each");
+    near(ratio.ratio, 2.0);
+    near(ratio.lower * ratio.upper, 4.0);
+    assert_eq!(ratio_of_typical(&[2.0], &[1.0, 4.0]), None);
+    assert_eq!(ratio_of_typical(&[2.0, 0.0], &[1.0, 4.0]), None);
+}

@@ -291,7 +291,13 @@ impl Connection {
                     if let ManagerEvent::RoundTrip { smoothed } = event {
                         self.wire.counters().smoothed_round_trip.set(smoothed);
                     }
-                    if let Some(told) = self.worker.and_then(|worker| FromWorker::of(worker, event)) {
+                    let used = match &event {
+                        ManagerEvent::Answered { image, attempt, .. } | ManagerEvent::Failed { image, attempt, .. } => {
+                            self.wire.settle((*image, *attempt))
+                        }
+                        _ => None,
+                    };
+                    if let Some(told) = self.worker.and_then(|worker| FromWorker::of(worker, event, used)) {
                         self.tell(told).await;
                     }
                 }

@@ -50,10 +50,10 @@ struct UnderWay {
 }
 
 impl FilesOut {
-    /// Sends a file. One that is under way is not sent twice.
-    pub(super) fn push(&mut self, delivery: Delivery, fence: u64, frame: Encoded) {
+    /// Sends a file, and says so: one that is under way is not sent twice.
+    pub(super) fn push(&mut self, delivery: Delivery, fence: u64, frame: Encoded) -> bool {
         if self.under_way.contains_key(&delivery) {
-            return;
+            return false;
         }
         let mut head = BytesMut::with_capacity(FENCE_BYTES + frame.head.len());
         head.put_u64(fence);
@@ -62,6 +62,7 @@ impl FilesOut {
         self.unwritten.fetch_add(bytes_of(&chunks), Ordering::Relaxed);
         self.waiting.push_back((delivery, chunks));
         self.under_way.insert(delivery, UnderWay::default());
+        true
     }
 
     /// Another delivery of the image that is under way and wanted.
@@ -125,12 +126,12 @@ impl FilesOut {
     }
 
     /// Waits until a file is no longer under way; gives the question that can be asked now. For ever where none is.
-    pub(super) async fn ended(&mut self) -> Option<ManagerFrame> {
+    pub(super) async fn ended(&mut self) -> (Delivery, Option<ManagerFrame>) {
         match self.sending.next().await {
             Some(delivery) => {
-                let gone = self.under_way.remove(&delivery)?;
+                let gone = self.under_way.remove(&delivery).unwrap_or_default();
                 self.at_once -= gone.held;
-                gone.question
+                (delivery, gone.question)
             }
             None => std::future::pending().await,
         }
@@ -143,6 +144,7 @@ impl FilesOut {
 }
 
 async fn send(mut stream: ResetOnDrop, mut chunks: [Bytes; 2], mut unwritten: Unwritten, counters: &Counters) {
+    let mut head_bytes = chunks[0].len();
     let mut rest = if chunks[1].is_empty() { &mut chunks[..1] } else { &mut chunks[..] };
     while !rest.is_empty() {
         let Ok(written) = stream.0.write_chunks(rest).await else {
@@ -150,6 +152,9 @@ async fn send(mut stream: ResetOnDrop, mut chunks: [Bytes; 2], mut unwritten: Un
         };
         unwritten.taken(written.bytes);
         add(&counters.bytes_sent, written.bytes);
+        let of_head = head_bytes.min(written.bytes);
+        head_bytes -= of_head;
+        add(&counters.payload_bytes, written.bytes - of_head);
         rest = &mut rest[written.chunks..];
     }
     if stream.0.finish().is_ok() {

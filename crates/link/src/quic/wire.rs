@@ -11,10 +11,10 @@ use tokio::io;
 
 use super::files_in::FilesIn;
 use super::files_out::FilesOut;
-use super::order::{Arrived, Heard, Said};
+use super::order::{Arrived, Delivery, Heard, Said};
 use super::reason;
 use crate::congestion::QuicCongestion;
-use crate::wire::{Counters, Inbox, LAST_WORDS, OUTBOX_BYTES, Observed, Outbox, Traffic, add};
+use crate::wire::{Counters, Inbox, LAST_WORDS, Ledger, OUTBOX_BYTES, Observed, Outbox, Traffic, WireUse, add};
 
 /// How a connection is closed, whoever does it: why is said by frames, or by nobody.
 const CLOSED: VarInt = VarInt::from_u32(0);
@@ -42,7 +42,7 @@ pub(crate) struct QuicWire {
 /// What only one of the ends has.
 #[derive(Debug)]
 enum End {
-    Manager { said: Said, files: FilesOut, congestion: QuicCongestion },
+    Manager { said: Said, files: FilesOut, ledger: Ledger, congestion: QuicCongestion },
     Worker { heard: Heard, files: FilesIn },
 }
 
@@ -52,7 +52,8 @@ impl QuicWire {
         control: (SendStream, RecvStream),
         congestion: QuicCongestion,
     ) -> Self {
-        let end = End::Manager { said: Said::default(), files: FilesOut::default(), congestion };
+        let (said, files, ledger) = (Said::default(), FilesOut::default(), Ledger::default());
+        let end = End::Manager { said, files, ledger, congestion };
         Self::new(connection, control, end)
     }
 
@@ -161,12 +162,16 @@ impl QuicWire {
     }
 
     pub(crate) fn push_to_worker(&mut self, frame: &ManagerFrame) {
-        let End::Manager { said, files, .. } = &mut self.end else {
-            return;
-        };
         if self.mute.is_some() {
             return;
         }
+        if matches!(frame, ManagerFrame::Assign(assign) if !assign.resend) {
+            // What was sent again before is none of the file's.
+            self.observe();
+        }
+        let End::Manager { said, files, ledger, .. } = &mut self.end else {
+            return;
+        };
         match frame {
             ManagerFrame::Assign(assign) if assign.resend => {
                 if let Some(question) = files.hold((assign.image, assign.attempt), frame.clone()) {
@@ -179,8 +184,9 @@ impl QuicWire {
                 if let Some((image, attempt)) = files.other_of((image, attempt)) {
                     return self.replace(image, attempt, frame);
                 }
-                add(&self.counters.payload_bytes, assign.payload.len());
-                files.push((image, attempt), said.fence(image), frame.encode());
+                if files.push((image, attempt), said.fence(image), frame.encode()) {
+                    ledger.push((image, attempt), assign.payload.len());
+                }
             }
             ManagerFrame::Cancel { image, attempt } => {
                 files.cancel((*image, *attempt));
@@ -197,13 +203,30 @@ impl QuicWire {
     }
 
     pub(crate) fn observe(&mut self) {
-        let path = self.connection.stats().path;
+        let stats = self.connection.stats();
+        let path = stats.path;
         let now = Observed {
             retransmissions: path.lost_packets,
             bytes_retransmitted: path.lost_bytes,
+            wire_bytes_sent: stats.udp_tx.bytes,
             round_trip: Some(path.rtt),
+            least_round_trip: Some(path.min_rtt),
+            window_bytes: Some(path.cwnd),
+            ..Observed::default()
         };
-        self.counters.note(now, std::mem::replace(&mut self.observed, now));
+        let before = std::mem::replace(&mut self.observed, now);
+        if let End::Manager { ledger, .. } = &mut self.end {
+            let resent = now.bytes_retransmitted.saturating_sub(before.bytes_retransmitted);
+            ledger.share(resent, &ledger.within(path.cwnd));
+        }
+        self.counters.note(now, before);
+    }
+
+    pub(crate) fn settle(&mut self, delivery: Delivery) -> Option<WireUse> {
+        match &mut self.end {
+            End::Manager { ledger, .. } => ledger.settle(delivery).map(|used| self.observed.used_by(used)),
+            End::Worker { .. } => None,
+        }
     }
 
     pub(crate) fn congestion_control(&self) -> Option<String> {
@@ -286,7 +309,11 @@ impl QuicWire {
                 self.fall_mute(reason(&error));
                 Traffic::Wrote
             }
-            Happened::FileGone(question) => {
+            Happened::FileGone(delivery, question) => {
+                self.observe();
+                if let End::Manager { ledger, .. } = &mut self.end {
+                    ledger.arrived(delivery);
+                }
                 if let Some(question) = question {
                     self.say(&question);
                 }
@@ -334,7 +361,7 @@ enum Happened {
     /// There is a stream for the next file, or no connection.
     Opened(Result<SendStream, ConnectionError>),
     /// A file has been acknowledged or given up: this can be asked now.
-    FileGone(Option<ManagerFrame>),
+    FileGone(Delivery, Option<ManagerFrame>),
     /// So many bytes of files came, or a file came to its end.
     FilesCame(usize),
 }
@@ -346,7 +373,7 @@ impl End {
                 let wants_stream = files.wants_stream();
                 tokio::select! {
                     opened = connection.open_uni(), if wants_stream => Happened::Opened(opened),
-                    question = files.ended() => Happened::FileGone(question),
+                    (delivery, question) = files.ended() => Happened::FileGone(delivery, question),
                 }
             }
             Self::Worker { heard, files } => Happened::FilesCame(files.come(heard).await),

@@ -2,16 +2,18 @@
 
 use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use manyeyes_protocol::frame::{DecodeError, Encoded, MAX_FRAME, MAX_SMALL_FRAME, ManagerFrame, WorkerFrame};
+use manyeyes_protocol::id::{Attempt, ImageId};
 use tokio::io::{self, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::tcp_info;
 use crate::congestion;
-use crate::wire::{Counters, Inbox, LAST_WORDS, OUTBOX_BYTES, Observed, Outbox, Traffic, add};
+use crate::wire::{Counters, Inbox, LAST_WORDS, Ledger, OUTBOX_BYTES, Observed, Outbox, Traffic, WireUse, add};
 
 /// A connection.
 #[derive(Debug)]
@@ -25,13 +27,26 @@ pub(crate) struct TcpWire {
     counters: Arc<Counters>,
     /// What the system knew when it was asked last.
     observed: Observed,
+    /// The files that we have sent.
+    ledger: Ledger,
+    /// How much the system has taken of all that was said.
+    written: u64,
 }
 
 impl TcpWire {
     pub(super) fn new(stream: TcpStream) -> Self {
         let (reader, writer) = stream.into_split();
-        let (inbox, outbox) = (Inbox::new(), Outbox::default());
-        Self { reader, writer, inbox, outbox, mute: None, counters: Arc::default(), observed: Observed::default() }
+        Self {
+            reader,
+            writer,
+            inbox: Inbox::new(),
+            outbox: Outbox::default(),
+            mute: None,
+            counters: Arc::default(),
+            observed: Observed::default(),
+            ledger: Ledger::default(),
+            written: 0,
+        }
     }
 
     pub(crate) async fn traffic(&mut self) -> Traffic {
@@ -80,18 +95,40 @@ impl TcpWire {
         self.outbox.bytes() < OUTBOX_BYTES
     }
 
-    pub(crate) fn push(&mut self, frame: Encoded) {
+    pub(crate) fn push_to_manager(&mut self, frame: &WorkerFrame) {
+        let Encoded { head, .. } = frame.encode();
+        if self.mute.is_none() {
+            self.outbox.push(head);
+        }
+    }
+
+    pub(crate) fn push_to_worker(&mut self, frame: &ManagerFrame) {
         if self.mute.is_some() {
             return;
         }
-        add(&self.counters.payload_bytes, frame.payload.len());
-        self.outbox.push(frame.head);
-        self.outbox.push(frame.payload);
+        let Encoded { head, payload } = frame.encode();
+        self.ledger.pass(head.len());
+        if let ManagerFrame::Assign(assign) = frame
+            && !payload.is_empty()
+        {
+            // What was sent again before is none of its.
+            self.observe();
+            self.ledger.push((assign.image, assign.attempt), payload.len());
+        }
+        self.outbox.push(head);
+        self.outbox.push(payload);
     }
 
     pub(crate) fn observe(&mut self) {
         let now = tcp_info(self.reader.as_ref());
-        self.counters.note(now, std::mem::replace(&mut self.observed, now));
+        let before = std::mem::replace(&mut self.observed, now);
+        let resent = now.bytes_retransmitted.saturating_sub(before.bytes_retransmitted);
+        self.ledger.share(resent, &(before.acknowledged..self.written.saturating_sub(now.unsent)));
+        self.counters.note(now, before);
+    }
+
+    pub(crate) fn settle(&mut self, delivery: (ImageId, Attempt)) -> Option<WireUse> {
+        self.ledger.settle(delivery).map(|used| self.observed.used_by(used))
     }
 
     pub(crate) fn congestion_control(&self) -> Option<String> {
@@ -140,6 +177,9 @@ impl TcpWire {
         match wrote {
             Ok(0) => self.fall_mute("the connection takes no more bytes".to_owned()),
             Ok(written) => {
+                let places = self.written..self.written + written as u64;
+                self.written = places.end;
+                self.counters.payload_bytes.fetch_add(self.ledger.of_files(&places), Ordering::Relaxed);
                 add(&self.counters.bytes_sent, written);
                 self.outbox.written(written);
             }

@@ -21,6 +21,7 @@ macro_rules! promises {
 mod congestion;
 mod hostile;
 mod on_the_way;
+mod paths;
 mod promises;
 mod quic;
 mod relay;

@@ -19,6 +19,7 @@ pub(crate) struct Relay {
     generation: watch::Sender<u64>,
     frozen: watch::Sender<bool>,
     bytes_per_second: watch::Sender<Option<u32>>,
+    harm: watch::Sender<Harm>,
 }
 
 impl Relay {
@@ -27,7 +28,8 @@ impl Relay {
         let (generation, generations) = watch::channel(0);
         let (frozen, freezing) = watch::channel(false);
         let (bytes_per_second, rates) = watch::channel(None);
-        let line = Line { target: Arc::clone(&target), generations, freezing, rates };
+        let (harm, harms) = watch::channel(Harm::default());
+        let line = Line { target: Arc::clone(&target), generations, freezing, rates, harms };
         let address = match T::OVER {
             Over::Tcp => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -37,12 +39,17 @@ impl Relay {
             }
             Over::Quic => datagrams::relay(line).await,
         };
-        Self { address, target, generation, frozen, bytes_per_second }
+        Self { address, target, generation, frozen, bytes_per_second, harm }
     }
 
     /// As if the line carried so many bytes a second to the worker, and as fast as it can to the manager.
     pub(crate) fn slow_down(&self, bytes_per_second: u32) {
         self.bytes_per_second.send_replace(Some(bytes_per_second));
+    }
+
+    /// Does this to datagrams on their way to the worker from here on.
+    pub(crate) fn harm(&self, harm: Harm) {
+        self.harm.send_replace(harm);
     }
 
     /// Ends all connections, and leads new ones nowhere until `lead_to`.
@@ -61,6 +68,15 @@ impl Relay {
     }
 }
 
+/// What is done to datagrams.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Harm {
+    /// Larger ones are lost, and nobody says so: a black hole.
+    pub(crate) most_bytes: Option<usize>,
+    /// In one of so many a byte is changed.
+    pub(crate) one_changed_of: Option<u64>,
+}
+
 /// What a relay is told.
 #[derive(Clone)]
 struct Line {
@@ -68,11 +84,12 @@ struct Line {
     generations: watch::Receiver<u64>,
     freezing: watch::Receiver<bool>,
     rates: watch::Receiver<Option<u32>>,
+    harms: watch::Receiver<Harm>,
 }
 
 async fn accept(listener: TcpListener, line: Line) {
     while let Ok((client, _)) = listener.accept().await {
-        let Line { target, mut generations, mut freezing, rates } = line.clone();
+        let Line { target, mut generations, mut freezing, rates, .. } = line.clone();
         let target = *target.lock().unwrap();
         let Some(target) = target else { continue };
         generations.mark_unchanged();

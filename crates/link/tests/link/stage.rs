@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub(crate) use manyeyes_link::Transport as Over;
 use manyeyes_link::{
     Assigned, Assignment, Departure, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription,
-    TimerSettings, Transports, WorkerEnd, WorkerProfile, WorkerSettings,
+    TimerSettings, Transports, WireUse, WorkerEnd, WorkerProfile, WorkerSettings,
 };
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::{Answer, Label, WorkerTiming};
@@ -150,6 +150,17 @@ impl Manager {
         loop {
             match self.next().await {
                 FromWorker::Answered { image, attempt, answer, .. } => return (image, attempt, answer),
+                FromWorker::Started { .. } => {}
+                other => panic!("expected Answered, got {other:?}"),
+            }
+        }
+    }
+
+    /// What the wire carried for the next answer; passes over `Started`.
+    pub(crate) async fn used(&mut self) -> Option<WireUse> {
+        loop {
+            match self.next().await {
+                FromWorker::Answered { used, .. } => return used,
                 FromWorker::Started { .. } => {}
                 other => panic!("expected Answered, got {other:?}"),
             }

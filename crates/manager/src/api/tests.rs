@@ -49,6 +49,7 @@ fn typescript() -> String {
         Problem,
         ErrorBody,
         Timing,
+        Wire,
         Counts,
         NewBatch,
         Uploaded,

@@ -12,7 +12,7 @@ use std::{collections::VecDeque, time::Instant};
 use manyeyes_dispatch::{
     Action, Capacity, Departure as DispatchDeparture, Dispatch, Event, Settings as DispatchSettings, Standing, Work,
 };
-use manyeyes_link::{Assignment, Departure, FromWorker, WireCounters, WireTiming, WorkerProfile};
+use manyeyes_link::{Assignment, Departure, FromWorker, WireCounters, WireTiming, WireUse, WorkerProfile};
 use manyeyes_protocol::{
     id::{ImageId, WorkerId},
     result::{Answer, Failure, FailureCode},
@@ -179,8 +179,8 @@ impl Desk {
             FromWorker::Started { worker, image, attempt } => {
                 self.tell(Event::Started { worker, image, attempt }, now);
             }
-            FromWorker::Answered { worker, image, attempt, answer, wire } => {
-                self.answered(Receipt { worker, image, attempt }, answer, wire, now);
+            FromWorker::Answered { worker, image, attempt, answer, wire, used } => {
+                self.answered(Receipt { worker, image, attempt }, answer, (wire, used), now);
             }
             FromWorker::Failed { worker, image, attempt, failure } => {
                 self.failed(Receipt { worker, image, attempt }, failure, now);
@@ -217,7 +217,13 @@ impl Desk {
         self.tell(Event::Joined { worker, capacity, name }, now);
     }
 
-    fn answered(&mut self, receipt: Receipt, answer: Answer, wire: WireTiming, now: Instant) {
+    fn answered(
+        &mut self,
+        receipt: Receipt,
+        answer: Answer,
+        (wire, used): (WireTiming, Option<WireUse>),
+        now: Instant,
+    ) {
         let Receipt { worker, image, attempt } = receipt;
         let service = answer.timing.decode + answer.timing.inference;
         let standing = self.dispatch.standing(worker, image, attempt);
@@ -231,7 +237,7 @@ impl Desk {
         self.tell(Event::Answered { worker, image, attempt, service }, now);
         let (worker, model) = (self.roster.name(worker), self.roster.answers_with(worker));
         self.report(match run_of(standing) {
-            Some(run) => Outcome::Answered { image, run, model, worker, answer, wire, at: now, receipt },
+            Some(run) => Outcome::Answered { image, run, model, worker, answer, wire, used, at: now, receipt },
             None => Outcome::Outdated { receipt },
         });
     }

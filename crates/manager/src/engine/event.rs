@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use bytes::Bytes;
 use manyeyes_dispatch::Work;
-use manyeyes_link::{Assignment, FromWorker, WireTiming};
+use manyeyes_link::{Assignment, FromWorker, WireTiming, WireUse};
 use manyeyes_protocol::{
     id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId},
     result::Answer,
@@ -145,6 +145,8 @@ pub enum Outcome {
         answer: Answer,
         /// Where the rest of the time went.
         wire: WireTiming,
+        /// What the wire carried of it.
+        used: Option<WireUse>,
         /// When it came.
         at: Instant,
         /// To be acknowledged.

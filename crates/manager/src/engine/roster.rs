@@ -233,7 +233,12 @@ impl Entry {
             socket_bytes_sent: wire.bytes_sent,
             socket_bytes_received: wire.bytes_received,
             retransmissions: wire.retransmissions,
+            wire_bytes_sent: wire.wire_bytes_sent,
             bytes_retransmitted: wire.bytes_retransmitted,
+            transport_rtt_ms: wire.transport_rtt.map(ms),
+            least_rtt_ms: wire.least_rtt.map(ms),
+            window_bytes: wire.window_bytes,
+            delivery_bits_per_s: wire.delivery_bytes_per_s.map(bits),
             congestion_control: self.profile.congestion_control.clone(),
             address: self.profile.address.to_string(),
             model: self.profile.models.first().map(|model| model.name.clone()).unwrap_or_default(),
@@ -244,6 +249,11 @@ impl Entry {
 /// Milliseconds, to the microsecond.
 fn ms(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
+}
+
+/// Bits a second, of bytes.
+fn bits(bytes_per_s: u64) -> f64 {
+    bytes_per_s as f64 * 8.0
 }
 
 #[cfg(test)]

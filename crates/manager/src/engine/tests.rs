@@ -83,6 +83,7 @@ fn the_answer_to_an_image_that_was_run_again_decides_about_its_batch_when_it_is_
         worker: "worker-1".to_owned(),
         attempts: 2,
         timing: Timing::default(),
+        wire: None,
     };
     let asked = |run| after_recording(&Recorded::Yes(Box::new(recognised(run))), &ending(run), heard, recorded_at);
     let Some(Asked::Bind { batch, model, heard, work: None }) = asked(1) else { panic!("the batch is bound") };
@@ -110,6 +111,7 @@ fn recognised(run: u32) -> ImageRow {
         model: None,
         problem: None,
         timing: Timing::default(),
+        wire: None,
     }
 }
 

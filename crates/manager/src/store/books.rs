@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::line::{Ceilings, Line};
 use super::pack::{PackFacts, Span};
-use super::row::{AnsweringModel, BatchFacts, ImageRow};
+use super::row::{AnsweringModel, BatchFacts, ImageRow, Spent};
 use super::seal::{self, Sealed};
 use super::{StoreError, folder};
 use crate::api::{Counts, ImageState, Problem};
@@ -299,6 +299,7 @@ pub(super) fn sealed_image(row: &Row<'_>) -> rusqlite::Result<Option<(ImageRow, 
 fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
     let code: Option<String> = row.get(14)?;
     let message: Option<String> = row.get(15)?;
+    let Spent { timing, wire } = json(row, 16)?;
     Ok(ImageRow {
         id: ImageId(unsigned(row, 0)?),
         batch: BatchId(unsigned(row, 1)?),
@@ -317,7 +318,8 @@ fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
         run: row.get(19)?,
         model: row.get(20)?,
         problem: code.map(|code| Problem { code, message: message.unwrap_or_default() }),
-        timing: json(row, 16)?,
+        timing,
+        wire,
     })
 }
 

@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use manyeyes_protocol::id::{BatchId, ImageId};
+use serde::{Deserialize, Serialize};
 
 use super::spool::Spooled;
-use crate::api::{Counts, ImageState, Label, Problem, Timing};
+use crate::api::{Counts, ImageState, Label, Problem, Timing, Wire};
 
 /// A batch: its number inside and its name outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,18 @@ pub struct ImageRow {
     pub problem: Option<Problem>,
     /// Where its time went; written with its ending.
     pub timing: Timing,
+    /// What the wire carried of it; written with its answer.
+    pub wire: Option<Wire>,
+}
+
+/// What one column of the books holds: where an image's time went, and what the wire carried of it. Rows that were written before the
+/// second was known have only the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Spent {
+    #[serde(flatten)]
+    pub(super) timing: Timing,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) wire: Option<Wire>,
 }
 
 impl ImageRow {
@@ -113,6 +126,7 @@ impl ImageRow {
             model: None,
             problem: Some(Problem { code: "lost".to_owned(), message: message.to_owned() }),
             timing: Timing::default(),
+            wire: None,
         }
     }
 }
@@ -134,6 +148,8 @@ pub enum Ending {
         attempts: u32,
         /// Where the time went.
         timing: Timing,
+        /// What the wire carried of it.
+        wire: Option<Wire>,
     },
     /// Given up.
     Failed {

@@ -207,6 +207,7 @@ impl NewImage {
             model: None,
             problem,
             timing: Timing::default(),
+            wire: None,
         };
         KeptImage { row, body }
     }

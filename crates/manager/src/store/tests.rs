@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{AnsweringModel, Content, Ending, ImageRow, Keeping, NewImage, Recorded, Store, StoreError, StoreSettings};
-use crate::api::{Label, Problem, Timing};
+use crate::api::{Label, Problem, Timing, Wire};
 
 /// A store in a folder of its own, with a clock that stands until it is moved.
 struct House {
@@ -180,6 +180,13 @@ fn recognised(name: &str) -> Ending {
         worker: "worker-2".to_owned(),
         attempts: 1,
         timing: Timing { inference: Some(12.5), ..Timing::default() },
+        wire: Some(Wire {
+            bytes_sent: 1_200,
+            bytes_resent: 200,
+            rtt_ms: Some(20.5),
+            window_bytes: None,
+            delivery_bits_per_s: None,
+        }),
     }
 }
 

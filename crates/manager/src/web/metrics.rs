@@ -71,7 +71,7 @@ impl Text {
     fn workers(&mut self, workers: &[Worker]) {
         type Value = fn(&Worker) -> Option<f64>;
         let here: Value = |w| Some(f64::from(!matches!(w.state, WorkerState::Silent | WorkerState::Gone)));
-        let families: [(&str, &str, &str, Value); 13] = [
+        let families: [(&str, &str, &str, Value); 17] = [
             ("worker_up", "gauge", "Whether the worker is connected.", here),
             ("worker_set_aside", "gauge", "Whether it is given nothing because of what it did.", |w| {
                 Some(f64::from(w.state == WorkerState::SetAside))
@@ -91,10 +91,26 @@ impl Text {
             ("worker_socket_received_bytes_total", "counter", "Bytes its sockets carried from it.", |w| {
                 Some(w.socket_bytes_received as f64)
             }),
-            ("worker_retransmissions_total", "counter", "TCP segments sent again to it.", |w| {
-                Some(w.retransmissions as f64)
-            }),
+            (
+                "worker_wire_sent_bytes_total",
+                "counter",
+                "Bytes the transport sent to it, those sent again among them.",
+                |w| Some(w.wire_bytes_sent as f64),
+            ),
+            (
+                "worker_retransmissions_total",
+                "counter",
+                "TCP segments sent again to it; QUIC packets held for lost.",
+                |w| Some(w.retransmissions as f64),
+            ),
             ("worker_retransmitted_bytes_total", "counter", "Bytes in them.", |w| Some(w.bytes_retransmitted as f64)),
+            ("worker_transport_rtt_seconds", "gauge", "The transport's own smoothed round trip.", |w| {
+                w.transport_rtt_ms.map(|ms| ms / 1000.0)
+            }),
+            ("worker_window_bytes", "gauge", "The congestion window.", |w| w.window_bytes.map(|bytes| bytes as f64)),
+            ("worker_delivery_bits_per_second", "gauge", "What the transport last found the path to deliver.", |w| {
+                w.delivery_bits_per_s
+            }),
         ];
         for (name, kind, help, value) in families {
             self.family(name, kind, help);

@@ -80,6 +80,24 @@ async fn workers_model_and_metrics_tell_what_is_known() {
         assert!(Instant::now() < deadline, "{metrics}");
     };
     assert!(metrics.contains("manyeyes_worker_images_total{worker=\"eye\"} 1\n"), "{metrics}");
+    if cfg!(target_os = "linux") {
+        let worker = &workers[0];
+        assert!(worker.wire_bytes_sent >= jpeg(1).len() as u64 && worker.least_rtt_ms.is_some(), "{worker:?}");
+        assert!(metrics.contains("manyeyes_worker_window_bytes{worker=\"eye\"} "), "{metrics}");
+    }
+}
+
+/// It is in the books with the answer, and told again from there.
+#[tokio::test]
+async fn an_answered_image_tells_what_the_wire_carried_of_it() {
+    let running = Running::start().await;
+    let _worker = Worker::start(running.manager.worker_addr(), "eye");
+    let batch = running.batch().await;
+    running.upload(&batch, &[("a.jpg", &jpeg(1))]).await;
+    let image = running.finished(&batch).await.images.remove(0);
+    let wire = image.wire.expect("what the wire carried");
+    assert_eq!(wire.bytes_sent, image.bytes + wire.bytes_resent, "{wire:?}");
+    assert_eq!(wire.rtt_ms.is_some(), cfg!(target_os = "linux"), "{wire:?}");
 }
 
 /// A worker that crashed early is still to be read at the end of a long experiment; the page forgets it after two minutes.

@@ -118,7 +118,7 @@ impl World {
                         return self.end_link(id, Departure::of(ending));
                     }
                     event => {
-                        let told = link.worker.and_then(|worker| FromWorker::of(worker, event));
+                        let told = link.worker.and_then(|worker| FromWorker::of(worker, event, None));
                         told.into_iter().for_each(|told| self.hear(told));
                     }
                 }

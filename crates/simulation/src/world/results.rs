@@ -72,7 +72,7 @@ impl World {
                 };
                 let labels = answer.labels.into_iter().map(label).collect();
                 let worker = worker.to_string();
-                let ending = Ending::Recognised { run, model, labels, worker, attempts, timing };
+                let ending = Ending::Recognised { run, model, labels, worker, attempts, timing, wire: None };
                 Recording { image, ending, heard, receipt: Some(receipt) }
             }
             Outcome::Failed { image, run, worker, problem, at: heard, receipt } => {

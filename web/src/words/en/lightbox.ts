@@ -80,6 +80,21 @@ export const lightbox = {
     unknownExplained: 'Not known',
   },
 
+  wire: {
+    title: 'What the wire carried',
+    sent: 'Sent',
+    sentExplained: 'Bytes of the file that were sent to the worker, those that were sent again among them',
+    resent: 'Sent again',
+    resentExplained: 'Its share of what the connection sent again while it was under way',
+    share: (size: string, share: number) => (share === 0 ? size : `${size} (${shared.percent(share)})`),
+    rtt: 'Round trip',
+    rttExplained: "The connection's smoothed round trip when the answer came",
+    window: 'Window',
+    windowExplained: 'How much the connection let be under way at a time',
+    delivery: 'Delivered',
+    deliveryExplained: 'The rate at which the path was last found to deliver; less than it could where there was no more to send',
+  },
+
   original: 'Original file',
   runAgain: 'Run again',
   delete: 'Delete',

@@ -92,7 +92,9 @@ export const panel = {
     received: 'Received',
     receivedExplained: 'Bytes that the socket carried from it',
     resent: 'Resent',
-    resentExplained: 'TCP segments that were sent to it again',
+    resentExplained: 'TCP segments that were sent to it again; over QUIC packets that were held for lost',
+    window: 'Window',
+    windowExplained: 'How much its connection lets be under way at a time',
     unknown: '–',
   },
 

@@ -77,6 +77,21 @@ export const lightbox: typeof en = {
     unknownExplained: '未知',
   },
 
+  wire: {
+    title: '线路用量',
+    sent: '发送',
+    sentExplained: '发往工作节点的文件字节数，包括重传的部分',
+    resent: '重传',
+    resentExplained: '该图片传输期间，连接重传的字节中属于它的部分',
+    share: english.wire.share,
+    rtt: '往返',
+    rttExplained: '收到结果时该连接的平滑往返时间',
+    window: '窗口',
+    windowExplained: '该连接同时允许在途的数据量',
+    delivery: '送达速率',
+    deliveryExplained: '最近测得的线路送达速率；没有更多数据可发时，低于线路的能力',
+  },
+
   original: '原文件',
   runAgain: '重新识别',
   delete: '删除',

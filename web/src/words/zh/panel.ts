@@ -86,7 +86,9 @@ export const panel: typeof en = {
     received: '接收',
     receivedExplained: '套接字从该节点收到的字节数',
     resent: '重传',
-    resentExplained: '重新发往该节点的 TCP 报文段',
+    resentExplained: '重新发往该节点的 TCP 报文段；使用 QUIC 时为判定丢失的数据包',
+    window: '窗口',
+    windowExplained: '其连接同时允许在途的数据量',
     unknown: '–',
   },
 

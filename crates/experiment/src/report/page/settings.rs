@@ -11,6 +11,7 @@ use super::head::distinct;
 pub(super) fn settings(runs: &[&Run]) -> Vec<(&'static str, String)> {
     vec![
         ("images", distinct_numbers(runs, |run| run.cell.images)),
+        ("images that went before", distinct_numbers(runs, |run| run.cell.warm)),
         ("workers", distinct_numbers(runs, |run| run.cell.workers)),
         ("on standby", distinct_numbers(runs, |run| run.cell.standby)),
         ("slots of each", distinct_numbers(runs, |run| run.cell.slots)),
@@ -20,6 +21,7 @@ pub(super) fn settings(runs: &[&Run]) -> Vec<(&'static str, String)> {
         ("links' profile", distinct(runs, |run| run.cell.profile.clone().unwrap_or("none".to_owned()))),
         ("manager to worker", distinct(runs, |run| conditions(&run.cell.down))),
         ("worker to manager", distinct(runs, |run| conditions(&run.cell.up))),
+        ("transport", distinct(runs, |run| run.cell.transport.name().to_owned())),
         ("congestion control", distinct(runs, |run| run.cell.congestion_control.clone())),
     ]
 }

@@ -4,7 +4,9 @@ use maud::{Markup, html};
 
 use crate::record::{Image, Run};
 use crate::report::contrasts::contrasts;
-use crate::report::measures::{DISTANCE, EFFICIENCY, GOODPUT, LAST_IMAGE, Measure, OVERHEAD, RETRANSMISSIONS, SPEED};
+use crate::report::measures::{
+    DISTANCE, EFFICIENCY, GOODPUT, LAST_IMAGE, Measure, OVERHEAD, RETRANSMISSIONS, SPEED, THROUGHPUT,
+};
 use crate::report::numbers::{count, figure, with_interval};
 use crate::report::studies::{Cell, Study};
 use crate::report::summary::summary;
@@ -14,6 +16,7 @@ use super::drawings::{Drawings, Drawn};
 use super::facts;
 use super::settings::settings;
 use super::table::{Column, numbers, table, words};
+use super::transport_table::transports;
 
 /// Events of a run that are listed; a run with more has a note of how many.
 const EVENTS: usize = 60;
@@ -40,12 +43,13 @@ pub(super) fn section(study: &Study<'_>, slug: &str, drawings: &Drawings<'_, '_>
                 }
             }
             @for drawn in &drawings.panels { (panel(drawn)) }
+            (transports(study))
             (cells(study))
             @if !compared.is_empty() {
                 details { summary { "Contrasts" } (contrast_table(study, &compared)) }
             }
             details.screen {
-                summary { "More figures: time to the last image, goodput, wire overhead, segments sent again" }
+                summary { "More figures: time to the last image, goodput, wire overhead, packets sent again" }
                 @for drawn in &drawings.panels {
                     @if !drawn.panel.common.is_empty() { h3 { (drawn.panel.common) } }
                     div.figures { @for figure in &drawn.others { (figure.element()) } }
@@ -84,6 +88,7 @@ fn cells(study: &Study<'_>) -> Markup {
         of(&SPEED),
         numbers("median [quartiles]", "of images/s: the median, and the lower and the upper quartile"),
         of(&GOODPUT),
+        of(&THROUGHPUT),
         of(&OVERHEAD),
         of(&RETRANSMISSIONS),
         of(&EFFICIENCY),
@@ -97,7 +102,7 @@ fn cells(study: &Study<'_>) -> Markup {
 
 /// What the columns of the studies' tables hold.
 pub(super) fn meanings() -> Markup {
-    let meanings = [LAST_IMAGE, SPEED, GOODPUT, OVERHEAD, RETRANSMISSIONS, EFFICIENCY, DISTANCE];
+    let meanings = [LAST_IMAGE, SPEED, GOODPUT, THROUGHPUT, OVERHEAD, RETRANSMISSIONS, EFFICIENCY, DISTANCE];
     html! {
         section id="columns" {
             h2 { "What the columns mean" }
@@ -119,7 +124,7 @@ fn row(study: &Study<'_>, cell: &Cell<'_>) -> Vec<String> {
         study.factors.iter().zip(&cell.at).map(|(factor, place)| factor.levels[*place].text()).collect();
     row.push(format!("{}{void}", cell.counted.len()));
     row.extend([mean(&LAST_IMAGE), mean(&SPEED), quartiles]);
-    row.extend([GOODPUT, OVERHEAD, RETRANSMISSIONS, EFFICIENCY, DISTANCE].iter().map(mean));
+    row.extend([GOODPUT, THROUGHPUT, OVERHEAD, RETRANSMISSIONS, EFFICIENCY, DISTANCE].iter().map(mean));
     row
 }
 

@@ -9,7 +9,7 @@ use rand::{Rng as _, SeedableRng as _};
 
 use crate::record::{
     Calibration, Carried, Cell, Event, FORMAT, Failure, Image, Level, Link, MachineFacts, Run, Service, Software,
-    Worker,
+    Transport, Worker,
 };
 
 /// A number as a level.
@@ -60,6 +60,7 @@ pub(crate) fn run(study: &str, levels: BTreeMap<String, Level>, block: u32, posi
         machine: machine(),
         images,
         events,
+        idle_s: None,
         elapsed_s: Some(elapsed_s),
         void: Vec::new(),
     }
@@ -115,6 +116,9 @@ fn cell(levels: &BTreeMap<String, Level>) -> Cell {
         failure: probability
             .map(|probability| Failure { probability, mode: named("failure_mode").unwrap_or("crash".to_owned()) }),
         congestion_control: "cubic".to_owned(),
+        transport: Transport::named(&named("transport").unwrap_or_default()).unwrap_or_default(),
+        warm: at("warm").unwrap_or_default() as u32,
+        idle_ms: 0.0,
     }
 }
 
@@ -170,6 +174,7 @@ fn work(cell: &Cell, chance: &mut StdRng) -> (Vec<Image>, Vec<Event>) {
             attempts,
             label: Some("tabby".to_owned()),
             timing_ms: parts.iter().map(|(part, ms)| ((*part).to_owned(), *ms)).collect(),
+            wire: None,
         });
     }
     (images, events)
@@ -184,10 +189,13 @@ fn worker(place: u32, images: &[Image], cell: &Cell) -> Worker {
         payload_bytes,
         socket_bytes_sent: payload_bytes + payload_bytes / 200,
         socket_bytes_received: payload_bytes / 100,
+        wire_bytes_sent: payload_bytes + payload_bytes / 150,
         retransmissions: (payload_bytes as f64 / 1448.0 * cell.down.loss.mean()) as u64,
+        bytes_retransmitted: (payload_bytes as f64 * cell.down.loss.mean()) as u64,
+        window_bytes: Some(14_480),
         rtt_ms: Some(cell.down.delay_ms + cell.up.delay_ms),
         service_ms: None,
-        congestion_control: Some(cell.congestion_control.clone()),
+        congestion_control: Some(cell.congestion_control_told()),
         name,
     }
 }

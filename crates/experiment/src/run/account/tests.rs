@@ -2,6 +2,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::record::Transport;
 use crate::run::client::Notebook;
 use crate::scenario::Scenario;
 
@@ -90,6 +91,46 @@ fn a_connection_with_another_congestion_control_does_not_count() {
     notebook.status(Instant::now(), vec![worker("worker-1", "cubic"), worker("worker-2", "bbr")], Vec::new());
     let expected = "the connection of worker-2 has the congestion control bbr, not cubic";
     assert_eq!(faults(&notebook.read(), &cell()), [expected]);
+}
+
+#[test]
+fn over_quic_the_control_is_quics_own() {
+    let cell = Cell { transport: Transport::Quic, ..cell() };
+    let notebook = begun(Instant::now());
+    notebook.last(Vec::new());
+    let worker = |id: &str, has: &str| crate::run::client::Worker {
+        id: id.to_owned(),
+        congestion_control: Some(has.to_owned()),
+        ..Default::default()
+    };
+    notebook.status(Instant::now(), vec![worker("worker-1", "quic cubic"), worker("worker-2", "cubic")], Vec::new());
+    let expected = "the connection of worker-2 has the congestion control cubic, not quic cubic";
+    assert_eq!(faults(&notebook.read(), &cell), [expected]);
+}
+
+#[test]
+fn what_workers_did_for_the_images_that_went_before_is_not_counted() {
+    let cell = Cell { warm: 20, ..cell() };
+    let began = Instant::now();
+    let notebook = begun(began);
+    notebook.last(Vec::new());
+    assert_eq!(
+        faults(&notebook.read(), &cell),
+        ["of the 20 images that were to go before, some had no answer in time"]
+    );
+    let worker = |images, payload_bytes| crate::run::client::Worker {
+        id: "worker-1".to_owned(),
+        images,
+        payload_bytes,
+        ..Default::default()
+    };
+    notebook.went_before(began, began + Duration::from_millis(3), vec![worker(7, 700)]);
+    notebook.status(began + Duration::from_secs(4), vec![worker(8, 810)], Vec::new());
+    let notes = notebook.read();
+    let told = workers(&notes, &cell);
+    assert_eq!((told[0].images, told[0].payload_bytes), (1, 110));
+    assert_eq!(notes.idle_s, Some(0.003));
+    assert!(faults(&notes, &cell).is_empty());
 }
 
 #[test]

@@ -18,6 +18,10 @@ pub(crate) struct Notebook {
 pub(crate) struct Notes {
     /// The moment before the first byte of the first upload.
     pub(crate) began: Option<Instant>,
+    /// How long before that the last of the images had its answer that went before; `None` where none did, or not all had one.
+    pub(crate) idle_s: Option<f64>,
+    /// The workers as they were then, by their ids.
+    pub(crate) workers_before: BTreeMap<String, Worker>,
     /// By the image's number.
     pub(crate) uploads: BTreeMap<u32, Upload>,
     /// What was told of images, by their ids.
@@ -62,6 +66,14 @@ impl Notebook {
     /// The run begins.
     pub(crate) fn begin(&self, now: Instant) {
         self.write(|notes| notes.began = Some(now));
+    }
+
+    /// Images went before, the last of them answered then; the workers are like that now.
+    pub(crate) fn went_before(&self, answered: Instant, now: Instant, workers: Vec<Worker>) {
+        self.write(|notes| {
+            notes.idle_s = Some(now.saturating_duration_since(answered).as_secs_f64());
+            notes.workers_before = workers.into_iter().map(|worker| (worker.id.clone(), worker)).collect();
+        });
     }
 
     /// Seconds since the beginning.

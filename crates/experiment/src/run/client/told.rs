@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::record::Wire;
+
 /// An image.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -14,6 +16,7 @@ pub(crate) struct Image {
     pub(crate) worker: Option<String>,
     pub(crate) attempts: u32,
     pub(crate) timing_ms: BTreeMap<String, Option<f64>>,
+    pub(crate) wire: Option<Wire>,
     pub(crate) seq: u64,
 }
 
@@ -35,7 +38,10 @@ pub(crate) struct Worker {
     pub(crate) payload_bytes: u64,
     pub(crate) socket_bytes_sent: u64,
     pub(crate) socket_bytes_received: u64,
+    pub(crate) wire_bytes_sent: u64,
     pub(crate) retransmissions: u64,
+    pub(crate) bytes_retransmitted: u64,
+    pub(crate) window_bytes: Option<u64>,
     pub(crate) rtt_ms: Option<f64>,
     pub(crate) service_ms: Option<f64>,
     pub(crate) congestion_control: Option<String>,

@@ -39,6 +39,7 @@ fn row(scenario: &Scenario, turn: Turn) -> Run {
         workers: Vec::new(),
         links: Vec::new(),
         events: Vec::new(),
+        idle_s: None,
         elapsed_s: Some(0.1 + 0.2),
         void: Vec::new(),
     }

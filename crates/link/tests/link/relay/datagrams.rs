@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
-use super::Line;
+use super::{Harm, Line};
 
 /// More than any datagram of QUIC.
 const DATAGRAM: usize = 64 * 1024;
@@ -51,11 +51,11 @@ async fn carry(socket: Arc<UdpSocket>, line: Line) {
 
 /// Carries what the manager sends to one worker: of what the rate does not allow, the system keeps what fits its buffer.
 async fn carry_back(upstream: Arc<UdpSocket>, socket: Arc<UdpSocket>, worker: SocketAddr, line: Line) {
-    let Line { mut generations, freezing, rates, .. } = line;
+    let Line { mut generations, freezing, rates, harms, .. } = line;
     generations.mark_unchanged();
     let mut beat = tokio::time::interval(Duration::from_millis(10));
     let mut buffer = vec![0; DATAGRAM];
-    let mut allowed = 0;
+    let (mut allowed, mut number) = (0, 0_u64);
     loop {
         let received = tokio::select! {
             received = upstream.recv(&mut buffer) => received,
@@ -71,6 +71,14 @@ async fn carry_back(upstream: Arc<UdpSocket>, socket: Arc<UdpSocket>, worker: So
             allowed = (allowed + rate as usize / 100).min(bytes + rate as usize / 100);
         }
         allowed = allowed.saturating_sub(bytes);
+        let Harm { most_bytes, one_changed_of } = *harms.borrow();
+        if most_bytes.is_some_and(|most| bytes > most) {
+            continue;
+        }
+        number += 1;
+        if one_changed_of.is_some_and(|of| number.is_multiple_of(of)) {
+            buffer[bytes / 2] ^= 1;
+        }
         if !*freezing.borrow() && !generations.has_changed().unwrap_or(true) {
             let _ = socket.send_to(&buffer[..bytes], worker).await;
         }

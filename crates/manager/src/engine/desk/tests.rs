@@ -102,7 +102,8 @@ fn what_a_worker_reports_of_an_image_that_has_ended_is_told_to_results_so_that_i
     let (mut desk, now) = (desk(), Instant::now());
     let answer = Answer { labels: Vec::new(), timing: manyeyes_protocol::result::WorkerTiming::default() };
     let wire = WireTiming { since_assigned: Duration::ZERO, returning: Duration::ZERO };
-    let answered = FromWorker::Answered { worker: WORKER, image: ImageId(9), attempt: Attempt(1), answer, wire };
+    let answered =
+        FromWorker::Answered { worker: WORKER, image: ImageId(9), attempt: Attempt(1), answer, wire, used: None };
     let orders = told(&mut desk, Happened::Heard(answered), now);
     assert!(matches!(&orders[..], [Order::Tell(Outcome::Answered { run: 0, .. })]), "{orders:?}");
 }
