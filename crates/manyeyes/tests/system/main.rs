@@ -16,6 +16,7 @@ mod failures;
 mod for_good;
 mod lab;
 mod misbehave;
+mod network;
 mod overload;
 mod photos;
 mod power_cut;
