@@ -81,9 +81,17 @@ impl Stop {
     }
 }
 
+/// How a client comes to the manager.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) manager: SocketAddr,
+    /// What the manager asks for, if it asks for anything.
+    pub(crate) token: Option<String>,
+}
+
 /// What a client is to do.
 pub(crate) struct Client<'a> {
-    pub(crate) manager: SocketAddr,
+    pub(crate) door: &'a Door,
     pub(crate) pictures: &'a Pictures,
     pub(crate) cell: &'a Cell,
     /// How long it may take until all images have ended that go before.
@@ -128,13 +136,13 @@ impl Client<'_> {
     }
 
     fn batch<'b>(&self, notebook: &'b Notebook, stop: Stop) -> anyhow::Result<Batch<'b>> {
-        let made: Page = read(Http::new(self.manager, &stop).post("/api/v1/batches", None, &[])?)?;
+        let made: Page = read(Http::new(self.door, &stop).post("/api/v1/batches", None, &[])?)?;
         Ok(Batch { id: made.id, notebook, stop, is_watching: AtomicBool::new(false) })
     }
 
     fn watch(&self, batch: &Batch<'_>, is_over: &AtomicBool) {
         let Batch { id, notebook, stop, is_watching } = batch;
-        Watcher { manager: self.manager, batch: id, notebook, stop, is_over, is_watching }.watch();
+        Watcher { door: self.door, batch: id, notebook, stop, is_over, is_watching }.watch();
     }
 
     fn carry_out(
@@ -155,7 +163,7 @@ impl Client<'_> {
             }
             let answered = Instant::now();
             self.idle(Duration::from_secs_f64(idle_ms / 1e3));
-            let workers = all_workers(&Http::new(self.manager, self.stop))?;
+            let workers = all_workers(&Http::new(self.door, self.stop))?;
             self.notebook.went_before(answered, Instant::now(), workers);
         }
         begins()?;
@@ -204,7 +212,7 @@ impl Client<'_> {
     /// Uploads over one connection, one image after the other, while there are any.
     fn upload_some(&self, batch: &Batch<'_>, next: &AtomicU32, end: u32) {
         let Batch { id, notebook, stop, .. } = batch;
-        let http = Http::new(self.manager, stop);
+        let http = Http::new(self.door, stop);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= end || stop.is_over() {
@@ -236,7 +244,7 @@ impl Client<'_> {
     /// Reads the whole batch once more, and the workers. Where the manager is gone there is nothing to read, which the notes show.
     fn ask_last(&self, batch: &str) {
         let stop = Stop::at(Arc::clone(&self.stop.abort), Instant::now() + LAST_QUESTIONS);
-        let http = Http::new(self.manager, &stop);
+        let http = Http::new(self.door, &stop);
         if let Ok(images) = all_images(&http, batch) {
             self.notebook.last(images);
         }
@@ -255,8 +263,8 @@ fn all_workers(http: &Http<'_>) -> anyhow::Result<Vec<Worker>> {
 ///
 /// # Errors
 /// It does not answer.
-pub(crate) fn workers(manager: SocketAddr, stop: &Stop) -> anyhow::Result<Vec<Worker>> {
-    Ok(read::<Page>(Http::new(manager, stop).get("/api/v1/workers")?)?.workers)
+pub(crate) fn workers(door: &Door, stop: &Stop) -> anyhow::Result<Vec<Worker>> {
+    Ok(read::<Page>(Http::new(door, stop).get("/api/v1/workers")?)?.workers)
 }
 
 fn all_images(http: &Http<'_>, batch: &str) -> anyhow::Result<Vec<Image>> {

@@ -2,16 +2,11 @@
 //! them. The namespaces have no names: they end with the processes in them, however the test ends.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::os::fd::AsFd;
-use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
-
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::cluster::{Process, Server, folder, wait_until};
 use crate::failures::picture;
+use crate::network::Network;
 
 const MANAGER: &str = "10.77.0.1";
 const WORKER: &str = "10.77.0.2";
@@ -87,7 +82,7 @@ impl Cable {
     /// `None` where the system does not let us.
     fn lay() -> Option<Self> {
         let (at_manager, at_worker) = (Network::new()?, Network::new()?);
-        let other_end = at_worker.holder.id().to_string();
+        let other_end = at_worker.id().to_string();
         at_manager.ip(&["link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", &other_end])?;
         for (network, address) in [(&at_manager, MANAGER), (&at_worker, WORKER)] {
             network.ip(&["link", "set", "lo", "up"])?;
@@ -104,57 +99,4 @@ impl Cable {
     fn mend(&self) {
         self.at_worker.ip(&["link", "set", "cable", "up"]).expect("the cable can be mended");
     }
-}
-
-/// A machine's network, with a process that holds it.
-struct Network {
-    holder: Child,
-    namespace: File,
-}
-
-impl Network {
-    fn new() -> Option<Self> {
-        let mut command = Command::new("unshare");
-        // Ends when its input does, which is when this process has ended or closes it.
-        command.args(["--net", "sh", "-c", "echo ready; read _"]).stderr(Stdio::null());
-        let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-        let mut ready = [0; 5];
-        let began = holder.stdout.take().and_then(|mut stdout| std::io::Read::read_exact(&mut stdout, &mut ready).ok());
-        let namespace = File::open(format!("/proc/{}/ns/net", holder.id())).ok();
-        match (began, namespace) {
-            (Some(()), Some(namespace)) => Some(Self { holder, namespace }),
-            _ => {
-                end(&mut holder);
-                None
-            }
-        }
-    }
-
-    /// Does something on a thread whose sockets, and whose processes' sockets, are of this network.
-    fn within<T: Send>(&self, what: impl FnOnce() -> T + Send) -> T {
-        let on_thread = || {
-            let network = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(self.namespace.as_fd(), network).expect("who makes a network may enter it");
-            what()
-        };
-        thread::scope(|scope| scope.spawn(on_thread).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-
-    /// Runs `ip`; `None` when it fails.
-    fn ip(&self, arguments: &[&str]) -> Option<()> {
-        let run = || Command::new("ip").args(arguments).stderr(Stdio::null()).status();
-        self.within(run).ok()?.success().then_some(())
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        end(&mut self.holder);
-    }
-}
-
-fn end(holder: &mut Child) {
-    // Fails only when it has ended by itself, which is as good.
-    let _ = holder.kill();
-    let _ = holder.wait();
 }
