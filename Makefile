@@ -94,7 +94,7 @@ bench: web release ## Measure what the README claims, as ratios in one run.
 studies := $(filter-out experiments/workers-model.toml,$(sort $(wildcard experiments/*.toml)))
 
 .PHONY: experiment
-experiment: release ## The lab: all studies in short, in target/experiment; FULL=1 for all of them, in less than two hours. As root or not.
+experiment: release ## The lab: all studies in short, in target/experiment; FULL=1 for all of them, in three hours and a half. As root or not.
 	@$(with_engine); studies='$(studies)'; \
 	if [ -n "$${MANYEYES_IMAGES:-}" ] && $(release) model verify googlenet >/dev/null 2>&1; then \
 	  studies="$$studies experiments/workers-model.toml"; \

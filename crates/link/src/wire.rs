@@ -41,7 +41,7 @@ pub(crate) enum Traffic {
 /// A connection between a manager and a worker. Each end uses the half of its face that is its own.
 #[derive(Debug)]
 pub(crate) enum Wire {
-    Tcp(TcpWire),
+    Tcp(Box<TcpWire>),
     Quic(Box<QuicWire>),
 }
 

@@ -119,7 +119,7 @@ async fn accept_tcp(shared: Arc<Shared>, listener: TcpListener) {
 fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
     match tcp::carry(stream) {
         Ok(wire) => {
-            let connection = Connection::new(Arrival::new(Arc::clone(shared), address), Wire::Tcp(wire));
+            let connection = Connection::new(Arrival::new(Arc::clone(shared), address), Wire::Tcp(Box::new(wire)));
             shared.tasks.spawn(connection.run().instrument(tracing::info_span!("worker", %address)));
         }
         Err(error) => tracing::debug!(%address, %error, "a connection ended before it began"),

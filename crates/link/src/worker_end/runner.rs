@@ -299,7 +299,7 @@ impl Destination {
         match transport {
             Transport::Tcp => {
                 let (wire, manager) = tcp::connect(manager, limit).await?;
-                Ok((Wire::Tcp(wire), manager))
+                Ok((Wire::Tcp(Box::new(wire)), manager))
             }
             Transport::Quic => {
                 let (wire, manager) = quic::connect(&manager, limit, slots, window).await?;

@@ -40,7 +40,7 @@ pub(super) fn transports(study: &Study<'_>) -> Markup {
 }
 
 fn row(here: &Conditions, compared: &Compared) -> Vec<String> {
-    let interval = compared.interval.map_or("–".to_owned(), |interval| {
+    let interval = compared.interval.filter(|_| compared.ended > 1).map_or("–".to_owned(), |interval| {
         let confidence = interval.confidence * 100.0;
         let said = if confidence < 95.0 { format!(" ({} %)", figure(confidence)) } else { String::new() };
         format!("{} to {}{said}", figure(interval.lower), figure(interval.upper))
