@@ -179,16 +179,18 @@ mod tests {
         Destination { ssh: "node.example.org".to_owned(), user: None, port: Some(2222), identity: None, program }
     }
 
-    const HERE: Program<'_> = Program { path: Path::new("/proc/self/exe"), version: "manyeyes 0.1.0", digest: "abc" };
+    fn program() -> Program<'static> {
+        Program { path: Path::new("/proc/self/exe"), version: "manyeyes 0.1.0", digest: "abc" }
+    }
 
     fn introduced(said: &str) -> String {
-        let done = host(Some("/opt/manyeyes")).introduce(&HERE, &mut Cursor::new(said), &mut Vec::new());
+        let done = host(Some("/opt/manyeyes")).introduce(&program(), &mut Cursor::new(said), &mut Vec::new());
         done.map_or_else(|error| error.to_string(), |()| "nothing is wrong".to_owned())
     }
 
     #[test]
     fn a_host_is_reached_by_the_users_own_ssh_and_nobody_is_asked_to_type() {
-        let command = host(Some("/opt/manyeyes")).command(&HERE).expect("the program is there");
+        let command = host(Some("/opt/manyeyes")).command(&program()).expect("the program is there");
         let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
         let words = words.join(" ");
         assert!(words.starts_with("-T -o BatchMode=yes ") && !words.contains("StrictHostKeyChecking"), "{words}");
