@@ -45,6 +45,11 @@ timing_ms: Timing,
  */
 bytes: number,
 /**
+ * Bytes that were sent to the worker that answered: fewer than `bytes` where it was sent a smaller form of the image. Null: not
+ * answered, or not known.
+ */
+sent_bytes: number | null,
+/**
  * Hex SHA-256 of the file. Absent for what was rejected before it was read whole.
  */
 sha256: string | null,

@@ -26,6 +26,7 @@ export function anImage(own: Partial<Image> = {}): Image {
       total: null,
     },
     bytes: 1000,
+    sent_bytes: null,
     sha256: null,
     media_type: 'image/jpeg',
     width: 10,

@@ -7,13 +7,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use manyeyes_protocol::id::{BatchId, BooksId, ImageId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::line::{Ceilings, Line};
 use super::pack::{PackFacts, Span};
 use super::row::{AnsweringModel, BatchFacts, ImageRow};
 use super::seal::{self, Sealed};
 use super::{StoreError, folder};
-use crate::api::{Counts, ImageState, Problem};
+use crate::api::{Counts, ImageState, Problem, Timing};
 
 /// The schema that this program writes, in `PRAGMA user_version`. A change of [`SCHEMA`] raises it and brings the step
 /// from the one before.
@@ -291,6 +292,16 @@ impl Place {
     }
 }
 
+/// How an image came to its answer, as its entry's `timing` has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Travelled {
+    #[serde(flatten)]
+    pub(super) timing: Timing,
+    /// Absent from what was written before there was anything but files to send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sent_bytes: Option<u64>,
+}
+
 /// An image of a row with the [`Sealed::selected`] of [`seal::IMAGES`], if it is what was written.
 pub(super) fn sealed_image(row: &Row<'_>) -> rusqlite::Result<Option<(ImageRow, Place)>> {
     Ok(if seal::IMAGES.is_intact(row)? { Some((image_row(row)?, place(row)?)) } else { None })
@@ -299,6 +310,7 @@ pub(super) fn sealed_image(row: &Row<'_>) -> rusqlite::Result<Option<(ImageRow, 
 fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
     let code: Option<String> = row.get(14)?;
     let message: Option<String> = row.get(15)?;
+    let Travelled { timing, sent_bytes } = json(row, 16)?;
     Ok(ImageRow {
         id: ImageId(unsigned(row, 0)?),
         batch: BatchId(unsigned(row, 1)?),
@@ -317,7 +329,8 @@ fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
         run: row.get(19)?,
         model: row.get(20)?,
         problem: code.map(|code| Problem { code, message: message.unwrap_or_default() }),
-        timing: json(row, 16)?,
+        timing,
+        sent_bytes,
     })
 }
 

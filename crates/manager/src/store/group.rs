@@ -11,13 +11,13 @@ use manyeyes_protocol::id::{BatchId, ImageId};
 use rusqlite::{Connection, params};
 
 use self::batch_change::BatchChange;
-use super::books::{self, IMAGE_COLUMNS, Place, micros, signed, state_number};
+use super::books::{self, IMAGE_COLUMNS, Place, Travelled, micros, signed, state_number};
 use super::line::{Change, Keep, Reply};
 use super::pack::{PackFacts, Packs, Span};
 use super::row::{BatchKey, Ending, ImageRow, Recorded};
 use super::rules::{self, Ended};
 use super::{StoreError, StoreSettings};
-use crate::api::{ImageState, Timing};
+use crate::api::ImageState;
 
 /// The changes of a group while its transaction is open.
 pub(super) struct Group<'a> {
@@ -211,7 +211,8 @@ impl<'a> Group<'a> {
     fn update(&mut self, row: &ImageRow, before: ImageState) -> Result<(), StoreError> {
         let json = |error: serde_json::Error| StoreError::Disk(format!("write an answer down: {error}"));
         let labels = (!row.labels.is_empty()).then(|| serde_json::to_string(&row.labels)).transpose().map_err(json)?;
-        let timing = (row.timing != Timing::default()).then(|| serde_json::to_string(&row.timing)).transpose();
+        let travelled = Travelled { timing: row.timing, sent_bytes: row.sent_bytes };
+        let timing = (travelled != Travelled::default()).then(|| serde_json::to_string(&travelled)).transpose();
         let sql = "UPDATE images SET seq = ?2, state = ?3, labels = ?4, worker = ?5, attempts = ?6, \
                    error_code = ?7, error_message = ?8, timing = ?9, run = ?10, model = ?11 WHERE id = ?1";
         self.books.prepare_cached(sql)?.execute(params![

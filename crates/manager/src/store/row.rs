@@ -88,6 +88,8 @@ pub struct ImageRow {
     pub problem: Option<Problem>,
     /// Where its time went; written with its ending.
     pub timing: Timing,
+    /// Bytes that were sent for its answer, written with that; `None`: not known.
+    pub sent_bytes: Option<u64>,
 }
 
 impl ImageRow {
@@ -113,6 +115,7 @@ impl ImageRow {
             model: None,
             problem: Some(Problem { code: "lost".to_owned(), message: message.to_owned() }),
             timing: Timing::default(),
+            sent_bytes: None,
         }
     }
 }
@@ -134,6 +137,8 @@ pub enum Ending {
         attempts: u32,
         /// Where the time went.
         timing: Timing,
+        /// Bytes that were sent for it: of the file, or of a smaller form. None: not known.
+        sent_bytes: Option<u64>,
     },
     /// Given up.
     Failed {

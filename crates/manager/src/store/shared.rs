@@ -207,6 +207,7 @@ impl NewImage {
             model: None,
             problem,
             timing: Timing::default(),
+            sent_bytes: None,
         };
         KeptImage { row, body }
     }

@@ -180,6 +180,7 @@ fn recognised(name: &str) -> Ending {
         worker: "worker-2".to_owned(),
         attempts: 1,
         timing: Timing { inference: Some(12.5), ..Timing::default() },
+        sent_bytes: Some(3),
     }
 }
 

@@ -35,6 +35,7 @@ fn row(state: ImageState) -> ImageRow {
         model: None,
         problem: None,
         timing: Timing::default(),
+        sent_bytes: None,
     }
 }
 

@@ -281,5 +281,6 @@ fn row(id: ImageId, batch: BatchId, seq: u64, bytes: usize) -> ImageRow {
         model: None,
         problem: None,
         timing: Timing::default(),
+        sent_bytes: None,
     }
 }
