@@ -240,5 +240,6 @@ fn start_manager(site: &Site, program: &Path, folder: &Path, cell: &Cell) -> any
     let [page, workers] = site.listen();
     command.args(["--listen", &page.to_string(), "--worker-listen", &workers.to_string()]);
     command.args(["--transport", cell.transport.listening(), "--congestion-control", &cell.congestion_control]);
+    command.args(["--send-smaller", cell.send_smaller.name()]);
     Process::start("manager", command, folder)
 }
