@@ -91,14 +91,14 @@ bench: web release ## Measure what the README claims, as ratios in one run.
 	@$(with_engine); scripts/bench $(ARGS)
 
 # What needs photos and GoogLeNet is left out where they are not here, and that is said.
-studies := $(filter-out experiments/workers-model.toml,$(sort $(wildcard experiments/*.toml)))
+studies := $(filter-out experiments/send-less.toml experiments/workers-model.toml,$(sort $(wildcard experiments/*.toml)))
 
 .PHONY: experiment
 experiment: release ## The lab: all studies in short, in target/experiment; FULL=1 for all of them, in three hours and a half. As root or not.
 	@$(with_engine); studies='$(studies)'; \
 	if [ -n "$${MANYEYES_IMAGES:-}" ] && $(release) model verify googlenet >/dev/null 2>&1; then \
-	  studies="$$studies experiments/workers-model.toml"; \
-	else echo 'NOT RUN without photos (MANYEYES_IMAGES) and GoogLeNet: workers-model'; fi; \
+	  studies="$$studies experiments/send-less.toml experiments/workers-model.toml"; \
+	else echo 'NOT RUN without photos (MANYEYES_IMAGES) and GoogLeNet: send-less, workers-model'; fi; \
 	$(release) experiment run $$studies --out target/experiment/$(if $(FULL),full,quick) $(if $(FULL),,--quick) $(ARGS)
 
 .PHONY: chaos

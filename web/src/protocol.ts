@@ -49,6 +49,11 @@ wire: Wire | null,
  */
 bytes: number,
 /**
+ * Bytes that were sent to the worker that answered: fewer than `bytes` where it was sent a smaller form of the image. Null: not
+ * answered, or not known.
+ */
+form_bytes: number | null,
+/**
  * Hex SHA-256 of the file. Absent for what was rejected before it was read whole.
  */
 sha256: string | null,

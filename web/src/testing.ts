@@ -27,6 +27,7 @@ export function anImage(own: Partial<Image> = {}): Image {
     },
     wire: null,
     bytes: 1000,
+    form_bytes: null,
     sha256: null,
     media_type: 'image/jpeg',
     width: 10,

@@ -106,6 +106,20 @@ pub struct Cell {
     /// How long nothing was asked between the last answer of those and the beginning, milliseconds.
     #[serde(default, skip_serializing_if = "is_default")]
     pub idle_ms: f64,
+    /// Whether the manager sends smaller forms of images.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub send_smaller: SendSmaller,
+}
+
+/// Whether the manager sends smaller forms of images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SendSmaller {
+    /// Every image goes as it is.
+    #[default]
+    Never,
+    /// Where a link is slower than the work.
+    Auto,
 }
 
 /// What carries the connections between manager and workers.
@@ -335,6 +349,24 @@ impl Transport {
     /// The transport of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|transport| transport.name() == name)
+    }
+}
+
+impl SendSmaller {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Never, Self::Auto];
+
+    /// What a manager is told with `--send-smaller`, and a scenario says.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
     }
 }
 

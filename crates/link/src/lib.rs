@@ -14,7 +14,7 @@ pub mod worker_end;
 
 pub use congestion::CongestionControlError;
 pub use manager_end::{Departure, FromWorker, ListenError, ManagerEnd, ManagerSettings, WorkerProfile};
-pub use manyeyes_protocol::frame::ModelDescription;
+pub use manyeyes_protocol::frame::{InputSize, ModelDescription};
 pub use manyeyes_protocol::manager_session::{Assignment, WireTiming};
 pub use manyeyes_protocol::timer::TimerSettings;
 pub use manyeyes_protocol::worker_session::Assigned;

@@ -31,6 +31,10 @@ pub struct Image {
     /// The size of the file in bytes.
     #[cfg_attr(test, ts(type = "number"))]
     pub bytes: u64,
+    /// Bytes that were sent to the worker that answered: fewer than `bytes` where it was sent a smaller form of the image. Null: not
+    /// answered, or not known.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub form_bytes: Option<u64>,
     /// Hex SHA-256 of the file. Absent for what was rejected before it was read whole.
     pub sha256: Option<String>,
     /// The sniffed media type, such as `image/jpeg`.

@@ -5,6 +5,7 @@
 mod canaries;
 mod desk;
 mod event;
+mod form;
 mod happenings;
 mod roster;
 mod run;
@@ -24,10 +25,11 @@ use tokio_util::sync::CancellationToken;
 use self::{canaries::CanaryTally, roster::Left, run::EngineLoop};
 pub use self::{
     desk::Desk,
-    event::{Asked, Happened, Order, Outcome, Read, Reading, Receipt},
+    event::{Asked, Happened, Made, Making, Order, Outcome, Read, Reading, Receipt},
 };
 use crate::{
     api::{Happening, Model, Problem, Worker},
+    smaller::SmallerForms,
     store::{AnsweringModel, Ending, ImageRow, Recorded, Store, Unfinished},
 };
 
@@ -47,12 +49,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Listens for workers, and runs until `stop`. The outcomes must be received for it to go on.
+    /// Listens for workers, and runs until `stop`. The outcomes must be received for it to go on. Without who makes smaller forms every
+    /// image goes as it is, whatever the desk orders.
     pub(crate) fn start(
         listen: SocketAddr,
         link: LinkSettings,
         desk: Desk,
         store: Store,
+        smaller: Option<SmallerForms>,
         stop: CancellationToken,
     ) -> Result<(Self, mpsc::Receiver<Outcome>, tokio::task::JoinHandle<()>), ListenError> {
         let (link, from_workers) = ManagerEnd::bind(listen, link)?;
@@ -60,7 +64,7 @@ impl Engine {
         let (outcomes, received_outcomes) = mpsc::channel(OUTCOMES);
         let desk = Arc::new(Mutex::new(desk));
         let closed = CancellationToken::new();
-        let engine_loop = EngineLoop::new(Arc::clone(&desk), link.clone(), store, outcomes, closed.clone());
+        let engine_loop = EngineLoop::new(Arc::clone(&desk), link.clone(), store, smaller, outcomes, closed.clone());
         let running = tokio::spawn(engine_loop.run(received_asked, from_workers, stop));
         Ok((Self { asked, link, desk, closed }, received_outcomes, running))
     }

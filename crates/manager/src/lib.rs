@@ -5,13 +5,16 @@
 
 mod admission;
 pub mod api;
+mod confined;
 pub mod engine;
 mod hub;
 mod live;
 mod manager;
 mod rate;
+mod remembered;
 mod results;
 pub mod settings;
+mod smaller;
 pub mod store;
 mod thumbnail;
 mod token;

@@ -20,6 +20,7 @@ use crate::{
     live::Live,
     results::{Results, Tally, age},
     settings::ManagerSettings,
+    smaller::SmallerForms,
     store::{Store, StoreError, Unfinished},
     thumbnail::Thumbnails,
     token::token,
@@ -118,10 +119,14 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
         max_waiting: settings.limits.waiting.max(unfinished.len()) + beyond,
         ..DispatchSettings::default()
     };
-    let desk = Desk::new(dispatch).with_canaries(settings.canaries);
+    let mut desk = Desk::new(dispatch).with_canaries(settings.canaries);
+    if let Some(smaller) = &settings.smaller {
+        desk = desk.with_smaller_forms(u32::try_from(smaller.children.processes).unwrap_or(u32::MAX));
+    }
+    let smaller = settings.smaller.map(|smaller| SmallerForms::new(smaller, settings.limits.pixels));
     let (engine, outcomes, engine_task) =
-        Engine::start(settings.worker_listen, link, desk, store.clone(), stop_engine.clone()).map_err(|error| {
-            match error {
+        Engine::start(settings.worker_listen, link, desk, store.clone(), smaller, stop_engine.clone()).map_err(
+            |error| match error {
                 ListenError::Address(source) => {
                     StartError::Address { address: settings.worker_listen, whom: "workers", source }
                 }
@@ -130,8 +135,8 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
                     StartError::Address { address: settings.worker_listen, whom, source }
                 }
                 ListenError::CongestionControl(error) => StartError::CongestionControl(error),
-            }
-        })?;
+            },
+        )?;
 
     let results = Results {
         store: store.clone(),

@@ -51,6 +51,8 @@ pub(crate) struct Tally {
     pub(crate) assigned: AtomicU64,
     pub(crate) requeued: AtomicU64,
     pub(crate) recognised: AtomicU64,
+    /// Those of them that were recognised from a smaller form.
+    pub(crate) recognised_smaller: AtomicU64,
     pub(crate) failed: AtomicU64,
     /// Requests that were refused for want of a place.
     pub(crate) turned_away: AtomicU64,
@@ -149,8 +151,9 @@ impl Results {
                 let attempts = self.live.ending(image).unwrap_or(0).max(receipt.attempt.0);
                 let labels = answer.labels.into_iter().map(label).collect();
                 let worker = worker.to_string();
+                let form_bytes = wire.form_bytes;
                 let wire = used.map(wire_of);
-                let ending = Ending::Recognised { run, model, labels, worker, attempts, timing, wire };
+                let ending = Ending::Recognised { run, model, labels, worker, attempts, timing, wire, form_bytes };
                 Some(Recording { image, ending, heard: at, receipt: Some(receipt) })
             }
             Outcome::Failed { image, run, worker, problem, at, receipt } => {
@@ -260,6 +263,9 @@ impl Results {
                     &self.tally.failed
                 };
                 counter.fetch_add(1, Relaxed);
+                if row.form_bytes.is_some_and(|sent| sent < row.bytes) {
+                    self.tally.recognised_smaller.fetch_add(1, Relaxed);
+                }
                 self.ended(&row);
             }
             // Delivery is at least once: this is where every result but the first ends.
@@ -319,6 +325,7 @@ pub(crate) fn shown(row: &ImageRow) -> Image {
         timing_ms: row.timing,
         wire: row.wire,
         bytes: row.bytes,
+        form_bytes: row.form_bytes,
         sha256: row.sha256.map(|digest| hex(&digest)),
         media_type: row.media_type.clone(),
         width: row.width,

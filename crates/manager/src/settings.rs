@@ -38,6 +38,8 @@ pub struct ManagerSettings {
     pub limits: Limits,
     /// How small pictures are made.
     pub thumbnails: Option<ThumbnailSettings>,
+    /// How smaller forms of images are made for workers whose links are slower than their work; `None`: every image goes as it is.
+    pub smaller: Option<SmallerSettings>,
     /// Known pictures that catch a worker that answers wrongly.
     pub canaries: CanarySettings,
 }
@@ -59,6 +61,7 @@ impl ManagerSettings {
             store: StoreSettings::default(),
             limits: Limits::default(),
             thumbnails: None,
+            smaller: None,
             canaries: CanarySettings::default(),
         }
     }
@@ -189,19 +192,34 @@ impl Canary {
     }
 }
 
-/// How small pictures are made: in a child process, because the manager's own never decodes a pixel.
+/// Child processes that make smaller pictures, because the manager's own never decodes a pixel.
 #[derive(Clone, Debug)]
-pub struct ThumbnailSettings {
+pub struct ConfinedSettings {
     /// The program that makes them: it reads image files from its standard input and answers on its standard output.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// How many of it run at the same time.
     pub processes: usize,
+    /// After this time at one picture it is killed and started again.
+    pub time: Duration,
+}
+
+impl ConfinedSettings {
+    /// The defaults, with `program` run as `program thumbnailer`.
+    #[must_use]
+    pub fn new(program: PathBuf) -> Self {
+        Self { program, arguments: vec!["thumbnailer".to_owned()], processes: 1, time: Duration::from_secs(10) }
+    }
+}
+
+/// How small pictures are made for people.
+#[derive(Clone, Debug)]
+pub struct ThumbnailSettings {
+    /// Who makes them.
+    pub children: ConfinedSettings,
     /// The most requests that wait for one of them. More are answered 429.
     pub waiting: usize,
-    /// After this it is killed and started again.
-    pub time: Duration,
     /// The most bytes of small pictures that are remembered.
     pub remembered_bytes: usize,
 }
@@ -210,13 +228,23 @@ impl ThumbnailSettings {
     /// The defaults, with `program` run as `program thumbnailer`.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
-        Self {
-            program,
-            arguments: vec!["thumbnailer".to_owned()],
-            processes: 1,
-            waiting: 256,
-            time: Duration::from_secs(10),
-            remembered_bytes: 16 << 20,
-        }
+        Self { children: ConfinedSettings::new(program), waiting: 256, remembered_bytes: 16 << 20 }
+    }
+}
+
+/// How smaller forms of images are made, for links that are slower than the work.
+#[derive(Clone, Debug)]
+pub struct SmallerSettings {
+    /// Who makes them. Not the processes of [`ThumbnailSettings`].
+    pub children: ConfinedSettings,
+    /// The most bytes of smaller forms that are remembered, for further deliveries of the same image.
+    pub remembered_bytes: usize,
+}
+
+impl SmallerSettings {
+    /// The defaults, with `program` run as `program thumbnailer`.
+    #[must_use]
+    pub fn new(program: PathBuf) -> Self {
+        Self { children: ConfinedSettings::new(program), remembered_bytes: 8 << 20 }
     }
 }

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use manyeyes_manager::settings::{CanarySettings, Limits, ManagerSettings, ThumbnailSettings, Transports};
+use manyeyes_manager::settings::{
+    CanarySettings, Limits, ManagerSettings, SmallerSettings, ThumbnailSettings, Transports,
+};
 use manyeyes_manager::store::StoreSettings;
 use manyeyes_manager::{Manager, start};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,7 +38,7 @@ pub(crate) fn until_ended(run: impl AsyncFnOnce(&mut Ending) -> anyhow::Result<(
     ended
 }
 
-/// The manager's settings as the command line has them; thumbnails are made by this same program.
+/// The manager's settings as the command line has them; smaller pictures are made by this same program.
 pub(crate) fn settings(serve: &cli::Serve, worker_listen: SocketAddr) -> anyhow::Result<ManagerSettings> {
     let program = std::env::current_exe().context("failed to find this program's own file")?;
     Ok(ManagerSettings {
@@ -55,7 +57,11 @@ pub(crate) fn settings(serve: &cli::Serve, worker_listen: SocketAddr) -> anyhow:
             ..StoreSettings::default()
         },
         limits: Limits { waiting: serve.max_waiting, ..Limits::default() },
-        thumbnails: Some(ThumbnailSettings::new(program)),
+        thumbnails: Some(ThumbnailSettings::new(program.clone())),
+        smaller: match serve.send_smaller {
+            cli::SendSmaller::Auto => Some(SmallerSettings::new(program)),
+            cli::SendSmaller::Never => None,
+        },
         canaries: CanarySettings {
             pictures: serve.canaries.as_deref().map(canaries::read).transpose()?.unwrap_or_default(),
             ..CanarySettings::default()

@@ -1,4 +1,4 @@
-//! `manyeyes thumbnailer`: the confined child that a manager starts.
+//! `manyeyes thumbnailer`: the confined child that a manager starts. It makes thumbnails for people and smaller forms for models.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use manyeyes_picture::confined::{ConfinementSettings, confine, serve};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     for missing in confine(&ConfinementSettings::default()) {
-        tracing::warn!("thumbnails are made less confined than they should be: {missing}");
+        tracing::warn!("smaller pictures are made less confined than they should be: {missing}");
     }
     Ok(serve(io::stdin().lock(), io::stdout().lock())?)
 }

@@ -1,4 +1,4 @@
-//! Thumbnails from a process that can do nothing else.
+//! Smaller pictures from a process that can do nothing else: thumbnails for people, and smaller forms for models.
 //!
 //! The manager never decodes pixels in its own process. It starts a child, which calls [`confine`] and then [`serve`] on
 //! its standard input and output. If a stranger's file were ever to take a decoder over, it would find no file, no
@@ -8,7 +8,9 @@
 //!
 //! ```text
 //! request:  4 bytes  length of the file
-//!           4 bytes  longest side of the thumbnail, in pixels
+//!           1 byte   what is wanted: 0 a thumbnail, 1 the file squashed, 2 the file brought to a shorter side
+//!           4 bytes  0: the longest side in pixels; 1: the width; 2: the shorter side
+//!           4 bytes  1: the height; otherwise 0
 //!           8 bytes  largest number of pixels that may be decoded
 //!           the file
 //! reply:    1 byte   0: a JPEG follows; 1: a refusal follows
@@ -17,18 +19,18 @@
 //! ```
 //!
 //! Requests are answered in their order. End of input ends the child; a child that ends is started again, and what it was
-//! working on when it ended has no thumbnail. The parent's side of the pipe, with its time limit, belongs to the parent.
+//! working on when it ended has no smaller picture. The parent's side of the pipe, with its time limit, belongs to the parent.
 
 mod confinement;
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use crate::{Limits, thumbnail};
+use crate::{Fit, Limits, PictureError, smaller, thumbnail};
 
 pub use self::confinement::{ConfinementSettings, confine};
 
 /// Bytes of a request before the file.
-pub const REQUEST_HEAD_BYTES: usize = 16;
+pub const REQUEST_HEAD_BYTES: usize = 21;
 
 /// Bytes of a reply before the JPEG or the refusal.
 pub const REPLY_HEAD_BYTES: usize = 5;
@@ -36,7 +38,7 @@ pub const REPLY_HEAD_BYTES: usize = 5;
 /// Largest file that a child takes: far beyond the uploads' default limit, and still a bound for its memory.
 pub const MAX_FILE_BYTES: u32 = 256 << 20;
 
-/// Largest reply that a parent has to take: a thumbnail is a hundred times smaller.
+/// Largest reply that a parent has to take: a thumbnail is a hundred times smaller, and a smaller form of most photos too.
 pub const MAX_REPLY_BYTES: u32 = 16 << 20;
 
 /// What is asked, without the file, which follows it on the pipe.
@@ -44,28 +46,51 @@ pub const MAX_REPLY_BYTES: u32 = 16 << 20;
 pub struct RequestHead {
     /// Length of the file, at most [`MAX_FILE_BYTES`].
     pub file_bytes: u32,
-    /// Longest side of the thumbnail, in pixels.
-    pub longest_side: u32,
+    /// What is to be made of it.
+    pub wanted: Wanted,
     /// What decoding may cost.
     pub limits: Limits,
+}
+
+/// What is to be made of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A [`thumbnail`](crate::thumbnail()) whose longer side has at most so many pixels.
+    Thumbnail(u32),
+    /// Its [`smaller`](crate::smaller()) form.
+    Smaller(Fit),
 }
 
 impl RequestHead {
     /// The bytes on the pipe.
     pub fn encode(&self) -> [u8; REQUEST_HEAD_BYTES] {
+        let (kind, first, second) = match self.wanted {
+            Wanted::Thumbnail(longest_side) => (0, longest_side, 0),
+            Wanted::Smaller(Fit::Squash { width, height }) => (1, width, height),
+            Wanted::Smaller(Fit::ShorterSide(side)) => (2, side, 0),
+        };
         let mut head = [0; REQUEST_HEAD_BYTES];
         head[..4].copy_from_slice(&self.file_bytes.to_be_bytes());
-        head[4..8].copy_from_slice(&self.longest_side.to_be_bytes());
-        head[8..].copy_from_slice(&self.limits.max_pixels.to_be_bytes());
+        head[4] = kind;
+        head[5..9].copy_from_slice(&first.to_be_bytes());
+        head[9..13].copy_from_slice(&second.to_be_bytes());
+        head[13..].copy_from_slice(&self.limits.max_pixels.to_be_bytes());
         head
     }
 
-    /// What [`RequestHead::encode`] wrote. Fails on a file over [`MAX_FILE_BYTES`].
+    /// What [`RequestHead::encode`] wrote. Fails on a file over [`MAX_FILE_BYTES`], and on what is not known to be wanted.
     pub fn decode(head: [u8; REQUEST_HEAD_BYTES]) -> io::Result<Self> {
-        let [a, b, c, d, e, f, g, h, max_pixels @ ..] = head;
+        let [a, b, c, d, kind, e, f, g, h, i, j, k, l, max_pixels @ ..] = head;
+        let (first, second) = (u32::from_be_bytes([e, f, g, h]), u32::from_be_bytes([i, j, k, l]));
+        let wanted = match kind {
+            0 => Wanted::Thumbnail(first),
+            1 => Wanted::Smaller(Fit::Squash { width: first.max(1), height: second.max(1) }),
+            2 => Wanted::Smaller(Fit::ShorterSide(first.max(1))),
+            _ => return Err(io::Error::new(ErrorKind::InvalidData, "a request of an unknown kind")),
+        };
         let head = Self {
             file_bytes: u32::from_be_bytes([a, b, c, d]),
-            longest_side: u32::from_be_bytes([e, f, g, h]),
+            wanted,
             limits: Limits { max_pixels: u64::from_be_bytes(max_pixels) },
         };
         within(head.file_bytes, MAX_FILE_BYTES)?;
@@ -73,13 +98,14 @@ impl RequestHead {
     }
 }
 
-/// A thumbnail, or why there is none.
+/// The smaller picture, or why there is none.
 pub type Reply = Result<Vec<u8>, Refusal>;
 
-/// Why a file has no thumbnail.
+/// Why there is no smaller picture of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// As [`PictureError::code`](crate::PictureError::code) says.
+    /// As [`PictureError::code`] says; `too_large` where it would be too large, `not_smaller` where it would be no smaller than the
+    /// file.
     pub code: String,
     /// The error's text.
     pub message: String,
@@ -88,7 +114,7 @@ pub struct Refusal {
 /// The first bytes of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyHead {
-    is_thumbnail: bool,
+    is_picture: bool,
     /// Bytes that follow, at most [`MAX_REPLY_BYTES`].
     pub body_bytes: u32,
 }
@@ -100,14 +126,14 @@ impl ReplyHead {
         let body_bytes = u32::from_be_bytes(length);
         within(body_bytes, MAX_REPLY_BYTES)?;
         match kind {
-            0 | 1 => Ok(Self { is_thumbnail: kind == 0, body_bytes }),
+            0 | 1 => Ok(Self { is_picture: kind == 0, body_bytes }),
             _ => Err(io::Error::new(ErrorKind::InvalidData, "a reply of an unknown kind")),
         }
     }
 
     /// The whole reply, from the bytes that followed its head.
     pub fn reply(self, body: Vec<u8>) -> Reply {
-        if self.is_thumbnail {
+        if self.is_picture {
             return Ok(body);
         }
         let text = String::from_utf8_lossy(&body);
@@ -121,9 +147,10 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     while let Some(head) = read_head(&mut input)? {
         let mut file = vec![0; head.file_bytes as usize];
         input.read_exact(&mut file)?;
-        let (kind, body) = match thumbnail(&file, head.longest_side, &head.limits) {
-            Ok(jpeg) if jpeg.len() <= MAX_REPLY_BYTES as usize => (0, jpeg),
-            Ok(_) => (1, b"too_large\nthe thumbnail is too large".to_vec()),
+        let (kind, body) = match make(&file, head.wanted, &head.limits) {
+            Ok(Some(jpeg)) if jpeg.len() <= MAX_REPLY_BYTES as usize => (0, jpeg),
+            Ok(Some(_)) => (1, b"too_large\nthe picture is too large".to_vec()),
+            Ok(None) => (1, b"not_smaller\nthe picture would be no smaller than the file".to_vec()),
             Err(error) => (1, format!("{}\n{error}", error.code()).into_bytes()),
         };
         let length = u32::try_from(body.len()).expect("a reply is within its limit");
@@ -131,6 +158,13 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
         output.flush()?;
     }
     Ok(())
+}
+
+fn make(file: &[u8], wanted: Wanted, limits: &Limits) -> Result<Option<Vec<u8>>, PictureError> {
+    match wanted {
+        Wanted::Thumbnail(longest_side) => thumbnail(file, longest_side, limits).map(Some),
+        Wanted::Smaller(fit) => smaller(file, fit, limits),
+    }
 }
 
 /// `None` where the input ends between two requests.

@@ -51,6 +51,16 @@ pub fn decode_fitted(bytes: &[u8], fit: Fit, crop: u32, limits: &Limits) -> Resu
 }
 
 impl Fit {
+    /// Sides after the resize, but no longer than before: pixels that a file does not have are not sent.
+    pub(crate) fn sides_at_most(self, width: u32, height: u32) -> (u32, u32) {
+        let (fitted_width, fitted_height) = self.sides(width, height);
+        match self {
+            Self::Squash { .. } => (width.min(fitted_width), height.min(fitted_height)),
+            Self::ShorterSide(_) if fitted_width > width => (width, height),
+            Self::ShorterSide(_) => (fitted_width, fitted_height),
+        }
+    }
+
     /// Sides after the resize. Of the longer one the fraction of a pixel is dropped, as torchvision does.
     fn sides(self, width: u32, height: u32) -> (u32, u32) {
         match self {

@@ -13,6 +13,7 @@ mod jpeg;
 mod limits;
 mod orient;
 mod rgb;
+mod smaller;
 mod sniff;
 mod thumbnail;
 
@@ -22,5 +23,6 @@ pub use crate::fit::{Fit, decode_fitted};
 pub use crate::header::{HEADER_BYTES, Header, read_header};
 pub use crate::limits::{DEFAULT_MAX_PIXELS, Limits};
 pub use crate::rgb::Rgb;
+pub use crate::smaller::{fitted, smaller};
 pub use crate::sniff::{Format, sniff};
 pub use crate::thumbnail::thumbnail;

@@ -228,6 +228,17 @@ pub struct ModelDescription {
     pub verified: bool,
     /// Anything a person should know of it, in one sentence.
     pub notice: Option<String>,
+    /// What it makes of a picture before it looks. `None`: not told, or not the picture is what it looks at but the file itself.
+    pub input: Option<InputSize>,
+}
+
+/// The size to which a model brings a picture before it looks at it. Pixels beyond that are of no use to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InputSize {
+    /// Both sides have so many pixels, whatever that does to the proportions.
+    Squashed(u16),
+    /// The shorter side has so many pixels, and the proportions stay.
+    ShorterSide(u16),
 }
 
 /// How far an image has come at the worker.
@@ -303,7 +314,7 @@ pub struct Assign {
     pub resend: bool,
     /// What a later minor addition wants to say.
     pub extensions: Extensions,
-    /// The image file's own bytes. Empty when `resend`.
+    /// The image file's own bytes, or those of a smaller form of it. Empty when `resend`.
     pub payload: Bytes,
 }
 

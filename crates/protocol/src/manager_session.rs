@@ -8,6 +8,7 @@
 //! assignment see `in_flight.rs`.
 
 mod admission;
+mod delivery_rate;
 mod event;
 mod in_flight;
 
@@ -54,12 +55,12 @@ pub struct Assignment {
     pub model: ModelDigest,
     /// How long the worker may take, from when a slot of it has begun.
     pub deadline: Duration,
-    /// The image file's own bytes.
+    /// The image file's own bytes, or those of a smaller form of it.
     pub payload: Bytes,
 }
 
-/// How an answer's time split on the wire, by the manager's clock: what neither `returning` nor the worker's own times
-/// account for was spent on sending.
+/// What is known of an answer's way. How its time split on the wire is by the manager's clock: what neither `returning` nor the
+/// worker's own times account for was spent on sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireTiming {
     /// From `assign` to the answer's arrival. For a delivery that another connection made (or another run of the
@@ -67,6 +68,11 @@ pub struct WireTiming {
     pub since_assigned: Duration,
     /// Half the smoothed round trip; zero until one has been measured.
     pub returning: Duration,
+    /// Bytes of the file that was sent for it, which may be a smaller form of the image's. `None`: another connection made the
+    /// delivery, or another run of the manager.
+    pub form_bytes: Option<u64>,
+    /// What the link has delivered of late, in whole bytes a second; `None` until that was measured.
+    pub bytes_per_s: Option<u64>,
 }
 
 /// The manager's end of a session.
@@ -318,7 +324,7 @@ impl ManagerSession {
     }
 
     fn answered(&mut self, image: ImageId, attempt: Attempt, answer: Answer, extensions: &Extensions, now: Instant) {
-        let since_assigned = self.in_flight.answered(image, attempt, now, &mut self.timers);
+        let made = self.in_flight.answered(image, attempt, now, &mut self.timers);
         if let Some(kind) = extensions.not_understood() {
             let message =
                 format!("the result has the critical extension {kind}, which this manager does not understand");
@@ -328,8 +334,12 @@ impl ManagerSession {
         let returning = self.round_trip.mean().unwrap_or_default() / 2;
         let timing = &answer.timing;
         let at_the_worker = timing.receive + timing.queue + timing.decode + timing.inference;
-        let since_assigned = since_assigned.unwrap_or(at_the_worker + returning);
-        let wire = WireTiming { since_assigned, returning };
+        let wire = WireTiming {
+            since_assigned: made.map_or(at_the_worker + returning, |made| made.since_assigned),
+            returning,
+            form_bytes: made.map(|made| made.form_bytes),
+            bytes_per_s: self.in_flight.bytes_per_s().map(|rate| rate as u64),
+        };
         self.events.push_back(ManagerEvent::Answered { image, attempt, answer, wire });
     }
 

@@ -102,7 +102,9 @@ pub struct Input {
 }
 
 impl Input {
-    pub(crate) fn fit(&self) -> Fit {
+    /// How the whole picture is resized.
+    #[must_use]
+    pub fn fit(&self) -> Fit {
         match self.resize {
             Resize::Squash => Fit::Squash { width: self.size, height: self.size },
             Resize::ShorterSide => Fit::ShorterSide(self.size),

@@ -5,9 +5,9 @@ use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use manyeyes_link::ModelDescription;
+use manyeyes_link::{InputSize, ModelDescription};
 use manyeyes_protocol::id::ModelDigest;
-use manyeyes_vision::{EngineChoice, Label, Model, RecogniseError, Recogniser, Recognition};
+use manyeyes_vision::{EngineChoice, Input, Label, Model, RecogniseError, Recogniser, Recognition, Resize};
 use sha2::{Digest, Sha256};
 
 /// What turns an image file into labels. One for each slot, used by its thread alone.
@@ -47,6 +47,7 @@ impl Work {
             name: model.name.clone(),
             verified: model.verified,
             notice: model.notice.clone(),
+            input: Some(input_size(model.input())),
         };
         // Said by the first slot for all: a slower engine than was hoped for is otherwise a riddle.
         let said = Once::new();
@@ -73,7 +74,8 @@ impl Work {
         let mut digest = [0xfe; 32];
         digest[24..].copy_from_slice(&u64::try_from(service.as_micros()).unwrap_or(u64::MAX).to_be_bytes());
         let digest = ModelDigest(digest);
-        let model = ModelDescription { digest, name, verified: false, notice: Some(notice.to_owned()) };
+        // It looks at the file itself: of any other form the answer would be another.
+        let model = ModelDescription { digest, name, verified: false, notice: Some(notice.to_owned()), input: None };
         Self::new(model, move || Ok(Box::new(Fixed(service))))
     }
 
@@ -87,6 +89,15 @@ impl Work {
 
     pub(crate) fn make(&self) -> Result<Box<dyn Recognise>, MakeError> {
         (self.make)()
+    }
+}
+
+/// What a manager is told of how a model's input is made.
+fn input_size(input: &Input) -> InputSize {
+    let side = u16::try_from(input.size).expect("a manifest has no side over 1,024 pixels");
+    match input.resize {
+        Resize::Squash => InputSize::Squashed(side),
+        Resize::ShorterSide => InputSize::ShorterSide(side),
     }
 }
 

@@ -74,6 +74,13 @@ describe('the large view', () => {
     expect(box.text()).toContain('There is no picture to show')
   })
 
+  it('says where an answer comes from a smaller form, and nothing where it comes from the file', () => {
+    const sent = (own: Partial<Image>) => open(own).box.find('[data-fact="sent"]')
+    expect(sent({ bytes: 100_000, form_bytes: 12_000 }).text()).toContain('a smaller form, 12 kB')
+    expect(sent({ bytes: 100_000, form_bytes: 100_000 }).exists()).toBe(false)
+    expect(sent({ bytes: 100_000, form_bytes: null }).exists()).toBe(false)
+  })
+
   it('shows the local file where the manager has refused it', () => {
     const { box } = open({ state: 'rejected', labels: [] }, { localUrl: () => 'blob:1' })
     expect(box.findAll('.photo img').map((picture) => picture.attributes('src'))).toEqual(['blob:1', 'blob:1'])

@@ -6,7 +6,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::record::{Cell, Service};
+use crate::record::{Cell, SendSmaller, Service};
 
 /// What a machine is to be.
 pub(super) enum Role {
@@ -27,6 +27,9 @@ pub(super) fn command(script: &str, role: &Role, cell: &Cell) -> String {
         Role::Manager { page, workers } => {
             add(&["manager", "--listen", &page.to_string(), "--worker-listen", &workers.to_string()]);
             add(&["--transport", cell.transport.listening(), "--congestion-control", &cell.congestion_control]);
+            if cell.send_smaller != SendSmaller::Never {
+                add(&["--send-smaller", cell.send_smaller.name()]);
+            }
         }
         Role::Worker { name, manager } => {
             add(&["worker", "--manager", &manager.to_string(), "--name", name, "--slots", &cell.slots.to_string()]);

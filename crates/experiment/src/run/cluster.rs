@@ -247,6 +247,7 @@ fn start_manager(site: &Site, folder: &Path, cell: &Cell) -> anyhow::Result<Proc
     let mut arguments =
         vec!["manager", "--grace", GRACE_S, "--data", &data, "--listen", &page, "--worker-listen", &workers];
     arguments.extend(["--transport", cell.transport.listening(), "--congestion-control", &cell.congestion_control]);
+    arguments.extend(["--send-smaller", cell.send_smaller.name()]);
     arguments.extend(site.is_open().then_some("--open"));
     let arguments = arguments.into_iter().map(str::to_owned).collect();
     Process::start("manager", folder, |log| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use manyeyes_testbed::{Conditions, Loss, Profile};
 
 use super::factor::{Factor, MAX_WORKERS};
-use crate::record::{Cell, Failure, Level, Service, Transport};
+use crate::record::{Cell, Failure, Level, SendSmaller, Service, Transport};
 
 /// How many packets a burst of losses has on average, each of them lost: a quarter of a millisecond of a full 100 Mbit/s link, and
 /// more than the three duplicate acknowledgements of TCP's fast retransmit.
@@ -52,6 +52,7 @@ impl Settings {
             congestion_control: self.word(Factor::CongestionControl).expect("the factor has a default"),
             transport: self.word(Factor::Transport).and_then(|name| Transport::named(&name)).unwrap_or_default(),
             warm: self.count(Factor::Warm),
+            send_smaller: self.word(Factor::SendSmaller).and_then(|name| SendSmaller::named(&name)).unwrap_or_default(),
             idle_ms: self.number(Factor::IdleMs).filter(|_| self.count(Factor::Warm) > 0).unwrap_or_default(),
         })
     }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use manyeyes_testbed::{MOST_WORKERS, Profile};
 
-use crate::record::{Level, Transport};
+use crate::record::{Level, SendSmaller, Transport};
 
 /// The most workers, those on standby included: one less than there are links, of which the client has one.
 pub const MAX_WORKERS: u32 = MOST_WORKERS as u32 - 1;
@@ -58,6 +58,8 @@ pub enum Factor {
     Warm,
     /// How long nothing goes over them then, milliseconds.
     IdleMs,
+    /// Whether the manager sends smaller forms of images.
+    SendSmaller,
     /// Cores that each worker may use.
     CpuCores,
     /// Images that each worker works on at a time.
@@ -81,7 +83,7 @@ pub enum Allowed {
 
 impl Factor {
     /// All of them, in the order in which a table shows them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Workers,
         Self::Images,
         Self::ServiceMs,
@@ -103,6 +105,7 @@ impl Factor {
         Self::CongestionControl,
         Self::Warm,
         Self::IdleMs,
+        Self::SendSmaller,
         Self::CpuCores,
         Self::Slots,
         Self::Uploads,
@@ -132,6 +135,7 @@ impl Factor {
             Self::CongestionControl => "congestion_control",
             Self::Warm => "warm",
             Self::IdleMs => "idle_ms",
+            Self::SendSmaller => "send_smaller",
             Self::CpuCores => "cpu_cores",
             Self::Slots => "slots",
             Self::Uploads => "uploads",
@@ -166,6 +170,7 @@ impl Factor {
             Self::CongestionControl => words(&["cubic", "bbr", "reno"]),
             Self::Warm => Allowed::Whole(0.0..=MAX_IMAGES),
             Self::IdleMs => Allowed::Number(0.0..=60_000.0),
+            Self::SendSmaller => words(&SendSmaller::ALL.map(SendSmaller::name)),
             Self::CpuCores => Allowed::Number(0.05..=256.0),
             Self::Slots => Allowed::Whole(1.0..=256.0),
             Self::Uploads => Allowed::Whole(1.0..=64.0),
@@ -185,6 +190,7 @@ impl Factor {
             Self::LossModel => Some(Level::Word("independent".to_owned())),
             Self::Impaired => Some(Level::Word("both".to_owned())),
             Self::Transport => Some(Level::Word(Transport::default().name().to_owned())),
+            Self::SendSmaller => Some(Level::Word(SendSmaller::default().name().to_owned())),
             // What Linux has had for twenty years where nobody chose another.
             Self::CongestionControl => Some(Level::Word("cubic".to_owned())),
             Self::ServiceMs

@@ -174,7 +174,9 @@ fn a_factor_that_is_left_as_it_was_does_not_make_another_study() {
     let digest = |more: &str| parse(&format!("[fixed]\nservice_ms = 500\n{more}")).unwrap().digest;
     let cell = &cells("[fixed]\nservice_ms = 500\n")[0].cell;
     let row = serde_json::to_value(cell).unwrap();
-    for (factor, same, other) in [("transport", "\"tcp\"", "\"quic\""), ("warm", "0", "3")] {
+    for (factor, same, other) in
+        [("transport", "\"tcp\"", "\"quic\""), ("warm", "0", "3"), ("send_smaller", "\"never\"", "\"auto\"")]
+    {
         assert_eq!(digest(&format!("{factor} = {same}\n")), digest(""), "{factor}");
         assert_ne!(digest(&format!("{factor} = {other}\n")), digest(""), "{factor}");
         assert_eq!(row.get(factor), None, "{row}");

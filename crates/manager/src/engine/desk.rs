@@ -6,13 +6,14 @@
 //! So the simulator (`crates/simulation`) runs this very code: `docs/decisions/0007-a-simulator-runs-the-real-code.md`.
 
 mod conduct;
+mod sending;
 
 use std::{collections::VecDeque, time::Instant};
 
 use manyeyes_dispatch::{
     Action, Capacity, Departure as DispatchDeparture, Dispatch, Event, Settings as DispatchSettings, Standing, Work,
 };
-use manyeyes_link::{Assignment, Departure, FromWorker, WireCounters, WireTiming, WireUse, WorkerProfile};
+use manyeyes_link::{Departure, FromWorker, WireCounters, WireTiming, WireUse, WorkerProfile};
 use manyeyes_protocol::{
     id::{ImageId, WorkerId},
     result::{Answer, Failure, FailureCode},
@@ -20,14 +21,15 @@ use manyeyes_protocol::{
 
 use super::{
     canaries::{Canaries, CanaryTally, is_canary},
-    event::{Asked, Happened, Order, Outcome, Read, Reading, Receipt},
+    event::{Asked, Happened, Order, Outcome, Reading, Receipt},
+    form::Makers,
     happenings::Happenings,
     roster::{Held, Left, Roster},
 };
 use crate::{
     api::{Happening, HappeningKind, Model, Problem, Worker},
     settings::CanarySettings,
-    store::{AnsweringModel, StoreError},
+    store::AnsweringModel,
     upload::sentence,
 };
 
@@ -38,6 +40,8 @@ pub struct Desk {
     roster: Roster,
     happenings: Happenings,
     canaries: Canaries,
+    /// `None`: every image is sent as it is.
+    makers: Option<Makers>,
     orders: VecDeque<Order>,
 }
 
@@ -50,6 +54,7 @@ impl Desk {
             roster: Roster::default(),
             happenings: Happenings::default(),
             canaries: Canaries::new(CanarySettings::default()),
+            makers: None,
             orders: VecDeque::new(),
         }
     }
@@ -58,6 +63,13 @@ impl Desk {
     #[must_use]
     pub fn with_canaries(mut self, settings: CanarySettings) -> Self {
         self.canaries = Canaries::new(settings);
+        self
+    }
+
+    /// Sends smaller forms where a link is slower than the work, of which so many are made at the same time.
+    #[must_use]
+    pub fn with_smaller_forms(mut self, at_a_time: u32) -> Self {
+        self.makers = Some(Makers::new(at_a_time));
         self
     }
 
@@ -75,6 +87,7 @@ impl Desk {
             }
             Happened::Heard(heard) => self.heard(heard, now),
             Happened::Read(read) => self.read(read, now),
+            Happened::Made(made) => self.made(made, now),
             Happened::TimePassed => {}
         }
         self.act(now);
@@ -231,6 +244,9 @@ impl Desk {
         if matches!(standing, Standing::Current(_)) {
             self.roster.answered(worker, service, now);
         }
+        if let Some(bytes_per_s) = wire.bytes_per_s {
+            self.roster.delivered(worker, bytes_per_s);
+        }
         if let Standing::Current(run) = standing {
             self.canaries.answered_an_image(worker, image, run);
         }
@@ -279,38 +295,6 @@ impl Desk {
         // What it had answered before it went is not among these.
         let moved_on = self.tell(Event::Left { worker, departure: to_dispatch }, now);
         self.happenings.note(kind, &self.roster.name(worker), moved_on, detail, now);
-    }
-
-    fn read(&mut self, read: Read, now: Instant) {
-        let Read { reading: Reading { worker, image, attempt, deadline }, payload } = read;
-        if self.dispatch.holders(image).all(|holder| holder != (worker, attempt)) {
-            return;
-        }
-        match (payload, self.roster.reached(worker)) {
-            (Ok(payload), Some((connection, model))) => {
-                let assignment = Assignment { image, attempt, model, deadline, payload };
-                self.orders.push_back(Order::Assign { worker, connection, assignment });
-                let worker = self.roster.name(worker);
-                self.report(Outcome::Assigned { image, worker, attempt, at: now });
-            }
-            // The worker has gone, and what it had with it: dispatch is being told.
-            (Ok(_), None) => {}
-            (Err(error), _) => self.unreadable(image, &error, now),
-        }
-    }
-
-    /// Deleted, or its upload failed after all, or the disk has lost it.
-    fn unreadable(&mut self, image: ImageId, error: &StoreError, now: Instant) {
-        let run = self.dispatch.run(image).unwrap_or(0);
-        self.tell(Event::Cancelled { image }, now);
-        if *error == StoreError::NoSuchImage {
-            self.report(Outcome::Vanished { image });
-            return;
-        }
-        tracing::error!(%image, %error, "failed to read an image back");
-        let problem =
-            Problem { code: "lost".to_owned(), message: "The manager could not read the file back.".to_owned() };
-        self.report(Outcome::GivenUp { image, run, problem, at: now });
     }
 
     /// Tells dispatch and does what it says. Gives how many images are with nobody any more because of it.

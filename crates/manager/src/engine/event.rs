@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use bytes::Bytes;
 use manyeyes_dispatch::Work;
-use manyeyes_link::{Assignment, FromWorker, WireTiming, WireUse};
+use manyeyes_link::{Assignment, FromWorker, InputSize, WireTiming, WireUse};
 use manyeyes_protocol::{
     id::{Attempt, BatchId, ImageId, ModelDigest, WorkerId},
     result::Answer,
@@ -24,6 +24,8 @@ pub enum Happened {
     Heard(FromWorker),
     /// The bytes for a delivery are there, or will not be.
     Read(Read),
+    /// What is to be sent in place of a file is there.
+    Made(Made),
     /// The time that [`super::Desk::poll_timeout`] named has come.
     TimePassed,
 }
@@ -73,11 +75,35 @@ pub struct Read {
     pub payload: Result<Bytes, StoreError>,
 }
 
+/// A delivery for which a smaller form of the image is to be made.
+#[derive(Debug)]
+pub struct Making {
+    /// For what.
+    pub reading: Reading,
+    /// What the worker's model makes of a picture.
+    pub input: InputSize,
+    /// The image's file.
+    pub file: Bytes,
+}
+
+/// What came of making a smaller form.
+#[derive(Debug)]
+pub struct Made {
+    /// For what.
+    pub reading: Reading,
+    /// The smaller form; the file where there is none.
+    pub payload: Bytes,
+    /// How long it took to make; `None` where it was there already.
+    pub took: Option<Duration>,
+}
+
 /// What is to be done, in the order in which it is given.
 #[derive(Debug)]
 pub enum Order {
     /// Read the bytes for a delivery, and tell of it. What is ordered first is to be told first.
     Read(Reading),
+    /// Make a smaller form for a delivery, and tell of it. In no order: nobody else's image waits for it.
+    MakeSmaller(Making),
     /// Hand an image to a worker.
     Assign {
         /// To whom.

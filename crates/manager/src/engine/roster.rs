@@ -9,7 +9,7 @@ use std::{
 use manyeyes_link::{WireCounters, WorkerProfile};
 use manyeyes_protocol::id::{ModelDigest, WorkerId};
 
-use super::obstacle;
+use super::{form::Path, obstacle};
 use crate::{
     api::{Model, Problem, Worker, WorkerState},
     rate::Rate,
@@ -40,6 +40,9 @@ struct Entry {
     failing: bool,
     service: Option<Duration>,
     rate: Rate,
+    /// What its link has delivered of late, bytes a second.
+    bytes_per_s: Option<u64>,
+    was_sent_smaller: bool,
 }
 
 /// What dispatch says of a worker.
@@ -84,6 +87,8 @@ impl Roster {
             failing: false,
             service: None,
             rate: Rate::default(),
+            bytes_per_s: None,
+            was_sent_smaller: false,
         });
         entry.id = id;
         entry.profile = profile;
@@ -114,6 +119,32 @@ impl Roster {
                 Some(smoothed) => smoothed.mul_f64(1.0 - SMOOTHING) + service.mul_f64(SMOOTHING),
             });
         }
+    }
+
+    /// Its link was found to deliver so many bytes a second.
+    pub(super) fn delivered(&mut self, worker: WorkerId, bytes_per_s: u64) {
+        if let Some(entry) = self.entries.get_mut(&worker) {
+            entry.bytes_per_s = Some(bytes_per_s);
+        }
+    }
+
+    /// It is sent a smaller form, or a file.
+    pub(super) fn is_sent(&mut self, worker: WorkerId, smaller: bool) {
+        if let Some(entry) = self.entries.get_mut(&worker) {
+            entry.was_sent_smaller = smaller;
+        }
+    }
+
+    /// What is known of the way to it; `None` where its model takes files only.
+    pub(super) fn path(&self, worker: WorkerId) -> Option<Path> {
+        let entry = self.entries.get(&worker)?;
+        Some(Path {
+            bytes_per_s: entry.bytes_per_s,
+            service: entry.service,
+            slots: entry.profile.slots,
+            input: entry.profile.models.first()?.input?,
+            was_smaller: entry.was_sent_smaller,
+        })
     }
 
     /// It has reported that it has no answer.

@@ -7,7 +7,11 @@ use std::{
     time::Instant,
 };
 
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use futures_util::{
+    StreamExt,
+    future::BoxFuture,
+    stream::{FuturesOrdered, FuturesUnordered},
+};
 use manyeyes_link::{FromWorker, ManagerEnd};
 use manyeyes_protocol::id::ImageId;
 use tokio::sync::mpsc;
@@ -15,15 +19,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     desk::Desk,
-    event::{Asked, Happened, Order, Outcome, Read, Reading},
+    event::{Asked, Happened, Made, Making, Order, Outcome, Read, Reading},
 };
-use crate::store::{Store, StoreError};
+use crate::{
+    smaller::{SmallerForm, SmallerForms},
+    store::{Store, StoreError},
+};
 
 /// Carries out what the desk decides.
 pub(super) struct EngineLoop {
     desk: Arc<Mutex<Desk>>,
     link: ManagerEnd,
     store: Store,
+    smaller: Option<SmallerForms>,
     outcomes: mpsc::Sender<Outcome>,
     /// Cancelled once the desk is closed and results have been sent all that came of it.
     closed: CancellationToken,
@@ -31,6 +39,8 @@ pub(super) struct EngineLoop {
     outbox: VecDeque<Outcome>,
     /// Bytes that are read for deliveries, in the order of those.
     reading: FuturesOrdered<BoxFuture<'static, Read>>,
+    /// Smaller forms that are made for deliveries.
+    making: FuturesUnordered<BoxFuture<'static, Made>>,
 }
 
 impl EngineLoop {
@@ -38,10 +48,12 @@ impl EngineLoop {
         desk: Arc<Mutex<Desk>>,
         link: ManagerEnd,
         store: Store,
+        smaller: Option<SmallerForms>,
         outcomes: mpsc::Sender<Outcome>,
         closed: CancellationToken,
     ) -> Self {
-        Self { desk, link, store, outcomes, closed, outbox: VecDeque::new(), reading: FuturesOrdered::new() }
+        let (outbox, reading, making) = (VecDeque::new(), FuturesOrdered::new(), FuturesUnordered::new());
+        Self { desk, link, store, smaller, outcomes, closed, outbox, reading, making }
     }
 
     /// Runs until `stop`, or until nobody asks or hears any more.
@@ -56,6 +68,7 @@ impl EngineLoop {
             let happened = tokio::select! {
                 () = stop.cancelled() => break,
                 Some(read) = self.reading.next() => Happened::Read(read),
+                Some(made) = self.making.next() => Happened::Made(made),
                 Some(heard) = from_workers.recv() => Happened::Heard(heard),
                 Some(asked) = asked.recv() => Happened::Asked(asked),
                 () = until(timeout) => Happened::TimePassed,
@@ -80,6 +93,7 @@ impl EngineLoop {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Read(reading) => self.read(reading),
+            Order::MakeSmaller(making) => self.make_smaller(making),
             Order::Assign { worker, connection, assignment } => self.link.assign(worker, connection, assignment),
             Order::Cancel { worker, image, attempt } => self.link.cancel(worker, image, attempt),
             Order::Acknowledge(receipt) => self.link.acknowledge(receipt.worker, receipt.image, receipt.attempt),
@@ -96,6 +110,24 @@ impl EngineLoop {
             // A read that panics costs its own image, not the loop.
             let payload = payload.await.unwrap_or_else(|error| Err(StoreError::Disk(error.to_string())));
             Read { reading, payload }
+        }));
+    }
+
+    /// Off the loop, because a child may be slow.
+    fn make_smaller(&self, making: Making) {
+        let Making { reading, input, file } = making;
+        let (smaller, file_itself) = (self.smaller.clone(), file.clone());
+        let making = tokio::spawn(async move {
+            match smaller {
+                Some(smaller) => smaller.of(reading.image, input, file).await,
+                None => SmallerForm { payload: file, took: None },
+            }
+        });
+        self.making.push(Box::pin(async move {
+            // A making that panics costs its image its smaller form, not the loop.
+            let SmallerForm { payload, took } =
+                making.await.unwrap_or(SmallerForm { payload: file_itself, took: None });
+            Made { reading, payload, took }
         }));
     }
 

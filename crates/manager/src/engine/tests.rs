@@ -27,8 +27,14 @@ fn start() -> Running {
     let store = Store::open(folder.path(), StoreSettings::default()).unwrap();
     let stop = CancellationToken::new();
     let link = LinkSettings::new(store.books());
-    let started =
-        Engine::start(([127, 0, 0, 1], 0).into(), link, Desk::new(DispatchSettings::default()), store, stop.clone());
+    let started = Engine::start(
+        ([127, 0, 0, 1], 0).into(),
+        link,
+        Desk::new(DispatchSettings::default()),
+        store,
+        None,
+        stop.clone(),
+    );
     let (engine, outcomes, task) = started.unwrap();
     Running { engine, outcomes, task, stop, _folder: folder }
 }
@@ -49,8 +55,13 @@ async fn an_engine_that_has_ended_is_not_ready_and_says_what_to_do() {
 #[tokio::test]
 async fn an_image_that_is_not_in_the_books_any_more_is_given_back() {
     let mut running = start();
-    let model =
-        ModelDescription { digest: ModelDigest([7; 32]), name: "none".to_owned(), verified: false, notice: None };
+    let model = ModelDescription {
+        digest: ModelDigest([7; 32]),
+        name: "none".to_owned(),
+        verified: false,
+        notice: None,
+        input: None,
+    };
     let _worker = WorkerEnd::connect(WorkerSettings {
         manager: running.engine.worker_addr().to_string(),
         transport: Transport::default(),
@@ -84,6 +95,7 @@ fn the_answer_to_an_image_that_was_run_again_decides_about_its_batch_when_it_is_
         attempts: 2,
         timing: Timing::default(),
         wire: None,
+        form_bytes: None,
     };
     let asked = |run| after_recording(&Recorded::Yes(Box::new(recognised(run))), &ending(run), heard, recorded_at);
     let Some(Asked::Bind { batch, model, heard, work: None }) = asked(1) else { panic!("the batch is bound") };
@@ -112,6 +124,7 @@ fn recognised(run: u32) -> ImageRow {
         problem: None,
         timing: Timing::default(),
         wire: None,
+        form_bytes: None,
     }
 }
 

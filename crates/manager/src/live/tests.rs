@@ -11,6 +11,10 @@ fn milliseconds(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+fn wire(since_assigned: Duration, returning: Duration) -> WireTiming {
+    WireTiming { since_assigned, returning, form_bytes: None, bytes_per_s: None }
+}
+
 fn worker() -> WorkerTiming {
     WorkerTiming {
         receive: milliseconds(2),
@@ -30,7 +34,7 @@ fn the_parts_of_an_image_s_time_sum_to_its_total() {
     let began = Instant::now();
     let durable = began + milliseconds(10);
     let answered = began + milliseconds(200);
-    let wire = WireTiming { since_assigned: milliseconds(100), returning: milliseconds(5) };
+    let wire = wire(milliseconds(100), milliseconds(5));
     let timing = timing(began, Upload::Durable(durable), wire, worker(), answered);
     assert_eq!(timing.upload, Some(10.0));
     assert_eq!(timing.waiting, Some(90.0));
@@ -43,7 +47,7 @@ fn the_parts_of_an_image_s_time_sum_to_its_total() {
 #[test]
 fn an_image_assigned_before_it_was_durable_counts_its_upload_to_the_assignment() {
     let began = Instant::now();
-    let wire = WireTiming { since_assigned: milliseconds(100), returning: milliseconds(5) };
+    let wire = wire(milliseconds(100), milliseconds(5));
     let timing = timing(began, Upload::NotDurable, wire, worker(), began + milliseconds(103));
     assert_eq!((timing.upload, timing.waiting, timing.total), (Some(3.0), Some(0.0), Some(103.0)));
 }
@@ -51,7 +55,7 @@ fn an_image_assigned_before_it_was_durable_counts_its_upload_to_the_assignment()
 #[test]
 fn a_worker_that_claims_more_time_than_passed_does_not_make_a_negative_way() {
     let began = Instant::now();
-    let wire = WireTiming { since_assigned: milliseconds(50), returning: milliseconds(5) };
+    let wire = wire(milliseconds(50), milliseconds(5));
     let timing = timing(began, Upload::Durable(began), wire, worker(), began + milliseconds(50));
     assert_eq!((timing.sending, timing.returning), (Some(0.0), Some(0.0)));
     assert!((sum(&timing) - timing.total.unwrap()).abs() < 0.01);

@@ -299,7 +299,7 @@ pub(super) fn sealed_image(row: &Row<'_>) -> rusqlite::Result<Option<(ImageRow, 
 fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
     let code: Option<String> = row.get(14)?;
     let message: Option<String> = row.get(15)?;
-    let Spent { timing, wire } = json(row, 16)?;
+    let Spent { timing, wire, form_bytes } = json(row, 16)?;
     Ok(ImageRow {
         id: ImageId(unsigned(row, 0)?),
         batch: BatchId(unsigned(row, 1)?),
@@ -320,6 +320,7 @@ fn image_row(row: &Row<'_>) -> rusqlite::Result<ImageRow> {
         problem: code.map(|code| Problem { code, message: message.unwrap_or_default() }),
         timing,
         wire,
+        form_bytes,
     })
 }
 

@@ -211,7 +211,7 @@ impl<'a> Group<'a> {
     fn update(&mut self, row: &ImageRow, before: ImageState) -> Result<(), StoreError> {
         let json = |error: serde_json::Error| StoreError::Disk(format!("write an answer down: {error}"));
         let labels = (!row.labels.is_empty()).then(|| serde_json::to_string(&row.labels)).transpose().map_err(json)?;
-        let spent = Spent { timing: row.timing, wire: row.wire };
+        let spent = Spent { timing: row.timing, wire: row.wire, form_bytes: row.form_bytes };
         let spent = (spent != Spent::default()).then(|| serde_json::to_string(&spent)).transpose();
         let sql = "UPDATE images SET seq = ?2, state = ?3, labels = ?4, worker = ?5, attempts = ?6, \
                    error_code = ?7, error_message = ?8, timing = ?9, run = ?10, model = ?11 WHERE id = ?1";

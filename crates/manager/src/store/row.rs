@@ -91,16 +91,20 @@ pub struct ImageRow {
     pub timing: Timing,
     /// What the wire carried of it; written with its answer.
     pub wire: Option<Wire>,
+    /// Bytes that were sent for its answer, written with that; `None`: not known.
+    pub form_bytes: Option<u64>,
 }
 
-/// What one column of the books holds: where an image's time went, and what the wire carried of it. Rows that were written before the
-/// second was known have only the first.
+/// What one column of the books holds: where an image's time went, what the wire carried of it, and of which form. Rows that were written
+/// before the others were known have only the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Spent {
     #[serde(flatten)]
     pub(super) timing: Timing,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wire: Option<Wire>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) form_bytes: Option<u64>,
 }
 
 impl ImageRow {
@@ -127,6 +131,7 @@ impl ImageRow {
             problem: Some(Problem { code: "lost".to_owned(), message: message.to_owned() }),
             timing: Timing::default(),
             wire: None,
+            form_bytes: None,
         }
     }
 }
@@ -150,6 +155,8 @@ pub enum Ending {
         timing: Timing,
         /// What the wire carried of it.
         wire: Option<Wire>,
+        /// Bytes that were sent for it: of the file, or of a smaller form. None: not known.
+        form_bytes: Option<u64>,
     },
     /// Given up.
     Failed {

@@ -28,7 +28,7 @@ pub fn end(row: &mut ImageRow, of_batch: &mut Option<AnsweringModel>, ending: En
         return Ended::Not;
     }
     match ending {
-        Ending::Recognised { run: _, model, labels, worker, attempts, timing, wire } => {
+        Ending::Recognised { run: _, model, labels, worker, attempts, timing, wire, form_bytes } => {
             if let Some(model) = &model {
                 match of_batch {
                     Some(other) if other.digest != model.digest && row.run == 0 => {
@@ -42,7 +42,7 @@ pub fn end(row: &mut ImageRow, of_batch: &mut Option<AnsweringModel>, ending: En
             row.labels = labels;
             row.model = model.map(|model| model.name);
             row.worker = Some(worker);
-            (row.attempts, row.timing, row.wire) = (attempts, timing, wire);
+            (row.attempts, row.timing, row.wire, row.form_bytes) = (attempts, timing, wire, form_bytes);
         }
         Ending::Failed { run: _, problem, worker, attempts, timing } => {
             row.state = ImageState::Failed;
@@ -75,6 +75,7 @@ pub fn reopen(row: &mut ImageRow, bytes_are_kept: bool) -> bool {
     row.state = ImageState::Waiting;
     row.run = row.run.saturating_add(1);
     (row.labels, row.model) = (Vec::new(), None);
-    (row.worker, row.problem, row.timing, row.wire) = (None, None, Timing::default(), None);
+    (row.worker, row.problem) = (None, None);
+    (row.timing, row.wire, row.form_bytes) = (Timing::default(), None, None);
     true
 }

@@ -208,6 +208,7 @@ impl NewImage {
             problem,
             timing: Timing::default(),
             wire: None,
+            form_bytes: None,
         };
         KeptImage { row, body }
     }

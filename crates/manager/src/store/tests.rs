@@ -187,6 +187,7 @@ fn recognised(name: &str) -> Ending {
             window_bytes: None,
             delivery_bits_per_s: None,
         }),
+        form_bytes: Some(3),
     }
 }
 

@@ -90,7 +90,7 @@ impl App {
 fn csv_page(images: &[Image], is_first: bool) -> String {
     let mut text = String::new();
     if is_first {
-        text.push_str("id,name,state,worker,attempts,error_code,error_message,total_ms");
+        text.push_str("id,name,state,worker,attempts,error_code,error_message,total_ms,bytes,form_bytes");
         (1..=LABELS).for_each(|rank| text.push_str(&format!(",label_{rank},probability_{rank}")));
         text.push_str("\r\n");
     }
@@ -105,6 +105,8 @@ fn csv_page(images: &[Image], is_first: bool) -> String {
             error.map(|error| error.code.clone()).unwrap_or_default(),
             error.map(|error| error.message.clone()).unwrap_or_default(),
             image.timing_ms.total.map(|total| total.to_string()).unwrap_or_default(),
+            image.bytes.to_string(),
+            image.form_bytes.map(|sent| sent.to_string()).unwrap_or_default(),
         ];
         let mut labels = image.labels.iter();
         for _ in 0..LABELS {

@@ -31,6 +31,11 @@ impl App {
             ("images_rejected_total", "Images refused at the door.", &tally.rejected),
             ("requests_turned_away_total", "Requests answered 429 for want of a place.", &tally.turned_away),
             ("images_recognised_total", "Images recognised.", &tally.recognised),
+            (
+                "images_recognised_smaller_total",
+                "Those of them that were recognised from a smaller form.",
+                &tally.recognised_smaller,
+            ),
             ("images_failed_total", "Images given up.", &tally.failed),
             ("deliveries_total", "Deliveries of images to workers.", &tally.assigned),
             ("requeued_total", "Deliveries that ended without an answer, their images waiting again.", &tally.requeued),

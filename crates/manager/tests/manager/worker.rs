@@ -122,6 +122,7 @@ fn settings(manager: SocketAddr, name: &str) -> WorkerSettings {
         name: "rule".to_owned(),
         verified: false,
         notice: Some("It only follows a rule.".to_owned()),
+        input: None,
     };
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).unwrap();

@@ -24,6 +24,7 @@ mod power_cut;
 mod promises;
 mod recognition;
 mod rspec;
+mod send_less;
 mod store;
 mod structure;
 mod transports;

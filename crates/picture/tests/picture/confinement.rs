@@ -1,4 +1,4 @@
-//! A confined process answers with thumbnails and can do nothing else. The process is this test program once more, told by
+//! A confined process answers with smaller pictures and can do nothing else. The process is this test program once more, told by
 //! a variable which part to play. It answers on standard error, since the test runner writes to standard output.
 
 use std::io::{Read, Write};
@@ -6,10 +6,10 @@ use std::net::{TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 use image::ImageFormat;
-use manyeyes_picture::Limits;
 use manyeyes_picture::confined::{
-    ConfinementSettings, REPLY_HEAD_BYTES, Refusal, Reply, ReplyHead, RequestHead, confine, serve,
+    ConfinementSettings, REPLY_HEAD_BYTES, Refusal, Reply, ReplyHead, RequestHead, Wanted, confine, serve,
 };
+use manyeyes_picture::{Fit, Limits};
 
 use crate::samples;
 
@@ -57,7 +57,11 @@ fn start(part: &str) -> Child {
 }
 
 fn ask(child: &mut Child, file: &[u8], limits: Limits) -> Reply {
-    let head = RequestHead { file_bytes: file.len() as u32, longest_side: 64, limits };
+    ask_for(child, Wanted::Thumbnail(64), file, limits)
+}
+
+fn ask_for(child: &mut Child, wanted: Wanted, file: &[u8], limits: Limits) -> Reply {
+    let head = RequestHead { file_bytes: file.len() as u32, wanted, limits };
     let input = child.stdin.as_mut().unwrap();
     input.write_all(&[&head.encode()[..], file].concat()).unwrap();
     let output = child.stderr.as_mut().unwrap();
@@ -95,6 +99,24 @@ fn a_confined_process_answers_with_thumbnails_of_every_format() {
 }
 
 #[test]
+fn a_confined_process_answers_with_smaller_forms_in_turn_with_thumbnails() {
+    let mut child = start("serve");
+    let file = samples::file(samples::noise(640, 480), ImageFormat::Jpeg);
+    let squash = Wanted::Smaller(Fit::Squash { width: 256, height: 256 });
+    for (wanted, sides) in
+        [(squash, (256, 256)), (Wanted::Thumbnail(64), (64, 48)), (Wanted::Smaller(Fit::ShorterSide(300)), (400, 300))]
+    {
+        let picture = ask_for(&mut child, wanted, &file, Limits::default()).unwrap();
+        let picture = image::load_from_memory(&picture).unwrap();
+        assert_eq!((picture.width(), picture.height()), sides, "{wanted:?}");
+    }
+    let tiny = samples::file(samples::picture(8, 8), ImageFormat::Png);
+    assert_eq!(ask_for(&mut child, squash, &tiny, Limits::default()).unwrap_err().code, "not_smaller");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn a_refusal_names_the_reason_and_the_next_file_is_served() {
     let mut child = start("serve");
     let file = samples::file(samples::picture(640, 480), ImageFormat::Png);
@@ -116,11 +138,20 @@ fn a_refusal_names_the_reason_and_the_next_file_is_served() {
 
 #[test]
 fn lengths_over_their_limits_are_refused_before_anything_is_allocated() {
-    let too_long = RequestHead { file_bytes: u32::MAX, longest_side: 1, limits: Limits::default() };
+    let too_long = RequestHead { file_bytes: u32::MAX, wanted: Wanted::Thumbnail(1), limits: Limits::default() };
     assert!(RequestHead::decode(too_long.encode()).is_err());
     assert!(serve(&too_long.encode()[..], Vec::new()).is_err());
     assert!(ReplyHead::decode([0, 255, 255, 255, 255]).is_err());
     assert!(ReplyHead::decode([2, 0, 0, 0, 1]).is_err());
-    let fitting = RequestHead { file_bytes: 77, longest_side: 320, limits: Limits { max_pixels: 1 << 40 } };
-    assert_eq!(RequestHead::decode(fitting.encode()).unwrap(), fitting);
+    for wanted in [
+        Wanted::Thumbnail(320),
+        Wanted::Smaller(Fit::Squash { width: 256, height: 224 }),
+        Wanted::Smaller(Fit::ShorterSide(256)),
+    ] {
+        let fitting = RequestHead { file_bytes: 77, wanted, limits: Limits { max_pixels: 1 << 40 } };
+        assert_eq!(RequestHead::decode(fitting.encode()).unwrap(), fitting);
+        let mut unknown = fitting.encode();
+        unknown[4] = 3;
+        assert!(RequestHead::decode(unknown).is_err());
+    }
 }

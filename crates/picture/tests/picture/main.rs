@@ -12,3 +12,4 @@ mod jpeg_writer;
 mod orientation;
 mod photos;
 mod samples;
+mod smaller;

@@ -31,7 +31,8 @@ fn encoded(mut encoder: impl ImageEncoder, picture: &DynamicImage, orientation: 
     encoder.write_image(picture.as_bytes(), picture.width(), picture.height(), kind).unwrap();
 }
 
-fn jpeg(picture: &DynamicImage, orientation: u8) -> Vec<u8> {
+/// The picture as it is, with that orientation.
+pub(crate) fn jpeg(picture: &DynamicImage, orientation: u8) -> Vec<u8> {
     let bytes = samples::file(picture.clone(), ImageFormat::Jpeg);
     let payload = [b"Exif\0\0", &exif(orientation)[..]].concat();
     let length = (payload.len() as u16 + 2).to_be_bytes();

@@ -6,9 +6,9 @@ use bytes::{Buf, Bytes};
 
 use super::encode::{CRITICAL, FLAG_RESEND};
 use super::{
-    Assign, DecodeError, Extension, Extensions, FrameNumber, Hello, MAGIC, MAX_EXTENSION_BYTES, MAX_LABEL_NAME,
-    MAX_LABELS, MAX_MODELS, MAX_NAME, MAX_PAYLOAD, MAX_SENTENCE, MAX_SMALL_FRAME, MAX_TOKEN, ManagerFrame,
-    ModelDescription, Refusal, RefusalCode, Stage, VersionRange, Welcome, WorkerFrame,
+    Assign, DecodeError, Extension, Extensions, FrameNumber, Hello, InputSize, MAGIC, MAX_EXTENSION_BYTES,
+    MAX_LABEL_NAME, MAX_LABELS, MAX_MODELS, MAX_NAME, MAX_PAYLOAD, MAX_SENTENCE, MAX_SMALL_FRAME, MAX_TOKEN,
+    ManagerFrame, ModelDescription, Refusal, RefusalCode, Stage, VersionRange, Welcome, WorkerFrame,
 };
 use crate::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest};
 use crate::result::{Answer, Failure, FailureCode, Label, WorkerTiming};
@@ -93,6 +93,9 @@ const PING: u8 = FrameNumber::Ping as u8;
 const PONG: u8 = FrameNumber::Pong as u8;
 const GOODBYE: u8 = FrameNumber::Goodbye as u8;
 
+/// An [`InputSize`]: kind, side.
+const INPUT_SIZE_BYTES: usize = 1 + 2;
+
 /// What is still to be read of a frame. The names given to its readers are those of the fields, for the error.
 struct Body(Bytes);
 
@@ -123,16 +126,38 @@ impl Body {
         if count > MAX_MODELS {
             return Err(DecodeError::Invalid("number of models"));
         }
-        (0..count)
-            .map(|_| {
-                Ok(ModelDescription {
-                    digest: ModelDigest(self.array("model digest")?),
-                    verified: self.flag("model's verified")?,
-                    name: self.short_text("model name", MAX_NAME)?,
-                    notice: none_if_empty(self.long_text("model notice", MAX_SENTENCE)?),
-                })
+        let described = (0..count).map(|_| {
+            Ok(ModelDescription {
+                digest: ModelDigest(self.array("model digest")?),
+                verified: self.flag("model's verified")?,
+                name: self.short_text("model name", MAX_NAME)?,
+                notice: none_if_empty(self.long_text("model notice", MAX_SENTENCE)?),
+                input: None,
             })
-            .collect()
+        });
+        let mut models = described.collect::<Result<Vec<_>, _>>()?;
+        self.input_sizes(&mut models)?;
+        Ok(models)
+    }
+
+    /// Added later: the Hello of a worker that knows nothing of it ends before.
+    fn input_sizes(&mut self, models: &mut [ModelDescription]) -> Result<(), DecodeError> {
+        if self.0.len() >= models.len() * INPUT_SIZE_BYTES {
+            for model in models {
+                model.input = self.input_size()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A kind that is not known is of a later worker, and as good as none.
+    fn input_size(&mut self) -> Result<Option<InputSize>, DecodeError> {
+        let (kind, side) = (self.u8("model input")?, self.u16("model input")?);
+        Ok(match kind {
+            1 if side > 0 => Some(InputSize::Squashed(side)),
+            2 if side > 0 => Some(InputSize::ShorterSide(side)),
+            _ => None,
+        })
     }
 
     /// As with Hello, what a later version adds at the end is passed over.

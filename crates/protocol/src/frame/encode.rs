@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    Assign, Encoded, Extension, Extensions, FrameNumber, Hello, LENGTH_BYTES, MAGIC, MAX_EXTENSION_BYTES,
+    Assign, Encoded, Extension, Extensions, FrameNumber, Hello, InputSize, LENGTH_BYTES, MAGIC, MAX_EXTENSION_BYTES,
     MAX_LABEL_NAME, MAX_LABELS, MAX_MODELS, MAX_NAME, MAX_SENTENCE, MAX_TOKEN, ManagerFrame, WorkerFrame,
 };
 use crate::id::{Attempt, ImageId};
@@ -118,6 +118,19 @@ fn put_hello(body: &mut BytesMut, hello: &Hello) {
         put_short_text(body, &model.name, MAX_NAME);
         put_long_text(body, model.notice.as_deref().unwrap_or_default(), MAX_SENTENCE);
     }
+    if models.iter().any(|model| model.input.is_some()) {
+        models.iter().for_each(|model| put_input_size(body, model.input));
+    }
+}
+
+fn put_input_size(body: &mut BytesMut, input: Option<InputSize>) {
+    let (kind, side) = match input {
+        None => (0, 0),
+        Some(InputSize::Squashed(side)) => (1, side),
+        Some(InputSize::ShorterSide(side)) => (2, side),
+    };
+    body.put_u8(kind);
+    body.put_u16(side);
 }
 
 fn put_delivery(body: &mut BytesMut, image: ImageId, attempt: Attempt) {

@@ -18,6 +18,18 @@ fn pinned() -> Vec<(&'static str, Said)> {
             Said::Worker(WorkerFrame::Hello(hello())),
         ),
         (
+            "0000005a 01 4d455945 0001 0001 11111111111111111111111111111111 00000002 00000008 \
+             03 657965 04 6d652f31 02 7477 \
+             01 2222222222222222222222222222222222222222222222222222222222222222 01 02 676e 0003 6f6c64 01 0100",
+            Said::Worker(WorkerFrame::Hello(hello_with(InputSize::Squashed(256)))),
+        ),
+        (
+            "0000005a 01 4d455945 0001 0001 11111111111111111111111111111111 00000002 00000008 \
+             03 657965 04 6d652f31 02 7477 \
+             01 2222222222222222222222222222222222222222222222222222222222222222 01 02 676e 0003 6f6c64 02 00e0",
+            Said::Worker(WorkerFrame::Hello(hello_with(InputSize::ShorterSide(224)))),
+        ),
+        (
             "00000032 02 0000000000000005 00000001 000003e8 00000002 00001388 00007530 \
              01 00000097 3f400000 03 646f67 0006 0009 0002 abcd",
             Said::Worker(WorkerFrame::Result {
@@ -125,6 +137,8 @@ fn every_frame_that_is_cut_short_is_an_error() {
         let body = said.body();
         let fields = match &said {
             Said::Manager(ManagerFrame::Assign(assign)) => body.len() - assign.payload.len(),
+            // What was added later may be missing.
+            Said::Worker(WorkerFrame::Hello(hello)) if hello.models[0].input.is_some() => body.len() - 3,
             Said::Manager(_) | Said::Worker(_) => body.len(),
         };
         for length in 0..fields {
@@ -152,6 +166,21 @@ fn what_follows_a_frames_fields_is_an_error_but_in_the_handshake() {
                 assert_eq!(longer, Err(DecodeError::Trailing(1)), "{said:?}")
             }
         }
+    }
+}
+
+/// Workers of before said nothing of their input, and a later one may say what we do not know.
+#[test]
+fn a_hello_without_an_input_that_is_known_is_one_all_the_same() {
+    let body = Said::Worker(WorkerFrame::Hello(hello_with(InputSize::Squashed(256)))).body();
+    let told = |bytes: Vec<u8>| {
+        let Ok(WorkerFrame::Hello(hello)) = WorkerFrame::decode(bytes.into()) else { panic!("no Hello") };
+        hello.models[0].input
+    };
+    let at = body.len() - 3;
+    assert_eq!(told(body[..at].to_vec()), None);
+    for unknown in [[0, 1, 0], [9, 1, 0], [1, 0, 0]] {
+        assert_eq!(told([&body[..at], &unknown].concat()), None, "{unknown:?}");
     }
 }
 
@@ -228,6 +257,7 @@ fn the_longest_small_frames_are_within_the_limit() {
         name: long.clone(),
         verified: true,
         notice: Some(long.clone()),
+        input: Some(InputSize::Squashed(256)),
     };
     let hello = Hello {
         name: long.clone(),
@@ -303,7 +333,7 @@ proptest! {
 
     /// A frame with a changed byte is an error or another frame, which is written as it was read.
     #[test]
-    fn a_damaged_frame_is_no_panic(which in 0_usize..18, position in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn a_damaged_frame_is_no_panic(which in 0_usize..20, position in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let (_, said) = pinned().swap_remove(which);
         let mut body = said.body().to_vec();
         let position = position.index(body.len());
@@ -376,8 +406,15 @@ fn hello() -> Hello {
             name: "gn".to_owned(),
             verified: true,
             notice: Some("old".to_owned()),
+            input: None,
         }],
     }
+}
+
+fn hello_with(input: InputSize) -> Hello {
+    let mut hello = hello();
+    hello.models[0].input = Some(input);
+    hello
 }
 
 fn answer() -> Answer {

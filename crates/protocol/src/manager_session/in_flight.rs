@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Assignment;
+use super::delivery_rate::DeliveryRate;
 use crate::frame::{Assign, Extensions, ManagerFrame, Stage};
 use crate::id::{Attempt, ImageId};
 use crate::smoothed::Smoothed;
@@ -31,9 +32,6 @@ const FIRST_TURNAROUND: Duration = Duration::from_secs(3);
 
 /// The bytes per second that a link is taken to carry until it has been measured: a slow home uplink.
 const FIRST_RATE: f64 = 125_000.0;
-
-/// A payload shorter than this says nothing of a link's rate: its time is all round trip.
-const RATE_SAMPLE_BYTES: usize = 32 * 1024;
 
 /// How many deadlines may pass before a worker that begins nothing is given up: one more than after which it should have
 /// found out by itself that its slots hang.
@@ -50,9 +48,8 @@ pub(super) struct InFlight {
     deliveries: HashMap<ImageId, Delivery>,
     waiting: VecDeque<ImageId>,
     turnaround: Smoothed,
-    bytes_per_second: f64,
+    rate: DeliveryRate,
     bytes_on_the_way: usize,
-    last_received: Option<Instant>,
     /// When a delivery last came a step further at the worker, or the first one was added.
     moved: Option<Instant>,
 }
@@ -74,6 +71,13 @@ enum State {
     Started,
 }
 
+/// A delivery that was made over this connection, as it is known when it has been answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    pub(super) since_assigned: Duration,
+    pub(super) form_bytes: u64,
+}
+
 impl InFlight {
     pub(super) fn new(timers: &TimerSettings) -> Self {
         Self {
@@ -82,9 +86,8 @@ impl InFlight {
             deliveries: HashMap::new(),
             waiting: VecDeque::new(),
             turnaround: Smoothed::default(),
-            bytes_per_second: FIRST_RATE,
+            rate: DeliveryRate::default(),
             bytes_on_the_way: 0,
-            last_received: None,
             moved: None,
         }
     }
@@ -169,7 +172,8 @@ impl InFlight {
         }
         if let State::Sent { at } = before {
             let bytes = delivery.assignment.payload.len();
-            self.arrived(bytes, at, round_trip, now);
+            self.bytes_on_the_way -= bytes;
+            self.rate.arrived(bytes, at, round_trip, now);
         }
         if further {
             self.moved = Some(now);
@@ -204,23 +208,24 @@ impl InFlight {
         if still_for < limit { Ok(now + (limit - still_for)) } else { Err(still_for) }
     }
 
-    /// Forgets an answered delivery; returns the time since it was assigned, if it was made here.
+    /// Forgets an answered delivery; returns what is known of it, if it was made here.
     pub(super) fn answered(
         &mut self,
         image: ImageId,
         attempt: Attempt,
         now: Instant,
         timers: &mut TimerTable,
-    ) -> Option<Duration> {
+    ) -> Option<Made> {
         let delivery = self.deliveries.get(&image).filter(|delivery| delivery.assignment.attempt == attempt)?;
         let since_assigned = now.saturating_duration_since(delivery.assigned);
         // One that was asked after would teach patience its own impatience (Karn's rule, RFC 6298 section 3).
         if delivery.asked == 0 {
             self.turnaround.measure(since_assigned);
         }
+        let form_bytes = delivery.assignment.payload.len() as u64;
         self.moved = Some(now);
         self.remove(image, timers);
-        Some(since_assigned)
+        Some(Made { since_assigned, form_bytes })
     }
 
     /// Forgets a delivery that is not wanted. True when the worker should be told.
@@ -267,24 +272,17 @@ impl InFlight {
         self.bytes_on_the_way
     }
 
+    /// What the link delivers, bytes a second; `None` until that was measured.
+    pub(super) fn bytes_per_s(&self) -> Option<f64> {
+        self.rate.bytes_per_s()
+    }
+
     /// How long to wait before asking for the `asked + 1`st time.
     fn patience(&self, asked: u32) -> Duration {
         let turnaround = self.turnaround.bound().unwrap_or(FIRST_TURNAROUND);
-        let sending = Duration::from_secs_f64(self.bytes_on_the_way as f64 / self.bytes_per_second);
+        let sending = Duration::from_secs_f64(self.bytes_on_the_way as f64 / self.bytes_per_s().unwrap_or(FIRST_RATE));
         let patience = turnaround.saturating_add(sending).max(self.resend_floor);
         patience.saturating_mul(1 << asked.min(16)).min(self.resend_ceiling)
-    }
-
-    /// The worker has the bytes of an image: learns the link's rate.
-    fn arrived(&mut self, bytes: usize, sent: Instant, round_trip: Duration, now: Instant) {
-        self.bytes_on_the_way -= bytes;
-        let since = self.last_received.map_or(sent, |last| last.max(sent));
-        self.last_received = Some(now);
-        let took = now.saturating_duration_since(since).saturating_sub(round_trip).as_secs_f64();
-        if bytes >= RATE_SAMPLE_BYTES && took > 0.0 {
-            let rate = (bytes as f64 / took).max(1.0);
-            self.bytes_per_second += (rate - self.bytes_per_second) / 8.0;
-        }
     }
 }
 

@@ -282,7 +282,13 @@ pub(super) fn hello() -> Hello {
         name: "eye".to_owned(),
         software: "test".to_owned(),
         token: None,
-        models: vec![ModelDescription { digest: MODEL, name: "test".to_owned(), verified: true, notice: None }],
+        models: vec![ModelDescription {
+            digest: MODEL,
+            name: "test".to_owned(),
+            verified: true,
+            notice: None,
+            input: None,
+        }],
     }
 }
 

@@ -36,6 +36,7 @@ fn row(state: ImageState) -> ImageRow {
         problem: None,
         timing: Timing::default(),
         wire: None,
+        form_bytes: None,
     }
 }
 

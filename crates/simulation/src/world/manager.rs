@@ -198,6 +198,11 @@ impl World {
                     manager.readings.push_back((reading, at));
                 }
             }
+            // The desk of this world was not told that there are any.
+            Order::MakeSmaller(making) => {
+                let image = making.reading.image;
+                self.history.violation(format!("image {image}: a smaller form of it is to be made"));
+            }
             Order::Assign { worker, connection, assignment } => {
                 self.say(|_| format!("image {} is handed to {worker:?}", assignment.image));
                 let here = self.manager.as_ref().and_then(|manager| manager.roster.connection(worker));

@@ -282,5 +282,6 @@ fn row(id: ImageId, batch: BatchId, seq: u64, bytes: usize) -> ImageRow {
         problem: None,
         timing: Timing::default(),
         wire: None,
+        form_bytes: None,
     }
 }

@@ -63,7 +63,7 @@ impl World {
                 self.check_acknowledged(receipt, 0, false);
                 return self.acknowledge(receipt);
             }
-            Outcome::Answered { image, run, model, worker, answer, at: heard, receipt, .. } => {
+            Outcome::Answered { image, run, model, worker, answer, wire, used: _, at: heard, receipt } => {
                 let attempts = made(self, image).max(receipt.attempt.0);
                 let label = |label: manyeyes_protocol::result::Label| manyeyes_manager::api::Label {
                     index: label.index,
@@ -72,7 +72,9 @@ impl World {
                 };
                 let labels = answer.labels.into_iter().map(label).collect();
                 let worker = worker.to_string();
-                let ending = Ending::Recognised { run, model, labels, worker, attempts, timing, wire: None };
+                let form_bytes = wire.form_bytes;
+                let ending =
+                    Ending::Recognised { run, model, labels, worker, attempts, timing, wire: None, form_bytes };
                 Recording { image, ending, heard, receipt: Some(receipt) }
             }
             Outcome::Failed { image, run, worker, problem, at: heard, receipt } => {

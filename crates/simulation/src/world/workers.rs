@@ -131,6 +131,7 @@ impl World {
                 name: format!("model {}", at.model),
                 verified: true,
                 notice: None,
+                input: None,
             }],
         };
         at.process = Some(Process {

@@ -231,8 +231,13 @@ impl Fake {
     }
 
     pub(super) fn work(&self) -> Work {
-        let model =
-            ModelDescription { digest: ModelDigest([7; 32]), name: "fake".to_owned(), verified: false, notice: None };
+        let model = ModelDescription {
+            digest: ModelDigest([7; 32]),
+            name: "fake".to_owned(),
+            verified: false,
+            notice: None,
+            input: None,
+        };
         let fake = self.clone();
         Work::new(model, move || {
             let made = fake.0.made.fetch_add(1, Ordering::SeqCst) + 1;

@@ -56,6 +56,8 @@ export const lightbox = {
   facts: 'Facts',
   state: 'State',
   size: 'Size',
+  sent: 'Recognised from',
+  smallerForm: (bytes: number) => `a smaller form, ${shared.fileSize(bytes)}`,
   dimensions: 'Dimensions',
   pixels: (width: number, height: number) => `${shared.number(width)} × ${shared.number(height)}`,
   type: 'Type',

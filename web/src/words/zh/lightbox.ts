@@ -55,6 +55,8 @@ export const lightbox: typeof en = {
   facts: '详情',
   state: '状态',
   size: '大小',
+  sent: '识别所用',
+  smallerForm: (bytes) => `缩小后的版本，${shared.fileSize(bytes)}`,
   dimensions: '尺寸',
   pixels: english.pixels,
   type: '格式',

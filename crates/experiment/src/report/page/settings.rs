@@ -21,6 +21,7 @@ pub(super) fn settings(runs: &[&Run]) -> Vec<(&'static str, String)> {
         ("links' profile", distinct(runs, |run| run.cell.profile.clone().unwrap_or("none".to_owned()))),
         ("manager to worker", distinct(runs, |run| conditions(&run.cell.down))),
         ("worker to manager", distinct(runs, |run| conditions(&run.cell.up))),
+        ("smaller forms", distinct(runs, |run| run.cell.send_smaller.name().to_owned())),
         ("transport", distinct(runs, |run| run.cell.transport.name().to_owned())),
         ("congestion control", distinct(runs, |run| run.cell.congestion_control.clone())),
     ]

@@ -8,8 +8,8 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::record::{
-    Calibration, Carried, Cell, Event, FORMAT, Failure, Image, Level, Link, MachineFacts, Run, Service, Software,
-    Transport, Worker,
+    Calibration, Carried, Cell, Event, FORMAT, Failure, Image, Level, Link, MachineFacts, Run, SendSmaller, Service,
+    Software, Transport, Worker,
 };
 
 /// A number as a level.
@@ -120,6 +120,7 @@ fn cell(levels: &BTreeMap<String, Level>) -> Cell {
         transport: Transport::named(&named("transport").unwrap_or_default()).unwrap_or_default(),
         warm: at("warm").unwrap_or_default() as u32,
         idle_ms: 0.0,
+        send_smaller: SendSmaller::Never,
     }
 }
 

@@ -168,6 +168,7 @@ fn join_with(roster: &mut Roster<Line>, name: &str, number: u32, models: &[u8]) 
         name: format!("model {digest}"),
         verified: false,
         notice: None,
+        input: None,
     };
     let mut instance = [0; 16];
     instance[..4].copy_from_slice(&number.to_be_bytes());

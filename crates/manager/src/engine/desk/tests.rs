@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use manyeyes_link::ModelDescription;
+use manyeyes_link::{InputSize, ModelDescription};
 use manyeyes_protocol::id::{Attempt, BatchId, InstanceId, ModelDigest};
 
 use super::*;
 use crate::api::WorkerState;
+use crate::engine::event::{Made, Read};
 use crate::engine::roster::Left;
 use crate::settings::{Canary, CanarySettings};
 
@@ -20,8 +21,17 @@ fn desk() -> Desk {
 }
 
 fn joined() -> Happened {
-    let model =
-        ModelDescription { digest: ModelDigest([7; 32]), name: "seven".to_owned(), verified: true, notice: None };
+    joined_with(None)
+}
+
+fn joined_with(input: Option<InputSize>) -> Happened {
+    let model = ModelDescription {
+        digest: ModelDigest([7; 32]),
+        name: "seven".to_owned(),
+        verified: true,
+        notice: None,
+        input,
+    };
     let profile = WorkerProfile {
         id: "eye".to_owned(),
         name: "eye".to_owned(),
@@ -101,7 +111,8 @@ fn an_image_goes_to_a_worker_when_its_bytes_are_there_and_not_when_it_was_cancel
 fn what_a_worker_reports_of_an_image_that_has_ended_is_told_to_results_so_that_it_is_acknowledged() {
     let (mut desk, now) = (desk(), Instant::now());
     let answer = Answer { labels: Vec::new(), timing: manyeyes_protocol::result::WorkerTiming::default() };
-    let wire = WireTiming { since_assigned: Duration::ZERO, returning: Duration::ZERO };
+    let wire =
+        WireTiming { since_assigned: Duration::ZERO, returning: Duration::ZERO, form_bytes: None, bytes_per_s: None };
     let answered =
         FromWorker::Answered { worker: WORKER, image: ImageId(9), attempt: Attempt(1), answer, wire, used: None };
     let orders = told(&mut desk, Happened::Heard(answered), now);
@@ -161,4 +172,87 @@ fn each_change_of_a_breaker_is_one_happening_and_the_worker_is_shown_as_set_asid
     desk.handle(Happened::TimePassed, later);
     assert_ne!(desk.workers(later, Left::AShortWhileAgo, |_| None)[0].state, WorkerState::SetAside, "it is on trial");
     assert_eq!(news(&desk, later), expected, "which is no news yet");
+}
+
+const INPUT: InputSize = InputSize::Squashed(16);
+
+/// A file of a thousand bytes: several times what its smaller form would have.
+const FILE: bytes::Bytes = bytes::Bytes::from_static(&[7; 1000]);
+
+/// A desk that may send smaller forms to a worker of that input, whose link was found to deliver so many bytes a second while its work
+/// takes 10 ms.
+fn desk_with_link(input: Option<InputSize>, bytes_per_s: u64) -> Desk {
+    let (mut desk, now) = (Desk::new(DispatchSettings::default()).with_smaller_forms(1), Instant::now());
+    told(&mut desk, joined_with(input), now);
+    let begun = submit(&mut desk, 100..=100, now);
+    read(&mut desk, &begun, now);
+    let timing = manyeyes_protocol::result::WorkerTiming { inference: Duration::from_millis(10), ..Default::default() };
+    let wire = WireTiming {
+        since_assigned: Duration::from_millis(20),
+        returning: Duration::ZERO,
+        form_bytes: Some(4),
+        bytes_per_s: Some(bytes_per_s),
+    };
+    let answer = Answer { labels: Vec::new(), timing };
+    let answered =
+        FromWorker::Answered { worker: WORKER, image: ImageId(100), attempt: Attempt(1), answer, wire, used: None };
+    told(&mut desk, Happened::Heard(answered), now);
+    desk
+}
+
+/// What is ordered when the file of image 1 has been read.
+fn ordered_for_a_file(desk: &mut Desk) -> Vec<Order> {
+    let now = Instant::now();
+    let begun = submit(desk, 1..=1, now);
+    let [Order::Read(reading)] = &begun[..] else { panic!("{begun:?}") };
+    told(desk, Happened::Read(Read { reading: *reading, payload: Ok(FILE) }), now)
+}
+
+fn made(orders: Vec<Order>) -> Happened {
+    let Ok([Order::MakeSmaller(making)]) = <[Order; 1]>::try_from(orders) else { panic!("no form is made") };
+    assert_eq!((making.input, &making.file), (INPUT, &FILE));
+    let (reading, took) = (making.reading, Some(Duration::from_millis(1)));
+    Happened::Made(Made { reading, payload: bytes::Bytes::from_static(b"form"), took })
+}
+
+#[test]
+fn over_a_slow_link_a_smaller_form_is_made_and_sent_and_over_a_fast_one_the_file() {
+    let mut slow = desk_with_link(Some(INPUT), 10_000);
+    let made = made(ordered_for_a_file(&mut slow));
+    let sent = told(&mut slow, made, Instant::now());
+    assert!(matches!(&sent[..], [Order::Assign { assignment, .. }, Order::Tell(_)] if assignment.payload == "form"));
+
+    let mut fast = desk_with_link(Some(INPUT), 10_000_000);
+    let sent = ordered_for_a_file(&mut fast);
+    assert!(matches!(&sent[..], [Order::Assign { assignment, .. }, Order::Tell(_)] if assignment.payload == FILE));
+}
+
+#[test]
+fn a_worker_that_looks_at_the_file_itself_is_sent_it_over_any_link() {
+    let sent = ordered_for_a_file(&mut desk_with_link(None, 10_000));
+    assert!(matches!(&sent[..], [Order::Assign { assignment, .. }, Order::Tell(_)] if assignment.payload == FILE));
+}
+
+#[test]
+fn a_desk_that_was_not_told_to_send_smaller_forms_sends_none() {
+    let mut desk = desk_with_link(Some(INPUT), 10_000);
+    desk.makers = None;
+    let sent = ordered_for_a_file(&mut desk);
+    assert!(matches!(&sent[..], [Order::Assign { assignment, .. }, Order::Tell(_)] if assignment.payload == FILE));
+}
+
+#[test]
+fn a_form_is_not_sent_for_a_delivery_that_was_taken_back_while_it_was_made() {
+    let mut desk = desk_with_link(Some(INPUT), 10_000);
+    let made_too_late = made(ordered_for_a_file(&mut desk));
+    told(&mut desk, Happened::Asked(Asked::Cancel(vec![ImageId(1)])), Instant::now());
+    let after = told(&mut desk, made_too_late, Instant::now());
+    assert!(after.is_empty(), "{after:?}");
+
+    let mut desk = desk_with_link(Some(INPUT), 10_000);
+    let made_too_late = made(ordered_for_a_file(&mut desk));
+    let left = FromWorker::Left { worker: WORKER, departure: Departure::Disconnected };
+    told(&mut desk, Happened::Heard(left), Instant::now());
+    let after = told(&mut desk, made_too_late, Instant::now());
+    assert!(after.is_empty(), "{after:?}");
 }
