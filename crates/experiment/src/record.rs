@@ -35,8 +35,11 @@ pub struct Run {
     pub began_unix_s: f64,
     /// What was measured.
     pub software: Software,
-    /// What it was measured on.
+    /// What it was measured on: the machine of which the lab was made, or the client's where the others were given.
     pub machine: MachineFacts,
+    /// The machines that were given, the manager's first; none where the lab made them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Host>,
     /// Each image, in upload order.
     pub images: Vec<Image>,
     /// Each worker, those on standby included.
@@ -125,6 +128,17 @@ pub struct Software {
     pub commit: Option<String>,
 }
 
+/// A machine that was given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// `manager`, or the worker's name.
+    pub name: String,
+    /// Where it is, as SSH was told.
+    pub ssh: String,
+    /// What it is.
+    pub machine: MachineFacts,
+}
+
 /// The machine that the testbed stood on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MachineFacts {
@@ -136,7 +150,7 @@ pub struct MachineFacts {
     pub cores: u32,
     /// Memory, bytes.
     pub memory_bytes: u64,
-    /// `root`, or `user namespace`.
+    /// `root`, `user namespace`; or `user`, of a machine that was given.
     pub privilege: String,
     /// What impairs the links: `manyeyes`, which is the emulator of `crates/testbed`, or `netem`, the kernel's.
     pub emulator: String,

@@ -4,6 +4,7 @@ mod account;
 mod client;
 mod cluster;
 mod facts;
+mod hosts;
 mod measure;
 mod pictures;
 mod process;
@@ -19,12 +20,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use manyeyes_testbed::{Claim, Entered, Netem, enter};
+use manyeyes_testbed::{Claim, Entered, HostsFile, Netem, enter};
+pub use manyeyes_testbed::{serve_on_host, set_uncut};
 use rustix::fs::{FlockOperation, flock, statvfs};
 
+pub use self::hosts::{check_hosts, read_hosts};
 use self::measure::Bench;
 use self::pictures::Pictures;
-use self::site::Site;
+use self::site::{Maker, Site};
 pub(crate) use self::site::{PAGE_PORT, WORKER_PORT, clients};
 use self::table::Table;
 use crate::plan::{Left, Turn, expected, turns};
@@ -51,6 +54,8 @@ pub struct Settings {
     pub folder: PathBuf,
     /// What does to packets what the scenarios say.
     pub emulator: LinkEmulator,
+    /// The machines, where they are given; `None`: they are made of this one. On given ones the emulator is the kernel's.
+    pub hosts: Option<HostsFile>,
     /// Pictures for the studies that say no folder of their own and whose workers recognise.
     pub photos: Option<PathBuf>,
     /// Forget the rows that are there.
@@ -122,25 +127,51 @@ pub fn run(
     abort: &Arc<AtomicBool>,
     say: &dyn Fn(&Said<'_>),
 ) -> anyhow::Result<()> {
-    check(scenarios, settings.emulator)?;
+    check(scenarios, settings)?;
     let of_each = |scenario| Ok((scenario, pictures(scenario, settings)?));
     let supplied = scenarios.iter().map(of_each).collect::<anyhow::Result<Vec<_>>>()?;
     let folder = &settings.folder;
     fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
-    let _alone = alone(folder)?;
+    let _alone = alone_on(folder)?;
+    let study = |(scenario, pictures)| study(scenario, pictures, settings, say);
+    let studies = supplied.into_iter().map(study).collect::<anyhow::Result<Vec<_>>>()?;
     let program = settings.program.canonicalize();
+    let program = program.with_context(|| format!("failed to find {}", settings.program.display()))?;
+    let maker = match &settings.hosts {
+        None => Maker::Namespaces(settings.emulator, program),
+        Some(file) => Maker::Hosts(hosts::open(file, scenarios, &program)?),
+    };
+    let made = make(scenarios, studies, settings, &maker, abort, say);
+    if let Maker::Hosts(hosts) = &maker {
+        hosts.end().iter().for_each(|left| say(&Said::Notice(left)));
+    }
+    made
+}
+
+/// Makes all runs of these studies that are missing.
+fn make(
+    scenarios: &[Scenario],
+    studies: Vec<Study<'_>>,
+    settings: &Settings,
+    maker: &Maker,
+    abort: &Arc<AtomicBool>,
+    say: &dyn Fn(&Said<'_>),
+) -> anyhow::Result<()> {
+    let folder = &settings.folder;
     let at_work = AtWork(folder.canonicalize().context("failed to find the folder of the rows")?.join(AT_WORK));
+    let hosts = match (&settings.hosts, maker) {
+        (Some(file), Maker::Hosts(hosts)) => hosts::facts(file, hosts)?,
+        _ => Vec::new(),
+    };
     let mut bench = Bench {
-        program: program.with_context(|| format!("failed to find {}", settings.program.display()))?,
         folder: at_work.0.clone(),
         software: facts::software(&settings.program, settings.commit.clone())?,
         machine: facts::machine(settings.emulator),
+        hosts,
         abort: Arc::clone(abort),
         comparisons: comparisons(scenarios),
         probed: Vec::new(),
     };
-    let study = |(scenario, pictures)| study(scenario, pictures, settings, say);
-    let studies = supplied.into_iter().map(study).collect::<anyhow::Result<Vec<_>>>()?;
     let of = studies.iter().map(|study| study.missing.len()).sum();
     let mut ahead: Duration = studies.iter().map(Study::expected).sum();
     let (mut number, mut left, mut site) = (0, Left::default(), None);
@@ -160,7 +191,7 @@ pub fn run(
             let workers = cell.cell.workers + cell.cell.standby;
             let site = match site.take().filter(|site: &Site| site.workers() == workers) {
                 Some(built) => site.insert(built),
-                None => site.insert(Site::build(workers, settings.emulator)?),
+                None => site.insert(Site::build(workers, maker)?),
             };
             let run = bench.measure(site, scenario, turn, pictures);
             let run = run.with_context(|| format!("failed to make run {number} of {of}, of {name}"))?;
@@ -172,6 +203,14 @@ pub fn run(
         }
     }
     Ok(())
+}
+
+/// Claims this machine, because two labs would measure each other. For a lab whose machines are given.
+///
+/// # Errors
+/// Another lab is at work.
+pub fn alone() -> anyhow::Result<Claim> {
+    Claim::new(CLAIM)
 }
 
 /// Claims this machine, because two labs would measure each other, and goes on in a world of its own: this program is executed a second
@@ -209,21 +248,31 @@ fn comparisons(scenarios: &[Scenario]) -> u64 {
 }
 
 /// What can be known to go wrong before anything runs.
-fn check(scenarios: &[Scenario], emulator: LinkEmulator) -> anyhow::Result<()> {
+fn check(scenarios: &[Scenario], settings: &Settings) -> anyhow::Result<()> {
     for (place, scenario) in scenarios.iter().enumerate() {
         if scenarios[..place].iter().any(|other| other.name == scenario.name) {
             bail!("two of the scenarios are called {}: their rows would be one file", scenario.name);
         }
     }
-    if emulator == LinkEmulator::Netem {
+    if let Some(file) = &settings.hosts {
+        return check_hosts(scenarios, file);
+    }
+    if settings.emulator == LinkEmulator::Netem {
         Netem::is_here().context("run without --emulator netem: the lab's own serves on every kernel")?;
     }
-    let here = facts::congestion_controls()?;
-    let wanted = scenarios.iter().flat_map(|it| &it.cells).map(|planned| &planned.cell.congestion_control);
-    for wanted in wanted {
-        if !here.contains(wanted) {
+    let here = fs::read_to_string(facts::CONGESTION_CONTROLS);
+    let here = here.with_context(|| format!("failed to read {}", facts::CONGESTION_CONTROLS))?;
+    has_congestion_controls(scenarios, &here, "this kernel")
+}
+
+/// Whether a kernel that lists these lets the manager's sockets have what the scenarios say.
+fn has_congestion_controls(scenarios: &[Scenario], list: &str, kernel: &str) -> anyhow::Result<()> {
+    let here: Vec<&str> = list.split_whitespace().collect();
+    for Planned { cell, .. } in scenarios.iter().flat_map(|scenario| &scenario.cells) {
+        let wanted = cell.congestion_control.as_str();
+        if !here.contains(&wanted) {
             bail!(
-                "this kernel has no congestion control \"{wanted}\", only {}; load it as root: modprobe tcp_{wanted}",
+                "{kernel} has no congestion control \"{wanted}\", only {}; load it as root: modprobe tcp_{wanted}",
                 here.join(", ")
             );
         }
@@ -253,12 +302,13 @@ fn study<'a>(
     if settings.fresh {
         table::forget(&settings.folder, scenario)?;
     }
-    let table = Table::open(&settings.folder, scenario, settings.emulator, &|line| say(&Said::Notice(line)))?;
+    let machines = table::Machines { emulator: settings.emulator, hosts: settings.hosts.as_ref() };
+    let table = Table::open(&settings.folder, scenario, machines, &|line| say(&Said::Notice(line)))?;
     Ok(Study { scenario, pictures, missing: table.missing(scenario, turns(scenario)), table })
 }
 
 /// The sign that this lab alone works on a folder; it goes with the value.
-fn alone(folder: &Path) -> anyhow::Result<File> {
+fn alone_on(folder: &Path) -> anyhow::Result<File> {
     let file = File::open(folder).with_context(|| format!("failed to open {}", folder.display()))?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         bail!("another lab works on {}: wait for its end, or choose another folder with --out", folder.display());

@@ -12,7 +12,8 @@ use manyeyes_vision::EngineChoice;
 mod experiment;
 #[cfg(target_os = "linux")]
 pub(crate) use self::experiment::{
-    Experiment, ExperimentAudit, ExperimentCheck, ExperimentReport, ExperimentRspec, ExperimentRun, LinkEmulator,
+    Experiment, ExperimentAudit, ExperimentCheck, ExperimentOnHost, ExperimentReport, ExperimentRspec, ExperimentRun,
+    LinkEmulator,
 };
 
 /// Many eyes on your pictures: distributed image recognition.

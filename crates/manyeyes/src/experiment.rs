@@ -29,19 +29,29 @@ pub(crate) fn run(command: cli::Experiment) -> anyhow::Result<ExitCode> {
         cli::Experiment::Audit(arguments) => audit::run(&arguments),
         cli::Experiment::Check(arguments) => check::run(&arguments),
         cli::Experiment::Rspec(arguments) => rspec::run(&arguments),
+        cli::Experiment::OnHost(arguments) => be_on_host(&arguments).map(|()| ExitCode::SUCCESS),
     }
 }
 
 fn make_runs(arguments: cli::ExperimentRun) -> anyhow::Result<ExitCode> {
     let read = |path| Scenario::read(path, arguments.quick).map_err(|error| anyhow::anyhow!("failed to {error}"));
     let scenarios = arguments.scenarios.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let hosts = arguments.hosts.as_deref().map(run::read_hosts).transpose()?;
+    if let Some(hosts) = &hosts {
+        run::check_hosts(&scenarios, hosts)?;
+    }
     if arguments.dry_run {
         plan::print(&scenarios)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(ended) = run::alone_in_a_world(std::env::args_os().skip(1))? {
-        return Ok(ended);
-    }
+    let _alone = match &hosts {
+        // Given machines need no world of our own, and their links lead out of it.
+        Some(_) => Some(run::alone()?),
+        None => match run::alone_in_a_world(std::env::args_os().skip(1))? {
+            Some(ended) => return Ok(ended),
+            None => None,
+        },
+    };
     let rows = arguments.out.clone();
     let settings = Settings {
         program: std::env::current_exe().context("failed to find this program's own file")?,
@@ -49,9 +59,10 @@ fn make_runs(arguments: cli::ExperimentRun) -> anyhow::Result<ExitCode> {
         commit: option_env!("MANYEYES_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_owned),
         folder: arguments.out,
         emulator: match arguments.emulator {
-            cli::LinkEmulator::Manyeyes => LinkEmulator::Manyeyes,
-            cli::LinkEmulator::Netem => LinkEmulator::Netem,
+            cli::LinkEmulator::Manyeyes if hosts.is_none() => LinkEmulator::Manyeyes,
+            cli::LinkEmulator::Manyeyes | cli::LinkEmulator::Netem => LinkEmulator::Netem,
         },
+        hosts,
         photos: arguments.images,
         fresh: arguments.fresh,
     };
@@ -68,5 +79,12 @@ fn make_runs(arguments: cli::ExperimentRun) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(INTERRUPTED))
         }
         ran => ran.and_then(|()| report::write(std::slice::from_ref(&rows), &rows)).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn be_on_host(arguments: &cli::ExperimentOnHost) -> anyhow::Result<()> {
+    match (arguments.uncut, &arguments.device) {
+        (Some(bits), Some(device)) => run::set_uncut(device, bits),
+        _ => run::serve_on_host(),
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use manyeyes_testbed::{Cable, Conditions, Direction, Emulator, Probed, Profile, calibrate};
+use manyeyes_testbed::{Cable, Conditions, Direction, Emulator, Probed, Profile, Sockets, calibrate};
 
 use self::wired::Wired;
 
@@ -102,7 +102,7 @@ fn processor_s() -> f64 {
 fn probes(wired: &Wired, emulator: &Emulator, profile: &Profile) {
     let probed = |link| {
         let [near, far] = wired.sockets(link);
-        Probed { link, near, far, down: profile.down, up: profile.up }
+        Probed { link, ends: Box::new(Sockets { near, far }), down: profile.down, up: profile.up }
     };
     let probed: Vec<_> = (0..emulator.links()).map(probed).collect();
     emulator.reset();

@@ -8,27 +8,25 @@ mod judged;
 mod probe;
 
 use std::io;
-use std::net::UdpSocket;
 
 use crate::conditions::{Conditions, Loss};
 use crate::emulator::Direction;
 use crate::wires::Wires;
 
 pub use self::judged::{Calibration, Seen, judge};
+pub(crate) use self::probe::Listener;
+pub use self::probe::{Ends, Errand, Heard, Sent, Sockets};
 
 /// Links are filled together as long as they carry no more than this: half of what is asked of the emulator, whose thread they share,
 /// on a machine that does other things as well.
 const FILLED_AT_ONCE_BITS_PER_S: f64 = 150e6;
 
 /// A link to be probed.
-#[derive(Debug)]
 pub struct Probed {
     /// Its place on the star.
     pub link: usize,
-    /// A socket made in the manager's network, connected to the other end's.
-    pub near: UdpSocket,
-    /// The other end's, made in its network and connected to the manager's.
-    pub far: UdpSocket,
+    /// From where.
+    pub ends: Box<dyn Ends>,
     /// What is asked of it, from the manager on.
     pub down: Conditions,
     /// And towards the manager.

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cable::Cable;
 use crate::conditions::{Conditions, Loss};
@@ -26,6 +26,17 @@ const MOST_ON_THE_WAY: f64 = 32_768.0;
 
 /// A full frame, bits: what the packets on the way are taken for.
 const FRAME_BITS: f64 = 1514.0 * 8.0;
+
+/// What a link does that is cut.
+pub(crate) const NOTHING_PASSES: Conditions = Conditions {
+    delay_ms: 0.0,
+    jitter_ms: 0.0,
+    rate_bits_per_s: None,
+    queue_packets: 1000,
+    loss: Loss::Independent { probability: 1.0 },
+    duplicate: 0.0,
+    reorder: 0.0,
+};
 
 /// The kernel's emulator on all links of a star, which must outlive it.
 pub struct Netem {
@@ -75,8 +86,7 @@ impl Wires for Netem {
     }
 
     fn cut(&self, link: usize) -> anyhow::Result<()> {
-        let nothing = Conditions { loss: Loss::Independent { probability: 1.0 }, ..Conditions::default() };
-        self.links[link].iter().try_for_each(|sender| sender.tell(&nothing))
+        self.links[link].iter().try_for_each(|sender| sender.tell(&NOTHING_PASSES))
     }
 
     fn mend(&self, link: usize) -> anyhow::Result<()> {
@@ -88,11 +98,8 @@ impl Wires for Netem {
 
     fn carried(&self, link: usize, direction: Direction) -> anyhow::Result<Carried> {
         let sender = self.sender(link, direction);
-        let (now, before) = (sender.counted()?, sender.told().before);
-        let [packets, bytes, drops] =
-            [(now.packets, before.packets), (now.bytes, before.bytes), (now.drops, before.drops)]
-                .map(|(now, before)| now.saturating_sub(before));
-        Ok(Carried { packets: packets + drops, bytes, lost: drops, delivered: packets, ..Carried::default() })
+        let now = sender.counted()?;
+        Ok(now.since(sender.told().before))
     }
 
     fn reset(&self) -> anyhow::Result<()> {
@@ -118,11 +125,21 @@ struct Told {
 }
 
 /// What `tc` says of a queueing discipline: what has left it, and what never will.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-struct Counted {
-    packets: u64,
-    bytes: u64,
-    drops: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) drops: u64,
+}
+
+impl Counted {
+    /// What has passed since it was counted `before`.
+    pub(crate) fn since(self, before: Self) -> Carried {
+        let [packets, bytes, drops] =
+            [(self.packets, before.packets), (self.bytes, before.bytes), (self.drops, before.drops)]
+                .map(|(now, before)| now.saturating_sub(before));
+        Carried { packets: packets + drops, bytes, lost: drops, delivered: packets, ..Carried::default() }
+    }
 }
 
 impl Sender {
@@ -144,8 +161,7 @@ impl Sender {
     }
 
     fn counted(&self) -> anyhow::Result<Counted> {
-        let words = ["-statistics", "-json", "qdisc", "show", "dev", &self.device, "root"].map(str::to_owned);
-        counts(&self.tc(&words)?)
+        counts(&self.tc(&question(&self.device))?)
     }
 
     fn tc(&self, words: &[String]) -> anyhow::Result<Vec<u8>> {
@@ -155,27 +171,38 @@ impl Sender {
 }
 
 /// What `tc` has printed, if it did what it was told.
-fn succeeded(tc: Output) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn succeeded(tc: Output) -> anyhow::Result<Vec<u8>> {
     if tc.status.success() {
         return Ok(tc.stdout);
     }
     bail!("tc (of iproute2): {}", String::from_utf8_lossy(&tc.stderr).trim())
 }
 
-/// What `tc -json` says of the one discipline of a device.
-fn counts(json: &[u8]) -> anyhow::Result<Counted> {
+/// How `tc` is asked what the one discipline of a device has counted.
+pub(crate) fn question(device: &str) -> Vec<String> {
+    ["-statistics", "-json", "qdisc", "show", "dev", device, "root"].map(str::to_owned).into()
+}
+
+/// What it answers.
+pub(crate) fn counts(json: &[u8]) -> anyhow::Result<Counted> {
     let all: Vec<Counted> = serde_json::from_slice(json).context("failed to read what tc has counted")?;
     all.first().copied().context("tc knows of nothing that it has counted")
 }
 
 /// What `tc` is told.
 fn arguments(device: &str, conditions: &Conditions) -> Vec<String> {
+    let netem = discipline(conditions);
+    format!("qdisc replace dev {device} root {netem}").split(' ').map(str::to_owned).collect()
+}
+
+/// The discipline that makes packets meet these conditions, in words of `tc`.
+pub(crate) fn discipline(conditions: &Conditions) -> String {
     let &Conditions { delay_ms, jitter_ms, rate_bits_per_s, queue_packets, loss, duplicate, reorder } = conditions;
     // Its limit counts what waits for the rate and what is on the way alike.
     let limit = rate_bits_per_s.map_or(MOST_ON_THE_WAY, |rate| {
         f64::from(queue_packets) + (rate * (delay_ms + jitter_ms) / 1000.0 / FRAME_BITS).ceil()
     });
-    let mut words = format!("qdisc replace dev {device} root netem limit {limit} delay {}us", delay_ms * 1000.0);
+    let mut words = format!("netem limit {limit} delay {}us", delay_ms * 1000.0);
     if jitter_ms > 0.0 {
         words += &format!(" {}us", jitter_ms * 1000.0);
     }
@@ -197,7 +224,7 @@ fn arguments(device: &str, conditions: &Conditions) -> Vec<String> {
     if let Some(rate) = rate_bits_per_s {
         words += &format!(" rate {}bit", rate.round());
     }
-    words.split(' ').map(str::to_owned).collect()
+    words
 }
 
 #[cfg(test)]

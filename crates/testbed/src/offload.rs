@@ -19,18 +19,51 @@ const LEFT_TO_THE_CARD: [(u32, &str); 6] = [
     (0x2c, "putting together on receipt"), // ETHTOOL_SGRO
 ];
 
+/// What sends a segment of many packets uncut through a queueing discipline, to which it is one packet: the numbers by which it is
+/// asked for and said. `ETHTOOL_GTSO` and `ETHTOOL_STSO`, `ETHTOOL_GGSO` and `ETHTOOL_SGSO`.
+const UNCUT: [(u32, u32, &str); 2] = [(0x1e, 0x1f, "TCP segmentation"), (0x23, 0x24, "segmentation")];
+
 /// `SIOCETHTOOL` of `linux/sockios.h`.
 const ETHTOOL: u32 = 0x8946;
 
 /// Ends it for a device of the calling thread's network.
 pub(crate) fn end(device: &str) -> anyhow::Result<()> {
-    // Any socket will do: it stands for the network that it was opened in.
-    let socket = UdpSocket::bind("0.0.0.0:0").context("failed to open a socket")?;
+    let socket = any_socket()?;
     for (command, what) in LEFT_TO_THE_CARD {
-        set(&socket, device, command, 0)
+        ask(&socket, device, command, 0)
             .with_context(|| format!("failed to have the kernel do by itself what it leaves to {device}: {what}"))?;
     }
     Ok(())
+}
+
+/// How a device of the calling thread's network sends segments of many packets: a bit for each of [`UNCUT`] that is in force.
+pub(crate) fn uncut(device: &str) -> anyhow::Result<u8> {
+    let socket = any_socket()?;
+    let mut bits = 0;
+    for (bit, (question, _, what)) in UNCUT.into_iter().enumerate() {
+        let is_on = ask(&socket, device, question, 0);
+        let is_on = is_on.with_context(|| format!("failed to learn what is left to {device}: {what}"))?;
+        bits |= u8::from(is_on != 0) << bit;
+    }
+    Ok(bits)
+}
+
+/// Changes that, where it is otherwise.
+pub(crate) fn set_uncut(device: &str, bits: u8) -> anyhow::Result<()> {
+    let (socket, has) = (any_socket()?, uncut(device)?);
+    for (bit, (_, command, what)) in UNCUT.into_iter().enumerate() {
+        let wanted = bits >> bit & 1;
+        if has >> bit & 1 != wanted {
+            ask(&socket, device, command, wanted.into())
+                .with_context(|| format!("failed to change what is left to {device}: {what}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Any socket will do: it stands for the network that it was opened in.
+fn any_socket() -> anyhow::Result<UdpSocket> {
+    UdpSocket::bind("0.0.0.0:0").context("failed to open a socket")
 }
 
 /// `struct ethtool_value`.
@@ -41,7 +74,7 @@ struct Value {
 }
 
 #[expect(unsafe_code, reason = "no safe crate of ours speaks SIOCETHTOOL")]
-fn set(socket: &UdpSocket, device: &str, command: u32, value: u32) -> anyhow::Result<()> {
+fn ask(socket: &UdpSocket, device: &str, command: u32, value: u32) -> anyhow::Result<u32> {
     let mut name: [c_char; libc::IFNAMSIZ] = [0; libc::IFNAMSIZ];
     if device.len() >= name.len() {
         bail!("{device} is too long for the name of a device");
@@ -58,5 +91,5 @@ fn set(socket: &UdpSocket, device: &str, command: u32, value: u32) -> anyhow::Re
     if failed != 0 {
         return Err(std::io::Error::last_os_error().into());
     }
-    Ok(())
+    Ok(value.value)
 }

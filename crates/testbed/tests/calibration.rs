@@ -2,7 +2,7 @@
 
 mod wired;
 
-use manyeyes_testbed::{Conditions, Loss, Probed, calibrate};
+use manyeyes_testbed::{Conditions, Loss, Probed, Sockets, calibrate};
 
 use self::wired::Wired;
 
@@ -14,7 +14,8 @@ fn asked() -> Conditions {
 
 fn probed(wired: &Wired, link: usize, path: usize) -> Probed {
     let [near, far] = wired.sockets(path);
-    Probed { link, near, far, down: asked(), up: Conditions { loss: Loss::None, ..asked() } }
+    let ends = Box::new(Sockets { near, far });
+    Probed { link, ends, down: asked(), up: Conditions { loss: Loss::None, ..asked() } }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::record::{Event, Level};
+use crate::record::{Event, Host, Level, MachineFacts};
 use synthetic::{number, study, word};
 
 fn numbers(levels: &[f64]) -> Vec<Level> {
@@ -283,6 +283,17 @@ fn names_are_text_and_never_markup() {
     for (name, figure) in &figures {
         roxmltree::Document::parse(figure).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
+}
+
+#[test]
+fn machines_that_were_given_are_all_named() {
+    let mut runs = study("study", &[("workers", numbers(&[1.0]))], 3);
+    for run in &mut runs {
+        let machine = MachineFacts { processor: "another processor".to_owned(), ..run.machine.clone() };
+        run.hosts = vec![Host { name: "manager".to_owned(), ssh: "node".to_owned(), machine }];
+    }
+    let (page, _) = written(&runs);
+    assert!(page.contains("given: client (") && page.contains(", manager (another processor, "), "{page}");
 }
 
 #[test]

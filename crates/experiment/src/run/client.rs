@@ -69,9 +69,17 @@ impl Stop {
     }
 }
 
+/// How a client comes to the manager.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) manager: SocketAddr,
+    /// What the manager asks for, if it asks for anything.
+    pub(crate) token: Option<String>,
+}
+
 /// What a client is to do.
 pub(crate) struct Client<'a> {
-    pub(crate) manager: SocketAddr,
+    pub(crate) door: &'a Door,
     pub(crate) pictures: &'a Pictures,
     pub(crate) images: u32,
     /// Connections over which it uploads.
@@ -87,12 +95,12 @@ impl Client<'_> {
     /// # Errors
     /// The manager refuses what it should not, or does not answer before anything has begun. That images are lost is no error.
     pub(crate) fn run(&self, begins: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let http = Http::new(self.manager, self.stop);
+        let http = Http::new(self.door, self.stop);
         let made: Page = read(http.post("/api/v1/batches", None, &[])?)?;
         let batch = made.id;
         let (is_over, is_watching) = (AtomicBool::new(false), AtomicBool::new(false));
         let watcher = Watcher {
-            manager: self.manager,
+            door: self.door,
             batch: &batch,
             notebook: self.notebook,
             stop: self.stop,
@@ -136,7 +144,7 @@ impl Client<'_> {
 
     /// Uploads over one connection, one image after the other, while there are any.
     fn upload_some(&self, batch: &str, next: &AtomicU32) {
-        let http = Http::new(self.manager, self.stop);
+        let http = Http::new(self.door, self.stop);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= self.images || self.stop.is_over() {
@@ -168,7 +176,7 @@ impl Client<'_> {
     /// Reads the whole batch once more, and the workers. Where the manager is gone there is nothing to read, which the notes show.
     fn ask_last(&self, batch: &str) {
         let stop = Stop::at(Arc::clone(&self.stop.abort), Instant::now() + LAST_QUESTIONS);
-        let http = Http::new(self.manager, &stop);
+        let http = Http::new(self.door, &stop);
         if let Ok(images) = all_images(&http, batch) {
             self.notebook.last(images);
         }
@@ -182,8 +190,8 @@ impl Client<'_> {
 ///
 /// # Errors
 /// It does not answer.
-pub(crate) fn workers(manager: SocketAddr, stop: &Stop) -> anyhow::Result<Vec<Worker>> {
-    Ok(read::<Page>(Http::new(manager, stop).get("/api/v1/workers")?)?.workers)
+pub(crate) fn workers(door: &Door, stop: &Stop) -> anyhow::Result<Vec<Worker>> {
+    Ok(read::<Page>(Http::new(door, stop).get("/api/v1/workers")?)?.workers)
 }
 
 fn all_images(http: &Http<'_>, batch: &str) -> anyhow::Result<Vec<Image>> {

@@ -1,6 +1,5 @@
 //! The processes of a run, each on its machine, and what can be done to them.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,9 +8,9 @@ use anyhow::{Context, bail};
 use manyeyes_testbed::Shares;
 use rustix::process::Signal;
 
-use super::client::{self, Stop};
+use super::client::{self, Door, Stop};
 use super::process::Process;
-use super::site::Site;
+use super::site::{Launch, Site};
 use crate::record::{Cell, Service};
 use crate::scenario::{Action, Whom};
 
@@ -28,7 +27,8 @@ const GRACE_S: &str = "1";
 /// A manager and its workers.
 pub(crate) struct Cluster<'a> {
     site: &'a Site,
-    program: &'a Path,
+    /// By which pages and workers are let in; `None`: everybody is.
+    token: Option<String>,
     /// Where the logs are.
     folder: PathBuf,
     cell: &'a Cell,
@@ -54,21 +54,14 @@ impl<'a> Cluster<'a> {
     ///
     /// # Errors
     /// A process does not start, or a worker does not join: with the last lines of its log.
-    pub(crate) fn start(
-        site: &'a Site,
-        program: &'a Path,
-        folder: &Path,
-        cell: &'a Cell,
-        seed: u64,
-        stop: &Stop,
-    ) -> anyhow::Result<Self> {
-        let manager = start_manager(site, program, folder, cell)?;
+    pub(crate) fn start(site: &'a Site, folder: &Path, cell: &'a Cell, seed: u64, stop: &Stop) -> anyhow::Result<Self> {
+        let manager = start_manager(site, folder, cell)?;
         let place = |_| Place { process: None, is_to_restart: false, is_to_end: false };
         let workers = (0..cell.workers + cell.standby).map(place).collect();
         let folder = folder.to_owned();
         let mut cluster = Self {
             site,
-            program,
+            token: None,
             folder,
             cell,
             seed,
@@ -79,6 +72,11 @@ impl<'a> Cluster<'a> {
             shares: cell.cpu_cores.map(|_| Shares::begin()).transpose()?,
         };
         cluster.await_manager(stop)?;
+        if !site.is_open() {
+            let token =
+                cluster.manager.said("listening on ").and_then(|page| Some(page.split_once("token=")?.1.to_owned()));
+            cluster.token = Some(token.context("the manager prints no token")?);
+        }
         for number in 1..=cell.workers {
             cluster.start_worker(number)?;
         }
@@ -99,9 +97,10 @@ impl<'a> Cluster<'a> {
             }
             _ => None,
         };
-        let mut command = self.site.worker_command(number, self.program, share)?;
-        command.args(self.worker_arguments(number));
-        let process = Process::start(&name(number), command, &self.folder)?;
+        let arguments = self.worker_arguments(number)?;
+        let environment = self.token.iter().map(|token| ("MANYEYES_TOKEN".to_owned(), token.clone())).collect();
+        let start = |log| self.site.start(Whom::Worker(number), share, Launch { arguments, environment, log });
+        let process = Process::start(&name(number), &self.folder, start)?;
         self.place(number)?.process = Some(process);
         Ok(())
     }
@@ -143,7 +142,7 @@ impl<'a> Cluster<'a> {
         if let Some(status) = self.manager.ended().context("failed to look after the manager")? {
             if self.is_manager_to_restart {
                 self.is_manager_to_restart = false;
-                self.manager = start_manager(self.site, self.program, &self.folder, self.cell)?;
+                self.manager = start_manager(self.site, &self.folder, self.cell)?;
             } else {
                 bail!("the manager ended by itself ({status}); {}", self.manager.last_words());
             }
@@ -165,9 +164,17 @@ impl<'a> Cluster<'a> {
         Ok(unwanted)
     }
 
+    /// By which the client comes to the manager.
+    ///
+    /// # Errors
+    /// There is no client's link.
+    pub(crate) fn door(&self) -> anyhow::Result<Door> {
+        Ok(Door { manager: self.site.page()?, token: self.token.clone() })
+    }
+
     fn await_manager(&mut self, stop: &Stop) -> anyhow::Result<()> {
         let asked = Instant::now();
-        while !self.manager.has_said("workers on ") {
+        while self.manager.said("workers on ").is_none() {
             if let Some(status) = self.manager.ended().context("failed to look after the manager")? {
                 bail!("the manager did not start ({status}); {}", self.manager.last_words());
             }
@@ -181,9 +188,9 @@ impl<'a> Cluster<'a> {
 
     fn await_workers(&mut self, stop: &Stop) -> anyhow::Result<()> {
         let asked = Instant::now();
-        let page = self.site.page();
+        let door = self.door()?;
         loop {
-            let here = self.site.client()?.inside(|| client::workers(page, stop))?;
+            let here = self.site.at_client(|| client::workers(&door, stop))?;
             let is_here = |number: &u32| here.iter().any(|worker| worker.name == name(*number));
             let Some(missing) = (1..=self.cell.workers).find(|number| !is_here(number)) else { return Ok(()) };
             let process = self.workers[missing as usize - 1].process.as_mut();
@@ -195,15 +202,15 @@ impl<'a> Cluster<'a> {
                 let (who, seconds, said) = (process.name(), STARTING.as_secs(), process.last_words());
                 bail!(
                     "{who} did not join the manager at {} within {seconds} s; {said}",
-                    self.site.worker_target(missing)
+                    self.site.worker_target(missing)?
                 );
             }
             thread::sleep(LOOK_EVERY);
         }
     }
 
-    fn worker_arguments(&self, number: u32) -> Vec<String> {
-        let target: SocketAddr = self.site.worker_target(number);
+    fn worker_arguments(&self, number: u32) -> anyhow::Result<Vec<String>> {
+        let target = self.site.worker_target(number)?;
         let (name, slots) = (name(number), self.cell.slots.to_string());
         let mut arguments = vec!["worker".to_owned()];
         let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
@@ -220,7 +227,7 @@ impl<'a> Cluster<'a> {
             add("--fail-seed", self.seed.to_string());
             arguments.push("--fail-for-good".to_owned());
         }
-        arguments
+        Ok(arguments)
     }
 
     fn place(&mut self, number: u32) -> anyhow::Result<&mut Place> {
@@ -233,11 +240,15 @@ pub(crate) fn name(number: u32) -> String {
     Whom::Worker(number).to_string()
 }
 
-fn start_manager(site: &Site, program: &Path, folder: &Path, cell: &Cell) -> anyhow::Result<Process> {
-    let mut command = site.manager_command(program);
-    command.args(["manager", "--open", "--grace", GRACE_S, "--data", site.data()]);
-    let [page, workers] = site.listen();
-    command.args(["--listen", &page.to_string(), "--worker-listen", &workers.to_string()]);
-    command.args(["--congestion-control", &cell.congestion_control]);
-    Process::start("manager", command, folder)
+fn start_manager(site: &Site, folder: &Path, cell: &Cell) -> anyhow::Result<Process> {
+    let [page, workers] = site.listen()?.map(|address| address.to_string());
+    let data = site.data().to_string_lossy().into_owned();
+    let mut arguments =
+        vec!["manager", "--grace", GRACE_S, "--data", &data, "--listen", &page, "--worker-listen", &workers];
+    arguments.extend(["--congestion-control", &cell.congestion_control]);
+    arguments.extend(site.is_open().then_some("--open"));
+    let arguments = arguments.into_iter().map(str::to_owned).collect();
+    Process::start("manager", folder, |log| {
+        site.start(Whom::Manager, None, Launch { arguments, environment: Vec::new(), log })
+    })
 }

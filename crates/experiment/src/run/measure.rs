@@ -17,7 +17,7 @@ use super::pictures::Pictures;
 use super::site::Site;
 use super::{Interrupted, account};
 use crate::plan::{PROBES_HOLD, Turn};
-use crate::record::{Cell, Event, FORMAT, Link, MachineFacts, Run, Software};
+use crate::record::{Cell, Event, FORMAT, Host, Link, MachineFacts, Run, Software};
 use crate::scenario::{Scenario, Scripted, Whom};
 
 /// How often it is looked whether something of the script is due, or a process has ended.
@@ -25,12 +25,12 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// What all runs have in common.
 pub(crate) struct Bench {
-    /// The program that is measured.
-    pub(crate) program: PathBuf,
     /// Where a run's logs are, while it lasts.
     pub(crate) folder: PathBuf,
     pub(crate) software: Software,
     pub(crate) machine: MachineFacts,
+    /// Those that were given, if they were.
+    pub(crate) hosts: Vec<Host>,
     pub(crate) abort: Arc<AtomicBool>,
     /// Links in the table of what probes find, over which the chance of a false alarm is shared.
     pub(crate) comparisons: u64,
@@ -87,6 +87,7 @@ impl Bench {
             began_unix_s: began.as_secs_f64(),
             software: self.software.clone(),
             machine: self.machine.clone(),
+            hosts: self.hosts.clone(),
             elapsed_s: account::elapsed_s(&images),
             images,
             workers: account::workers(&shown.notes, cell),
@@ -122,10 +123,11 @@ impl Bench {
     ) -> anyhow::Result<Shown> {
         let cell = &scenario.cells[turn.cell].cell;
         let stop = Stop::new(Arc::clone(&self.abort));
-        let mut cluster = Cluster::start(site, &self.program, &self.folder, cell, turn.seed, &stop)?;
+        let mut cluster = Cluster::start(site, &self.folder, cell, turn.seed, &stop)?;
+        let door = cluster.door()?;
         let notebook = Notebook::default();
         let client = Client {
-            manager: site.page(),
+            door: &door,
             pictures,
             images: cell.images,
             uploads: cell.uploads,
@@ -134,11 +136,7 @@ impl Bench {
         };
         let began = SystemTime::now();
         thread::scope(|scope| {
-            let way = site.client()?.way_in()?;
-            let client = scope.spawn(move || {
-                way.enter()?;
-                client.run(|| site.begin_count())
-            });
+            let client = scope.spawn(move || site.at_client(|| client.run(|| site.begin_count())));
             let mut director = Director {
                 scenario,
                 cluster: &mut cluster,

@@ -1,9 +1,8 @@
-//! One process of a run, with its log. It ends when this value does.
+//! One process of a run, with its log, wherever it runs. It ends when this value does.
 
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{self, ExitStatus};
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,26 +10,63 @@ use rustix::process::{Pid, Signal, kill_process};
 /// How many lines of a log are told when its process has gone wrong.
 const LAST_LINES: usize = 5;
 
+/// What can be had of a process, on whichever machine it is.
+pub(crate) trait Running: Send {
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// Its system does not say, or cannot be asked any more.
+    fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>>;
+
+    /// Sends a signal. One that has ended needs none.
+    fn signal(&self, signal: Signal);
+
+    /// Ends it at once, and waits until it is gone.
+    fn kill(&mut self);
+}
+
+/// One of this machine.
+pub(crate) struct Child(pub(crate) process::Child);
+
 /// A process that runs, or that has ended.
 pub(crate) struct Process {
     name: String,
-    child: Child,
+    running: Box<dyn Running>,
     log: PathBuf,
 }
 
+impl Running for Child {
+    fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(id) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(id, signal);
+        }
+    }
+
+    fn kill(&mut self) {
+        // Fails only when it has ended by itself, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Process {
-    /// Starts it; what it says goes to the end of `NAME.log` in `folder`.
+    /// Has it started; what it says is to go to the end of `NAME.log` in `folder`.
     ///
     /// # Errors
-    /// The log cannot be written, or the program not be run.
-    pub(crate) fn start(name: &str, mut command: Command, folder: &Path) -> anyhow::Result<Self> {
+    /// The log cannot be written, or it does not start.
+    pub(crate) fn start(
+        name: &str,
+        folder: &Path,
+        start: impl FnOnce(File) -> anyhow::Result<Box<dyn Running>>,
+    ) -> anyhow::Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let file = OpenOptions::new().create(true).append(true).open(&log);
-        let file = file.with_context(|| format!("failed to write {}", log.display()))?;
-        let other = file.try_clone().with_context(|| format!("failed to write {}", log.display()))?;
-        let child = command.stdout(file).stderr(other).spawn();
-        let child = child.with_context(|| format!("failed to start {name}"))?;
-        Ok(Self { name: name.to_owned(), child, log })
+        let running = start(file.with_context(|| format!("failed to write {}", log.display()))?)?;
+        Ok(Self { name: name.to_owned(), running, log })
     }
 
     /// Its name.
@@ -41,28 +77,25 @@ impl Process {
     /// How it ended, if it has.
     ///
     /// # Errors
-    /// The system does not say.
-    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
+    /// As [`Running::ended`].
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        self.running.ended()
     }
 
     /// Sends a signal. One that has ended needs none.
     pub(crate) fn signal(&self, signal: Signal) {
-        if let Some(id) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(id, signal);
-        }
+        self.running.signal(signal);
     }
 
     /// Ends it at once: nothing that a process of a run has is needed afterwards.
     pub(crate) fn kill(&mut self) {
-        // Fails only when it has ended by itself, which is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.running.kill();
     }
 
-    /// Whether it has written a line that begins so.
-    pub(crate) fn has_said(&self, beginning: &str) -> bool {
-        fs::read(&self.log).is_ok_and(|log| String::from_utf8_lossy(&log).lines().any(|it| it.starts_with(beginning)))
+    /// The rest of the first line that it has written that begins so.
+    pub(crate) fn said(&self, beginning: &str) -> Option<String> {
+        let log = fs::read(&self.log).ok()?;
+        String::from_utf8_lossy(&log).lines().find_map(|line| Some(line.strip_prefix(beginning)?.to_owned()))
     }
 
     /// The end of its log, for who has to say why it went wrong.

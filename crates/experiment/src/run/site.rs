@@ -1,29 +1,31 @@
-//! Where a run takes place: a star of machines whose cables run through an emulator, with the addresses on it.
+//! Where a run takes place: machines, links and addresses, however they came to be. There are two makers: `made` makes machines of
+//! this one, `given` takes those of a file of hosts.
+
+mod given;
+mod made;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::Path;
-use std::process::Command;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use manyeyes_testbed::{
-    CLIENT, Cable, Cables, Calibration, Carried, Conditions, Direction, Emulator, LinkEnds, Machine, Netem, Port,
-    Probed, Share, Star, Wires, calibrate,
+    CLIENT, Calibration, Carried, Conditions, Direction, Ends, Hosts, Machine, Probed, Share, Wires, calibrate,
 };
 
+use self::given::Given;
+use self::made::Made;
 use super::LinkEmulator;
+use super::process::Running;
 use crate::plan::PROBED;
 use crate::record::{self, Cell, Link};
 use crate::scenario::{Action, Whom};
 
-/// Where the page is served and where workers connect, on the manager's machine, on which nobody else can have the ports.
+/// Where the page is served and where workers connect, on the manager's machine, on which nobody else can have the ports where it is made.
 pub(crate) const PAGE_PORT: u16 = 8080;
 pub(crate) const WORKER_PORT: u16 = 2888;
-
-/// Where the manager's data is: on its machine's own small disk, which is memory. What is measured is links and workers; a disk that is
-/// shared with whatever else this computer does would be in every number (seen here: a pause of 1.3 s in a run of 20).
-const DATA: &str = "/dev/shm/manager";
 
 /// How many ways on which something was wrong are named.
 const NAMED: usize = 3;
@@ -33,11 +35,54 @@ const NAMED: usize = 3;
 /// emulator then counts as late: it made half of the runs of 20 images and more void.
 const CLIENT_BITS_PER_S: f64 = 200e6;
 
+/// Who makes sites.
+pub(crate) enum Maker {
+    /// Of this machine, with this emulator, to run this program.
+    Namespaces(LinkEmulator, PathBuf),
+    /// Of these hosts.
+    Hosts(Arc<Hosts>),
+}
+
+/// A program that is to be started.
+pub(crate) struct Launch {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    /// To whose end goes what it says.
+    pub(crate) log: File,
+}
+
+/// The machines of a site. A place is a link's, as on a star: the client's, then the workers' by their numbers.
+trait Machines: Send + Sync {
+    /// Starts the program on a machine.
+    fn start(&self, whom: Whom, share: Option<Share>, launch: Launch) -> anyhow::Result<Box<dyn Running>>;
+
+    /// The manager's address on a link.
+    fn manager_address(&self, place: u8) -> anyhow::Result<Ipv4Addr>;
+
+    /// The ends of a link, for probes.
+    fn ends(&self, place: u8) -> anyhow::Result<Box<dyn Ends>>;
+
+    /// The client's machine; `None`: it is the one that this process is on.
+    fn client(&self) -> anyhow::Result<Option<&Machine>>;
+
+    /// What is asked of the client's link, both ways.
+    fn clients_link(&self) -> (Conditions, Conditions);
+
+    /// Whether nobody else can reach them, so that the manager needs no token.
+    fn is_open(&self) -> bool;
+
+    /// Where the manager's data is, on its machine.
+    fn data(&self) -> PathBuf;
+
+    /// Removes it.
+    fn forget_data(&self) -> anyhow::Result<()>;
+}
+
 /// Machines, and what carries packets between them. They end when it is dropped.
 pub(crate) struct Site {
     /// Dropped first: nothing is carried between machines that end.
     wires: Box<dyn Wires>,
-    star: Star,
+    machines: Box<dyn Machines>,
 }
 
 impl Site {
@@ -45,18 +90,16 @@ impl Site {
     ///
     /// # Errors
     /// This system does not let us.
-    pub(crate) fn build(workers: u32, emulator: LinkEmulator) -> anyhow::Result<Self> {
-        let star = |cables| Star::build(u8::try_from(workers).unwrap_or(u8::MAX), cables);
-        match emulator {
-            LinkEmulator::Manyeyes => {
-                let star = star(Cables::Cut)?;
-                Ok(Self { wires: Box::new(carry(&star)?), star })
+    pub(crate) fn build(workers: u32, maker: &Maker) -> anyhow::Result<Self> {
+        let (wires, machines) = match maker {
+            Maker::Namespaces(emulator, program) => Made::build(workers, *emulator, program)?,
+            Maker::Hosts(hosts) => {
+                let wires: Box<dyn Wires> = Box::new(hosts.wires(workers));
+                let machines: Box<dyn Machines> = Box::new(Given(Arc::clone(hosts)));
+                (wires, machines)
             }
-            LinkEmulator::Netem => {
-                let star = star(Cables::Whole)?;
-                Ok(Self { wires: Box::new(Netem::on(&star)?), star })
-            }
-        }
+        };
+        Ok(Self { wires, machines })
     }
 
     /// How many workers it has room for.
@@ -72,7 +115,8 @@ impl Site {
     pub(crate) fn impair(&self, cell: &Cell, seed: u64) -> anyhow::Result<()> {
         for link in 0..self.wires.links() {
             self.wires.mend(link)?;
-            let (down, up) = if link == usize::from(CLIENT) { clients() } else { (cell.down, cell.up) };
+            let clients = link == usize::from(CLIENT);
+            let (down, up) = if clients { self.machines.clients_link() } else { (cell.down, cell.up) };
             for (direction, conditions) in [(Direction::Down, &down), (Direction::Up, &up)] {
                 self.wires.set(link, direction, conditions, seed).context("failed to impair a link")?;
             }
@@ -94,32 +138,29 @@ impl Site {
     ) -> anyhow::Result<BTreeMap<usize, Calibration>> {
         let workers = self.workers();
         let numbers = (0..probed(workers)).map(|step| (first + step) % workers + 1);
-        let mut links = vec![self.ends(CLIENT, clients())?];
+        let mut links = vec![self.probed(CLIENT, self.machines.clients_link())?];
         for number in numbers {
-            links.push(self.ends(place(number), (cell.down, cell.up))?);
+            links.push(self.probed(place(number), (cell.down, cell.up))?);
         }
         let found = calibrate(&*self.wires, &links, comparisons, seed).context("failed to probe the links")?;
         Ok(links.iter().map(|link| link.link).zip(found).collect())
     }
 
-    fn ends(&self, place: u8, (down, up): (Conditions, Conditions)) -> anyhow::Result<Probed> {
-        let cable = Cable(place);
-        let socket = |address: Ipv4Addr| UdpSocket::bind((address, 0)).context("failed to open a socket for probes");
-        let near = self.star.manager().inside(|| socket(cable.manager_address()))?;
-        let far = self.star.machine(place)?.inside(|| socket(cable.other_address()))?;
-        near.connect(far.local_addr()?)?;
-        far.connect(near.local_addr()?)?;
-        Ok(Probed { link: usize::from(place), near, far, down, up })
+    fn probed(&self, place: u8, (down, up): (Conditions, Conditions)) -> anyhow::Result<Probed> {
+        Ok(Probed { link: usize::from(place), ends: self.machines.ends(place)?, down, up })
     }
 
-    /// A program on the manager's machine.
-    pub(crate) fn manager_command(&self, program: &Path) -> Command {
-        self.star.manager().door().command(program)
+    /// Starts the program on a machine, with its share of the processor.
+    ///
+    /// # Errors
+    /// There is no such machine, or it does not start.
+    pub(crate) fn start(&self, whom: Whom, share: Option<Share>, launch: Launch) -> anyhow::Result<Box<dyn Running>> {
+        self.machines.start(whom, share, launch)
     }
 
     /// Where the manager's data is, on its machine.
-    pub(crate) fn data(&self) -> &'static str {
-        DATA
+    pub(crate) fn data(&self) -> PathBuf {
+        self.machines.data()
     }
 
     /// Removes what a manager has left: the next begins with nothing.
@@ -127,45 +168,48 @@ impl Site {
     /// # Errors
     /// It cannot be removed.
     pub(crate) fn forget_data(&self) -> anyhow::Result<()> {
-        match fs::remove_dir_all(self.star.manager().path(Path::new(DATA))) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).context("failed to remove the data of the run before")
-            }
-            _ => Ok(()),
-        }
+        self.machines.forget_data()
     }
 
-    /// A program on the machine of the worker of this number, with its share of the processor.
+    /// Whether the manager needs no token here.
+    pub(crate) fn is_open(&self) -> bool {
+        self.machines.is_open()
+    }
+
+    /// Where the manager listens for pages, and for workers: on all its links where only they lead there.
     ///
     /// # Errors
-    /// There is no such worker.
-    pub(crate) fn worker_command(&self, number: u32, program: &Path, share: Option<Share>) -> anyhow::Result<Command> {
-        let door = self.star.machine(place(number))?.door();
-        let door = match share {
-            Some(share) => door.sharing(share),
-            None => door,
-        };
-        Ok(door.command(program))
-    }
-
-    /// Where the manager listens for pages, and for workers: on all its links.
-    pub(crate) fn listen(&self) -> [SocketAddr; 2] {
-        [PAGE_PORT, WORKER_PORT].map(|port| (Ipv4Addr::UNSPECIFIED, port).into())
+    /// There is no client's link.
+    pub(crate) fn listen(&self) -> anyhow::Result<[SocketAddr; 2]> {
+        let page = if self.is_open() { Ipv4Addr::UNSPECIFIED } else { self.machines.manager_address(CLIENT)? };
+        Ok([(page, PAGE_PORT).into(), (Ipv4Addr::UNSPECIFIED, WORKER_PORT).into()])
     }
 
     /// Where the client finds the manager.
-    pub(crate) fn page(&self) -> SocketAddr {
-        (Cable(CLIENT).manager_address(), PAGE_PORT).into()
+    ///
+    /// # Errors
+    /// There is no client's link.
+    pub(crate) fn page(&self) -> anyhow::Result<SocketAddr> {
+        Ok((self.machines.manager_address(CLIENT)?, PAGE_PORT).into())
     }
 
     /// Where the worker of this number finds the manager.
-    pub(crate) fn worker_target(&self, number: u32) -> SocketAddr {
-        (Cable(place(number)).manager_address(), WORKER_PORT).into()
+    ///
+    /// # Errors
+    /// There is no such worker's link.
+    pub(crate) fn worker_target(&self, number: u32) -> anyhow::Result<SocketAddr> {
+        Ok((self.machines.manager_address(place(number))?, WORKER_PORT).into())
     }
 
-    /// The client's machine.
-    pub(crate) fn client(&self) -> anyhow::Result<&Machine> {
-        self.star.machine(CLIENT)
+    /// Does something on the client's machine.
+    ///
+    /// # Errors
+    /// It failed, or its network cannot be entered.
+    pub(crate) fn at_client<T: Send>(&self, act: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
+        match self.machines.client()? {
+            Some(machine) => machine.inside(act),
+            None => act(),
+        }
     }
 
     /// From here on it is counted what the links carry.
@@ -215,17 +259,7 @@ impl Site {
     }
 }
 
-/// The emulator between the cut ends of a star's cables.
-fn carry(star: &Star) -> anyhow::Result<Emulator> {
-    let (room, cuts) = star.wire_room().context("a star of cut cables has no wire room")?;
-    let open = || {
-        let ends = cuts.iter().map(|cut| Ok(LinkEnds { near: Port::open(&cut.near)?, far: Port::open(&cut.far)? }));
-        ends.collect::<std::io::Result<Vec<_>>>().context("failed to open the ends of the cables")
-    };
-    Emulator::start(room.inside(open)?).context("failed to start the emulator")
-}
-
-/// The client's link, both ways.
+/// The client's link where it is made, both ways.
 pub(crate) fn clients() -> (Conditions, Conditions) {
     let link = Conditions { rate_bits_per_s: Some(CLIENT_BITS_PER_S), ..Conditions::default() };
     (link, link)

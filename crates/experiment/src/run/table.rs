@@ -5,11 +5,20 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use manyeyes_testbed::HostsFile;
 
 use super::LinkEmulator;
 use crate::plan::Turn;
 use crate::record::{FORMAT, Run};
 use crate::scenario::Scenario;
+
+/// On what rows are made.
+#[derive(Clone, Copy)]
+pub(crate) struct Machines<'a> {
+    pub(crate) emulator: LinkEmulator,
+    /// Those that are given, if they are.
+    pub(crate) hosts: Option<&'a HostsFile>,
+}
 
 /// The rows of one study.
 pub(crate) struct Table {
@@ -18,6 +27,25 @@ pub(crate) struct Table {
     rows: Vec<Run>,
     /// Bytes of whole rows.
     whole: u64,
+}
+
+impl Machines<'_> {
+    /// What a row was made on, if it was something else.
+    fn other(self, row: &Run) -> Option<String> {
+        let (had, has) = (row.machine.emulator.as_str(), self.emulator.name());
+        if had != has {
+            return Some(format!("links that {had} emulated, not {has}"));
+        }
+        match (self.hosts, &row.hosts[..]) {
+            (None, []) => None,
+            (None, _) => Some("machines that were given, not made".to_owned()),
+            (Some(_), []) => Some("machines that were made, not given".to_owned()),
+            (Some(file), hosts) => {
+                let other = hosts.iter().zip(file.destinations()).find(|(host, now)| host.ssh != *now);
+                other.map(|(host, now)| format!("another {}: it was {}, and is {now} now", host.name, host.ssh))
+            }
+        }
+    }
 }
 
 impl Table {
@@ -29,7 +57,7 @@ impl Table {
     pub(crate) fn open(
         folder: &Path,
         scenario: &Scenario,
-        emulator: LinkEmulator,
+        machines: Machines<'_>,
         notice: &dyn Fn(&str),
     ) -> anyhow::Result<Self> {
         let path = folder.join(format!("{}.jsonl", scenario.name));
@@ -53,13 +81,8 @@ impl Table {
                      choose another folder with --out"
                 );
             }
-            if row.machine.emulator != emulator.name() {
-                bail!(
-                    "{shown} has rows of links that {} emulated, not {}; begin anew with --fresh, or choose another folder \
-                     with --out",
-                    row.machine.emulator,
-                    emulator.name()
-                );
+            if let Some(other) = machines.other(&row) {
+                bail!("{shown} has rows of {other}; begin anew with --fresh, or choose another folder with --out");
             }
             rows.push(row);
         }

@@ -10,7 +10,7 @@ pub(crate) enum Experiment {
     /// Make the runs of studies, and keep a row of each.
     ///
     /// Each run has its own manager, workers and client, each on a machine of its own: network namespaces on this one, joined by links
-    /// that delay and lose as the scenario says. Runs that are there already are not made again, so that the same command
+    /// that delay and lose as the scenario says; or with `--hosts` machines that are reached by SSH. Runs that are there already are not made again, so that the same command
     /// goes on after it was interrupted.
     ///
     /// Exit status: 0 all runs are there, 1 failed, 2 wrong usage, 130 interrupted.
@@ -53,6 +53,19 @@ pub(crate) enum Experiment {
     ///
     /// Example: `manyeyes experiment rspec experiments/delay.toml --cell delay_ms=500 > profile.rspec`
     Rspec(ExperimentRspec),
+    /// On a machine of `--hosts`: do what the lab says on standard input, and undo all of it at its end.
+    #[command(hide = true)]
+    OnHost(ExperimentOnHost),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExperimentOnHost {
+    /// For an agent that is not root, in place of everything else: how a device sends segments.
+    #[arg(long, value_name = "BITS", requires = "device")]
+    pub(crate) uncut: Option<u8>,
+    /// Which device.
+    #[arg(long, value_name = "NAME", requires = "uncut")]
+    pub(crate) device: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +150,10 @@ pub(crate) struct ExperimentRun {
     /// What does to packets what the scenarios say.
     #[arg(long, value_enum, default_value_t = LinkEmulator::Manyeyes)]
     pub(crate) emulator: LinkEmulator,
+    /// Use the machines that this file names, reached by SSH, with the kernel's emulator on their links; this one is the client's.
+    /// docs/testbed.md says what is in it.
+    #[arg(long, value_name = "HOSTS.toml", conflicts_with = "emulator")]
+    pub(crate) hosts: Option<PathBuf>,
     /// Forget the rows of these studies that are there, and begin anew.
     #[arg(long)]
     pub(crate) fresh: bool,

@@ -14,6 +14,7 @@ mod drain;
 mod durability;
 mod failures;
 mod for_good;
+mod hosts;
 mod lab;
 mod misbehave;
 mod network;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use crate::record::Run;
+use crate::record::{MachineFacts, Run};
 use crate::report::numbers::{count, day_and_time};
 use crate::report::studies::Study;
 
@@ -67,8 +67,16 @@ fn not_measured(congestion_control: &str) -> String {
     format!("{congestion_control}, which is not what was measured unless it is named before")
 }
 
+/// The one of which the lab made all others; or each that was given.
 fn machine(run: &Run) -> String {
-    let machine = &run.machine;
+    if run.hosts.is_empty() {
+        return described(&run.machine);
+    }
+    let hosts = run.hosts.iter().map(|host| format!(", {} ({})", host.name, described(&host.machine)));
+    format!("given: client ({}){}", described(&run.machine), hosts.collect::<String>())
+}
+
+fn described(machine: &MachineFacts) -> String {
     let memory_gib = machine.memory_bytes as f64 / GIB;
     format!("{}, {}, {memory_gib:.0} GiB", machine.processor, count(machine.cores as usize, "core"))
 }

@@ -58,6 +58,7 @@ pub(crate) fn run(study: &str, levels: BTreeMap<String, Level>, block: u32, posi
         began_unix_s: 1_796_000_000.0 + 30.0 * f64::from(position),
         software: Software { version: "manyeyes 0.1.0 (synthetic)".to_owned(), commit: Some("0123abc".to_owned()) },
         machine: machine(),
+        hosts: Vec::new(),
         images,
         events,
         elapsed_s: Some(elapsed_s),

@@ -1,6 +1,5 @@
 //! The client's requests: each is sent until it is answered, refused for good, or nobody wants the answer any more.
 
-use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use ureq::Agent;
 use ureq::Body;
 use ureq::http::{Method, Request, Response};
 
-use super::Stop;
+use super::{Door, Stop};
 
 /// How long an answer may take to begin. The client's own link has no delay; a slow disk under the manager may take seconds.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -34,16 +33,19 @@ const STEP: Duration = Duration::from_millis(20);
 /// One connection to the manager, which is kept open.
 pub(crate) struct Http<'a> {
     base: String,
+    /// What is said of who asks, where the manager wants to know.
+    authorization: Option<String>,
     agent: Agent,
     stop: &'a Stop,
 }
 
 impl<'a> Http<'a> {
-    pub(crate) fn new(manager: SocketAddr, stop: &'a Stop) -> Self {
+    pub(crate) fn new(door: &Door, stop: &'a Stop) -> Self {
         let config = Agent::config_builder().http_status_as_error(false).proxy(None).timeout_connect(Some(CONNECT));
         let config = config.timeout_recv_response(Some(ANSWER)).timeout_recv_body(Some(BODY));
         let agent = config.timeout_send_body(Some(BODY)).max_idle_connections(1).build().new_agent();
-        Self { base: format!("http://{manager}"), agent, stop }
+        let authorization = door.token.as_ref().map(|token| format!("Bearer {token}"));
+        Self { base: format!("http://{}", door.manager), authorization, agent, stop }
     }
 
     /// The answer to a question.
@@ -66,6 +68,9 @@ impl<'a> Http<'a> {
         while !self.stop.is_over() {
             let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.base));
             request = request.header("content-type", "application/octet-stream");
+            if let Some(authorization) = &self.authorization {
+                request = request.header("authorization", authorization);
+            }
             if let Some(key) = key {
                 request = request.header("idempotency-key", key);
             }

@@ -1,16 +1,16 @@
 //! Who watches a batch's events, and comes back where it is cut off.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tungstenite::WebSocket;
 
-use super::Stop;
 use super::notebook::Notebook;
 use super::told::{Message, Status};
+use super::{Door, Stop};
 
 /// A stream that says nothing for so long is cut off, says `docs/api.md`.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -26,7 +26,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Watches until `is_over`, or until the run is. `is_watching` becomes true with the first snapshot.
 pub(super) struct Watcher<'a> {
-    pub(super) manager: SocketAddr,
+    pub(super) door: &'a Door,
     pub(super) batch: &'a str,
     pub(super) notebook: &'a Notebook,
     pub(super) stop: &'a Stop,
@@ -50,12 +50,14 @@ impl Watcher<'_> {
     }
 
     fn open(&self, last: Option<u64>) -> Option<WebSocket<TcpStream>> {
-        let stream = TcpStream::connect_timeout(&self.manager, CONNECT).ok()?;
+        let stream = TcpStream::connect_timeout(&self.door.manager, CONNECT).ok()?;
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(CONNECT)).ok()?;
         stream.set_write_timeout(Some(CONNECT)).ok()?;
-        let from = last.map(|last| format!("?from={last}")).unwrap_or_default();
-        let request = format!("ws://{}/api/v1/batches/{}/events{from}", self.manager, self.batch);
+        let (from, token) = (last.map(|last| format!("from={last}")), self.door.token.as_ref());
+        let questions =
+            from.into_iter().chain(token.map(|token| format!("token={token}"))).collect::<Vec<_>>().join("&");
+        let request = format!("ws://{}/api/v1/batches/{}/events?{questions}", self.door.manager, self.batch);
         let (socket, _) = tungstenite::client(request, stream).ok()?;
         socket.get_ref().set_read_timeout(Some(LOOK_EVERY)).ok()?;
         Some(socket)

@@ -3,7 +3,9 @@ use std::io::Read;
 
 use super::*;
 use crate::plan::turns;
-use crate::record::{MachineFacts, Software};
+use crate::record::{Host, MachineFacts, Software};
+
+const MADE: Machines<'_> = Machines { emulator: LinkEmulator::Manyeyes, hosts: None };
 
 fn study(service_ms: u32, repeats: u32) -> Scenario {
     let text = format!(
@@ -26,6 +28,7 @@ fn row(scenario: &Scenario, turn: Turn) -> Run {
         scenario: scenario.digest.clone(),
         began_unix_s: 1_764_345_600.25,
         software: Software { version: "0.1.0".to_owned(), commit: None },
+        hosts: Vec::new(),
         machine: MachineFacts {
             kernel: "6.18".to_owned(),
             processor: "p".to_owned(),
@@ -46,7 +49,7 @@ fn row(scenario: &Scenario, turn: Turn) -> Run {
 
 fn open(folder: &Path, scenario: &Scenario) -> (anyhow::Result<Table>, Vec<String>) {
     let said = RefCell::new(Vec::new());
-    let table = Table::open(folder, scenario, LinkEmulator::Manyeyes, &|line| said.borrow_mut().push(line.to_owned()));
+    let table = Table::open(folder, scenario, MADE, &|line| said.borrow_mut().push(line.to_owned()));
     (table, said.into_inner())
 }
 
@@ -137,7 +140,37 @@ fn rows_of_another_emulator_are_left_alone() {
     let (folder, scenario) = (tempfile::tempdir().unwrap(), study(500, 1));
     open(folder.path(), &scenario).0.unwrap().add(row(&scenario, turns(&scenario)[0])).unwrap();
     let before = text(folder.path());
-    let refused = Table::open(folder.path(), &scenario, LinkEmulator::Netem, &|_| ()).err().unwrap().to_string();
+    let netem = Machines { emulator: LinkEmulator::Netem, ..MADE };
+    let refused = Table::open(folder.path(), &scenario, netem, &|_| ()).err().unwrap().to_string();
     assert!(refused.contains("links that manyeyes emulated, not netem") && refused.contains("--out"), "{refused}");
     assert_eq!(text(folder.path()), before);
+}
+
+#[test]
+fn rows_of_machines_that_were_made_given_and_given_elsewhere_do_not_go_into_one_file() {
+    let hosts = |manager: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hosts.toml");
+        let text = format!(
+            "[manager]\nssh = \"{manager}\"\n[client]\naddress = \"10.10.0.2\"\nmanager_address = \"10.10.0.1\"\n\
+             [[worker]]\nssh = \"one\"\naddress = \"10.10.1.2\"\nmanager_address = \"10.10.1.1\"\n"
+        );
+        fs::write(&path, text).unwrap();
+        HostsFile::read(&path).unwrap()
+    };
+    let scenario = study(10, 1);
+    let made = row(&scenario, turns(&scenario)[0]);
+    let host =
+        |name: &str, ssh: &str| Host { name: name.to_owned(), ssh: ssh.to_owned(), machine: made.machine.clone() };
+    let mut given = Run { hosts: vec![host("manager", "here"), host("worker-1", "one")], ..made.clone() };
+    given.machine.emulator = "netem".to_owned();
+    let (here, there) = (hosts("here"), hosts("there"));
+    let on = |hosts| Machines { emulator: LinkEmulator::Netem, hosts: Some(hosts) };
+    assert_eq!(on(&here).other(&given), None);
+    let elsewhere = on(&there).other(&given).unwrap();
+    assert_eq!(elsewhere, "another manager: it was here, and is there now");
+    let in_namespaces = Machines { emulator: LinkEmulator::Netem, hosts: None };
+    assert_eq!(in_namespaces.other(&given).unwrap(), "machines that were given, not made");
+    let of_namespaces = Run { hosts: Vec::new(), ..given.clone() };
+    assert_eq!(on(&here).other(&of_namespaces).unwrap(), "machines that were made, not given");
 }
