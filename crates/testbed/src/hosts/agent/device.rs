@@ -183,11 +183,10 @@ impl Devices {
         let bits = offload::uncut(device)?;
         self.taken().insert(device.to_owned(), bits);
         let taken = self.impair(device, &Conditions::default()).and_then(|()| self.tools.set_uncut(device, 0));
-        taken.map_err(|error| {
+        taken.inspect_err(|_| {
             // What the kernel has not done needs no undoing, and says so.
             let _ = self.undo(device, bits);
             self.taken().remove(device);
-            error
         })
     }
 
