@@ -109,6 +109,9 @@ pub struct Cell {
     /// Whether the manager sends smaller forms of images.
     #[serde(default, skip_serializing_if = "is_default")]
     pub send_smaller: SendSmaller,
+    /// With what the manager begins on a path over QUIC, Mbit/s; `None`: with ten packets.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub start_fast_mbits_per_s: Option<f64>,
 }
 
 /// Whether the manager sends smaller forms of images.
@@ -131,6 +134,8 @@ pub enum Transport {
     Tcp,
     /// QUIC.
     Quic,
+    /// The one and the congestion control that manager and worker choose.
+    Auto,
 }
 
 /// What a worker does with an image.
@@ -320,30 +325,35 @@ pub struct Event {
 }
 
 impl Cell {
-    /// What the manager tells of the congestion control of a connection that is as it was asked for.
-    pub fn congestion_control_told(&self) -> String {
+    /// What the manager tells of the congestion control of a connection that is as it was asked for. `None`: it was asked for none.
+    pub fn congestion_control_told(&self) -> Option<String> {
         match self.transport {
-            Transport::Tcp => self.congestion_control.clone(),
-            Transport::Quic => format!("quic {}", self.congestion_control),
+            Transport::Tcp => Some(self.congestion_control.clone()),
+            Transport::Quic => Some(format!("quic {}", self.congestion_control)),
+            Transport::Auto => None,
         }
     }
 }
 
 impl Transport {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Tcp, Self::Quic];
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Quic, Self::Auto];
 
     /// What a worker is told with `--transport`, and a scenario says.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Quic => "quic",
+            Self::Auto => "auto",
         }
     }
 
     /// What the manager of such workers is told with `--transport`.
     pub const fn listening(self) -> &'static str {
-        self.name()
+        match self {
+            Self::Tcp | Self::Quic => self.name(),
+            Self::Auto => "both",
+        }
     }
 
     /// The transport of this name.

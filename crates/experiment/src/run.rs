@@ -271,7 +271,7 @@ fn has_congestion_controls(scenarios: &[Scenario], list: &str, kernel: &str) -> 
     for Planned { cell, .. } in scenarios.iter().flat_map(|scenario| &scenario.cells) {
         let wanted = cell.congestion_control.as_str();
         // QUIC brings its own.
-        if cell.transport != Transport::Quic && !here.contains(&wanted) {
+        if cell.transport == Transport::Tcp && !here.contains(&wanted) {
             bail!(
                 "{kernel} has no congestion control \"{wanted}\", only {}; load it as root: modprobe tcp_{wanted}",
                 here.join(", ")

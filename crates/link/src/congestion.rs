@@ -108,6 +108,17 @@ pub(crate) fn choose(_: &TcpSocket, _: &str) -> Result<(), CongestionControlErro
     Err(CongestionControlError::NotHere)
 }
 
+/// Has a connection that there is carried with the first of these from here on that the system has, and lets us have. Where there is
+/// none it stays as it is.
+#[cfg(target_os = "linux")]
+pub(crate) fn take_first(stream: &TcpStream, names: &[&str]) {
+    let taken = names.iter().find(|name| rustix::net::sockopt::set_tcp_congestion(stream, name).is_ok());
+    tracing::debug!(?names, ?taken, "the congestion control of a connection is changed");
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn take_first(_: &TcpStream, _: &[&str]) {}
+
 /// What a connection is carried with, where the system tells.
 #[cfg(target_os = "linux")]
 pub(crate) fn in_use(stream: &TcpStream) -> Option<String> {

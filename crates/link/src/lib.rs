@@ -6,6 +6,7 @@
 
 mod congestion;
 pub mod manager_end;
+mod paths;
 mod quic;
 mod tcp;
 mod transport;
@@ -13,11 +14,11 @@ mod wire;
 pub mod worker_end;
 
 pub use congestion::CongestionControlError;
-pub use manager_end::{Departure, FromWorker, ListenError, ManagerEnd, ManagerSettings, WorkerProfile};
+pub use manager_end::{Departure, FromWorker, ListenError, ManagerEnd, ManagerSettings, StartFast, WorkerProfile};
 pub use manyeyes_protocol::frame::{InputSize, ModelDescription};
 pub use manyeyes_protocol::manager_session::{Assignment, WireTiming};
 pub use manyeyes_protocol::timer::TimerSettings;
 pub use manyeyes_protocol::worker_session::Assigned;
-pub use transport::{Transport, Transports};
+pub use transport::{Reach, Transport, Transports};
 pub use wire::{WireCounters, WireUse};
 pub use worker_end::{FromManager, Said, WorkerEnd, WorkerSettings};

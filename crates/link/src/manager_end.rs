@@ -4,6 +4,7 @@ mod complaints;
 mod connection;
 mod door;
 mod hall;
+mod path;
 pub mod roster;
 
 use std::net::SocketAddr;
@@ -59,6 +60,16 @@ pub struct ManagerSettings {
     /// The congestion control of the connections to workers: over TCP by the system's name for it, over QUIC `cubic`, `reno` or
     /// `bbr`. `None`: the system's own choice, and `cubic`.
     pub congestion_control: Option<String>,
+    /// How to begin on a worker's path over QUIC. `None`: as the standard says, with ten packets.
+    pub start_fast: Option<StartFast>,
+}
+
+/// To begin on a path with more than the ten packets of the standard, paced: with half of what it has carried within ten minutes
+/// before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StartFast {
+    /// What a path is taken to carry of which nothing is remembered, bits a second. `None`: ten packets.
+    pub unknown_bits_per_s: Option<f64>,
 }
 
 impl ManagerSettings {
@@ -74,6 +85,7 @@ impl ManagerSettings {
             max_ungreeted: MAX_UNGREETED,
             transports: Transports::default(),
             congestion_control: None,
+            start_fast: None,
         }
     }
 }
@@ -219,6 +231,8 @@ pub enum Departure {
     Silent,
     /// It broke the protocol; the text says how.
     Misbehaved(String),
+    /// It was asked to come by another transport, and does.
+    Moved,
     /// We ended it.
     ManagerShutdown,
 }
@@ -254,11 +268,23 @@ impl ManagerEnd {
         settings: ManagerSettings,
     ) -> Result<(Self, mpsc::Receiver<FromWorker>), ListenError> {
         let doors = Doors::open(listen, &settings)?;
-        let ManagerSettings { books, token, model, timers, max_connections, max_ungreeted, .. } = settings;
+        let ManagerSettings {
+            books,
+            token,
+            model,
+            timers,
+            max_connections,
+            max_ungreeted,
+            transports,
+            congestion_control,
+            ..
+        } = settings;
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
         let shared = Arc::new(Shared {
             session: ManagerSessionSettings { books, token, model, model_name: None, timers },
             address: doors.address,
+            transports,
+            has_chosen_congestion: congestion_control.is_some(),
             connections: Arc::new(Semaphore::new(max_connections)),
             hall: Mutex::new(Hall::new(max_ungreeted)),
             events,
@@ -333,6 +359,9 @@ impl ManagerEnd {
 struct Shared {
     session: ManagerSessionSettings,
     address: SocketAddr,
+    transports: Transports,
+    /// A person has chosen the congestion control.
+    has_chosen_congestion: bool,
     /// A place for each worker that has been greeted.
     connections: Arc<Semaphore>,
     hall: Mutex<Hall<CancellationToken>>,

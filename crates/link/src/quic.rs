@@ -3,6 +3,7 @@
 //! A connection has one **control stream**, opened by the worker, for all frames but those that carry a file; each of those
 //! has a stream of its own, so that one lost packet does not hold back other images. See `docs/protocol.md`.
 
+mod control;
 mod encryption;
 mod files_in;
 mod files_out;
@@ -19,37 +20,72 @@ use quinn::{
     ClientConfig, ConnectionError, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportErrorCode,
 };
 
+use socket2::SockRef;
+
 use crate::congestion::QuicCongestion;
+use crate::manager_end::StartFast;
+use crate::paths::Paths;
+use control::{Fast, Start, Steering};
 pub(crate) use wire::QuicWire;
 
 /// The bytes that may come of a connection before it is taken: its first packets fit.
 const INCOMING_BYTES: u64 = 64 * 1024;
 
+/// How much may wait in a socket, in bytes, each way: at 100 Mbit/s what comes within a third of a second.
+const SOCKET_BYTES: usize = 4 << 20;
+
 /// The TLS alert of a peer that speaks no protocol of ours (RFC 7301 section 3.2), as QUIC carries it (RFC 9001 section 4.8).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
 
-/// Listens. What it takes has this congestion control; a worker that says nothing for `silence` is gone.
-pub(crate) fn listen(
-    address: SocketAddr,
+/// Listens for workers, and takes their connections.
+#[derive(Clone)]
+pub(crate) struct Listener {
+    pub(crate) endpoint: Endpoint,
+    config: ServerConfig,
     congestion: QuicCongestion,
     silence: Duration,
-    most_at_the_door: usize,
-) -> io::Result<Endpoint> {
-    let mut config = ServerConfig::with_crypto(Arc::new(encryption::of_manager()?));
-    config
-        .transport_config(Arc::new(limits::of_manager(silence, congestion)))
-        .max_incoming(most_at_the_door)
-        .incoming_buffer_size(INCOMING_BYTES)
-        .incoming_buffer_size_total(INCOMING_BYTES.saturating_mul(most_at_the_door as u64));
-    let socket = UdpSocket::bind(address)?;
-    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+    /// How to begin on a path; `None`: with ten packets.
+    start_fast: Option<StartFast>,
+    paths: Arc<Paths>,
 }
 
-/// Takes a connection: the handshake, and the worker's opening of the control stream.
-pub(crate) async fn accept(incoming: Incoming, congestion: QuicCongestion) -> io::Result<QuicWire> {
-    let connection = incoming.accept().map_err(lost)?.await.map_err(lost)?;
-    let control = connection.accept_bi().await.map_err(lost)?;
-    Ok(QuicWire::of_manager(connection, control, congestion))
+impl Listener {
+    /// What it takes has this congestion control; a worker that says nothing for `silence` is gone.
+    pub(crate) fn open(
+        address: SocketAddr,
+        congestion: QuicCongestion,
+        start_fast: Option<StartFast>,
+        silence: Duration,
+        most_at_the_door: usize,
+    ) -> io::Result<Self> {
+        let mut config = ServerConfig::with_crypto(Arc::new(encryption::of_manager()?));
+        config
+            .max_incoming(most_at_the_door)
+            .incoming_buffer_size(INCOMING_BYTES)
+            .incoming_buffer_size_total(INCOMING_BYTES.saturating_mul(most_at_the_door as u64));
+        let socket = socket(address)?;
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint = Endpoint::new(EndpointConfig::default(), Some(config.clone()), socket, runtime)?;
+        Ok(Self { endpoint, config, congestion, silence, start_fast, paths: Arc::default() })
+    }
+
+    /// Takes a connection: the handshake, and the worker's opening of the control stream.
+    pub(crate) async fn accept(self, incoming: Incoming) -> io::Result<QuicWire> {
+        let Self { congestion, silence, start_fast, paths, .. } = self;
+        let fast = start_fast.map(|StartFast { unknown_bits_per_s }| Fast {
+            paths,
+            address: incoming.remote_address().ip(),
+            unknown: unknown_bits_per_s.map(|bits| bits / 8.0),
+        });
+        let steered = Arc::new(Steering::default());
+        let start = Start { congestion, steered: Arc::clone(&steered), fast };
+        let mut config = self.config;
+        config.transport_config(Arc::new(limits::of_manager(silence, Arc::new(start))));
+        let connecting = incoming.accept_with(Arc::new(config));
+        let connection = connecting.map_err(lost)?.await.map_err(lost)?;
+        let control = connection.accept_bi().await.map_err(lost)?;
+        Ok(QuicWire::of_manager(connection, control, congestion, steered))
+    }
 }
 
 /// Connects to `HOST:PORT`, for a worker with so many slots and so many images at a time. Of several addresses of the host
@@ -75,7 +111,8 @@ pub(crate) async fn connect(
 
 async fn connect_to(address: SocketAddr, slots: u32, window: u32) -> io::Result<QuicWire> {
     let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let endpoint = Endpoint::client(SocketAddr::new(any, 0))?;
+    let socket = socket(SocketAddr::new(any, 0))?;
+    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))?;
     let mut config = ClientConfig::new(Arc::new(encryption::of_worker()?));
     config.transport_config(Arc::new(limits::of_worker(window)));
     let connecting = endpoint.connect_with(config, address, encryption::NAME).map_err(io::Error::other)?;
@@ -83,6 +120,18 @@ async fn connect_to(address: SocketAddr, slots: u32, window: u32) -> io::Result<
     let control = connection.open_bi().await.map_err(lost)?;
     // The endpoint goes on for as long as it has the connection.
     Ok(QuicWire::of_worker(connection, control, limits::files_under_way(slots)))
+}
+
+/// A socket with room for what comes while its process does not get to run. The system gives less where it allows no more
+/// (`net.core.rmem_max`, `net.core.wmem_max`), and then what does not fit is lost and sent again.
+fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    let buffers = SockRef::from(&socket);
+    buffers.set_recv_buffer_size(SOCKET_BYTES)?;
+    buffers.set_send_buffer_size(SOCKET_BYTES)?;
+    let (receive, send) = (buffers.recv_buffer_size()?, buffers.send_buffer_size()?);
+    tracing::debug!(receive, send, wanted = SOCKET_BYTES, "buffers of a socket for QUIC, bytes");
+    Ok(socket)
 }
 
 fn nobody() -> io::Error {

@@ -1,4 +1,8 @@
-//! The transports there are, by name.
+//! The transports there are, by name and by number.
+
+use std::fmt;
+
+use manyeyes_protocol::frame::TransportNumber;
 
 /// What carries a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,6 +12,15 @@ pub enum Transport {
     Tcp,
     /// QUIC, over UDP: a stream for each file, encrypted, but with nobody's word on who the manager is.
     Quic,
+}
+
+/// How a worker is to reach its manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// By this one and no other.
+    Only(Transport),
+    /// By TCP, or by QUIC where there is no TCP; and by the one that the manager asks for, once it has measured the path.
+    Auto,
 }
 
 /// What a manager listens for.
@@ -20,6 +33,36 @@ pub enum Transports {
     /// Both, at ports of one number: each worker chooses.
     #[default]
     Both,
+}
+
+impl Transport {
+    /// Its number on the wire, frozen.
+    pub(crate) fn number(self) -> TransportNumber {
+        TransportNumber(match self {
+            Self::Tcp => 1,
+            Self::Quic => 2,
+        })
+    }
+
+    /// The one of this number.
+    pub(crate) fn numbered(number: TransportNumber) -> Option<Self> {
+        [Self::Tcp, Self::Quic].into_iter().find(|transport| transport.number() == number)
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Quic => "QUIC",
+        })
+    }
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self::Only(Transport::default())
+    }
 }
 
 impl Transports {

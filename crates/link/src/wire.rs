@@ -13,6 +13,7 @@ use manyeyes_protocol::id::{Attempt, ImageId};
 
 use crate::quic::QuicWire;
 use crate::tcp::TcpWire;
+use crate::transport::Transport;
 pub use counters::WireCounters;
 pub(crate) use counters::{Counters, Observed, add};
 pub(crate) use inbox::Inbox;
@@ -119,8 +120,16 @@ impl Wire {
         }
     }
 
-    /// Notes what the transport knows of the connection.
-    pub(crate) fn observe(&mut self) {
+    /// What carries it.
+    pub(crate) fn transport(&self) -> Transport {
+        match self {
+            Self::Tcp(_) => Transport::Tcp,
+            Self::Quic(_) => Transport::Quic,
+        }
+    }
+
+    /// Notes what the transport knows of the connection, and gives it.
+    pub(crate) fn observe(&mut self) -> Observed {
         match self {
             Self::Tcp(wire) => wire.observe(),
             Self::Quic(wire) => wire.observe(),
@@ -141,6 +150,15 @@ impl Wire {
         match self {
             Self::Tcp(wire) => wire.congestion_control(),
             Self::Quic(wire) => wire.congestion_control(),
+        }
+    }
+
+    /// Gives the connection the congestion control that such a path wants. Over QUIC it is changed by itself from here on, over TCP by
+    /// another call.
+    pub(crate) fn steer(&mut self, loses: bool) {
+        match self {
+            Self::Tcp(wire) => wire.steer(loses),
+            Self::Quic(wire) => wire.steer(loses),
         }
     }
 

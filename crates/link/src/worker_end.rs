@@ -1,6 +1,7 @@
 //! The worker's end: connects to the manager, and again whenever the connection is lost.
 
 mod runner;
+mod way;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::transport::Transport;
+use crate::transport::{Reach, Transport};
 use runner::{Command, Runner};
 
 /// How many commands may wait for the link: two for each image of the largest window, many times. They wait for as long
@@ -30,7 +31,7 @@ pub struct WorkerSettings {
     /// `HOST:PORT` of the manager.
     pub manager: String,
     /// How to reach it. The manager has to listen for that.
-    pub transport: Transport,
+    pub reach: Reach,
     /// What the worker calls itself.
     pub name: String,
     /// Drawn once for a run of the process.
@@ -56,6 +57,8 @@ pub enum FromManager {
     Connected {
         /// By whom.
         manager: SocketAddr,
+        /// By what.
+        transport: Transport,
     },
     /// An image to recognise. Say `started` when a slot takes it and `report` when done.
     Assigned(Assigned),
@@ -68,6 +71,8 @@ pub enum FromManager {
     },
     /// The manager asks the worker to go: finish, and call `goodbye`.
     Drain,
+    /// The manager asks for QUIC, and it is not to be had: it goes on by TCP. Told once.
+    WithoutQuic,
     /// The connection was lost or could not be made.
     Disconnected {
         /// Why.

@@ -113,6 +113,7 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
     link.timers = settings.timers.clone();
     link.transports = settings.transports;
     link.congestion_control = settings.congestion_control;
+    link.start_fast = settings.start_fast;
     // The limit is kept at the door. A batch that is deleted gives its places back before dispatch hears of it.
     let beyond = settings.store.images_per_batch as usize;
     let dispatch = DispatchSettings {

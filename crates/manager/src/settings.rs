@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use manyeyes_link::TimerSettings;
-pub use manyeyes_link::Transports;
+pub use manyeyes_link::{StartFast, Transports};
 
 use crate::store::StoreSettings;
 
@@ -32,6 +32,8 @@ pub struct ManagerSettings {
     /// The congestion control of the connections to workers: over TCP by the system's name for it, such as `cubic`; over QUIC
     /// `cubic`, `reno` or `bbr`. `None`: the system's own choice, and `cubic`.
     pub congestion_control: Option<String>,
+    /// How to begin on a worker's path over QUIC. `None`: as the standard says, with ten packets.
+    pub start_fast: Option<StartFast>,
     /// Where uploads are kept, how long and how many.
     pub store: StoreSettings,
     /// What an upload and a client may ask for.
@@ -58,6 +60,7 @@ impl ManagerSettings {
             timers: TimerSettings::default(),
             transports: Transports::default(),
             congestion_control: None,
+            start_fast: None,
             store: StoreSettings::default(),
             limits: Limits::default(),
             thumbnails: None,

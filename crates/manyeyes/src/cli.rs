@@ -160,6 +160,14 @@ pub(crate) struct Serve {
     /// put another class first for 2 of 250 photos. Each image says how many bytes were sent of it.
     #[arg(long, value_enum, default_value_t = SendSmaller::Never)]
     pub(crate) send_smaller: SendSmaller,
+    /// Begin on a worker's path with more than the ten packets of the standard, which cost a round trip for each doubling: with half
+    /// of what the path has carried within the ten minutes before, and where nothing is known of it, with so many Mbit/s, for one
+    /// round trip. QUIC only.
+    ///
+    /// Give what every worker's path carries without a long queue: what does not fit is lost, and then the start is slower than the
+    /// standard's. Sent evenly, not in a burst. For TCP it is the machine's to set (docs/operations.md).
+    #[arg(long, value_name = "MBIT_PER_S", num_args = 0..=1, require_equals = true, value_parser = parse_rate)]
+    pub(crate) start_fast: Option<Option<f64>>,
     /// How long the end may take once it is asked for: workers finish what they have, everything new is refused. What is not
     /// finished then is kept for the next run. A second signal ends at once.
     ///
@@ -219,6 +227,7 @@ pub(crate) enum Listening {
     /// By QUIC alone.
     Quic,
     /// By either.
+    #[value(alias = "auto")]
     Both,
 }
 
@@ -229,6 +238,9 @@ pub(crate) enum Transport {
     Tcp,
     /// A stream for each image, over UDP.
     Quic,
+    /// By TCP, or by QUIC where there is no TCP; and by the other when the manager has measured that the path wants it. The congestion
+    /// control is changed too when the path loses packets, unless the manager was told one.
+    Auto,
 }
 
 /// For experiments only: work without a model, and faults on purpose.
@@ -420,6 +432,11 @@ fn engine_parser() -> impl TypedValueParser<Value = EngineChoice> {
 
 fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("'{text}' is not a number of at least 1"))
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.01..=100_000.0).contains(rate));
+    rate.ok_or_else(|| format!("'{text}' is not a number of Mbit/s from 0.01 to 100000"))
 }
 
 fn parse_probability(text: &str) -> Result<f64, String> {

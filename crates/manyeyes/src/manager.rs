@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use manyeyes_manager::settings::{
-    CanarySettings, Limits, ManagerSettings, SmallerSettings, ThumbnailSettings, Transports,
+    CanarySettings, Limits, ManagerSettings, SmallerSettings, StartFast, ThumbnailSettings, Transports,
 };
 use manyeyes_manager::store::StoreSettings;
 use manyeyes_manager::{Manager, start};
@@ -51,6 +51,7 @@ pub(crate) fn settings(serve: &cli::Serve, worker_listen: SocketAddr) -> anyhow:
             cli::Listening::Both => Transports::Both,
         },
         congestion_control: serve.congestion_control.clone(),
+        start_fast: serve.start_fast.map(|rate| StartFast { unknown_bits_per_s: rate.map(|mbits| mbits * 1e6) }),
         store: StoreSettings {
             limit_bytes: serve.keep_gib << 30,
             max_age: Duration::from_secs(u64::from(serve.keep_days) * 24 * 3600),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use manyeyes_worker::{FaultMode, FaultPlan, Transport, Work, WorkerError, WorkerSettings};
+use manyeyes_worker::{FaultMode, FaultPlan, Reach, Transport, Work, WorkerError, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -81,9 +81,10 @@ fn settings(arguments: cli::Worker) -> WorkerSettings {
     });
     WorkerSettings {
         slots: arguments.slots.unwrap_or(cores),
-        transport: match arguments.transport {
-            cli::Transport::Tcp => Transport::Tcp,
-            cli::Transport::Quic => Transport::Quic,
+        reach: match arguments.transport {
+            cli::Transport::Tcp => Reach::Only(Transport::Tcp),
+            cli::Transport::Quic => Reach::Only(Transport::Quic),
+            cli::Transport::Auto => Reach::Auto,
         },
         token: arguments.token,
         fault,

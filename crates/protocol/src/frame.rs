@@ -92,6 +92,8 @@ pub enum FrameNumber {
     ResultAck = 37,
     /// [`ManagerFrame::Drain`]
     Drain = 38,
+    /// [`ManagerFrame::Move`]
+    Move = 39,
     /// Ping, either way.
     Ping = 64,
     /// Pong, either way.
@@ -173,6 +175,11 @@ pub enum ManagerFrame {
     },
     /// Finish what you have, then say Goodbye.
     Drain,
+    /// Come by another transport. Said only to a worker whose Hello says that it [`moves`](Hello::moves).
+    Move {
+        /// Which.
+        to: TransportNumber,
+    },
     /// Are you there?
     Ping {
         /// Comes back in the Pong.
@@ -206,7 +213,13 @@ pub struct Hello {
     pub token: Option<String>,
     /// The models that it holds.
     pub models: Vec<ModelDescription>,
+    /// It may be asked to come by another transport.
+    pub moves: bool,
 }
+
+/// A transport by its number on the wire. Which is which is known to those who carry frames, and to `docs/protocol.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransportNumber(pub u8);
 
 /// A range of protocol versions, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,6 +381,7 @@ impl std::fmt::Debug for Hello {
             .field("software", &self.software)
             .field("token", &self.token.as_ref().map(|_| "hidden"))
             .field("models", &self.models)
+            .field("moves", &self.moves)
             .finish()
     }
 }

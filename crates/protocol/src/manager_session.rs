@@ -19,8 +19,8 @@ use bytes::Bytes;
 
 use crate::MAX_UNSAID;
 use crate::frame::{
-    DecodeError, Extensions, Hello, MAX_PAYLOAD, MAX_WINDOW, ManagerFrame, Refusal, RefusalCode, Stage, Welcome,
-    WorkerFrame,
+    DecodeError, Extensions, Hello, MAX_PAYLOAD, MAX_WINDOW, ManagerFrame, Refusal, RefusalCode, Stage,
+    TransportNumber, Welcome, WorkerFrame,
 };
 use crate::id::{Attempt, BooksId, ImageId, ModelDigest};
 use crate::result::{Answer, Failure, FailureCode};
@@ -80,6 +80,8 @@ pub struct WireTiming {
 pub struct ManagerSession {
     settings: ManagerSessionSettings,
     phase: Phase,
+    /// The worker may be asked to come by another transport.
+    moves: bool,
     timers: TimerTable,
     in_flight: InFlight,
     small: VecDeque<ManagerFrame>,
@@ -116,6 +118,7 @@ impl ManagerSession {
             in_flight: InFlight::new(&settings.timers),
             settings,
             phase: Phase::Greeting,
+            moves: false,
             timers,
             small: VecDeque::new(),
             events: VecDeque::new(),
@@ -218,6 +221,16 @@ impl ManagerSession {
         self.say(ManagerFrame::Drain);
     }
 
+    /// Asks a worker to come by another transport, if it is one that does; says whether it was asked. It comes as a new connection,
+    /// which ends this one.
+    pub fn move_over(&mut self, to: TransportNumber) -> bool {
+        let asks = self.moves && self.phase == Phase::Joined;
+        if asks {
+            self.say(ManagerFrame::Move { to });
+        }
+        asks
+    }
+
     /// Says goodbye; the worker will try again later.
     pub fn shutdown(&mut self) {
         match self.phase {
@@ -301,6 +314,7 @@ impl ManagerSession {
         let timers = &self.settings.timers;
         let (heartbeat, silence) = (timers.heartbeat, timers.silence);
         self.phase = Phase::Joined;
+        self.moves = hello.moves;
         self.timers.stop(Timer::Handshake);
         self.timers.set(Timer::Silent, now + silence);
         self.say(ManagerFrame::Welcome(Welcome { version, books: self.settings.books, heartbeat, silence }));

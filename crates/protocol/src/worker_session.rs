@@ -136,6 +136,22 @@ impl WorkerSession {
         self.events.push_back(WorkerEvent::Disconnected { reason, retry_in });
     }
 
+    /// Another connection has been made while there was one, as [`WorkerEvent::Move`] asked, and takes its place: the old one is
+    /// to be dropped. What waits for a slot is dropped with it, what runs goes on. False when there was none to take the place of:
+    /// then the new one is to be dropped.
+    pub fn handle_moved(&mut self, now: Instant) -> bool {
+        if self.phase != Phase::Welcomed {
+            return false;
+        }
+        for timer in [Timer::Heartbeat, Timer::Silent] {
+            self.timers.stop(timer);
+        }
+        self.phase = Phase::Connecting;
+        self.drop_unstarted();
+        self.handle_connected(now);
+        true
+    }
+
     /// Bytes have come, if only a part of a frame: the manager is there.
     pub fn handle_bytes(&mut self, now: Instant) {
         if self.phase == Phase::Welcomed {
@@ -240,6 +256,12 @@ impl WorkerSession {
         self.phase == Phase::Over
     }
 
+    /// Whether nothing that the manager has assigned is in hand.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.in_hand.is_empty()
+    }
+
     /// The timers that are set.
     pub fn timers(&self) -> impl Iterator<Item = Timer> + '_ {
         self.timers.iter()
@@ -264,6 +286,7 @@ impl WorkerSession {
             | ManagerFrame::Cancel { .. }
             | ManagerFrame::ResultAck { .. }
             | ManagerFrame::Drain
+            | ManagerFrame::Move { .. }
             | ManagerFrame::Ping { .. }
             | ManagerFrame::Pong { .. }
             | ManagerFrame::Goodbye => self.close("the manager did not answer our Hello as it should".to_owned()),
@@ -301,6 +324,7 @@ impl WorkerSession {
                 self.leave_if_done();
             }
             ManagerFrame::Drain => self.events.push_back(WorkerEvent::Drain),
+            ManagerFrame::Move { to } => self.events.push_back(WorkerEvent::Move { to }),
             ManagerFrame::Ping { nonce } => self.say(WorkerFrame::Pong { nonce }),
             ManagerFrame::Pong { .. } => {}
             ManagerFrame::Goodbye => self.close("the manager went down".to_owned()),

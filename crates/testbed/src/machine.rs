@@ -14,11 +14,13 @@ use crate::door::{Door, WayIn};
 
 /// What every machine has before anything else is done in it: a shared memory of its own, into which faked clocks put what a
 /// killed process would leave behind; no IPv6, whose own packets nobody asked for; no memory of TCP for paths, by which one run
-/// would teach the next; and a loopback.
+/// would teach the next; the congestion control that Linux has where nobody chose another, for those who choose none, where that may be
+/// said; and a loopback.
 const FURNISHED: &str = "mount -t tmpfs shm /dev/shm \
     && for file in ipv6/conf/all/disable_ipv6 ipv6/conf/default/disable_ipv6 ipv4/tcp_no_metrics_save; do \
         [ ! -e /proc/sys/net/$file ] || echo 1 >/proc/sys/net/$file || exit; \
     done \
+    && { echo cubic >/proc/sys/net/ipv4/tcp_congestion_control; true; } 2>/dev/null \
     && ip link set lo up";
 
 /// The kernel says that a disk is full where it means namespaces.

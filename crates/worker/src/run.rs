@@ -128,10 +128,13 @@ fn hear(heard: FromManager, link: &WorkerEnd, queue: &Queue, outage: &mut Outage
     match heard {
         FromManager::Assigned(assigned) => put(assigned, link, queue),
         FromManager::Cancelled { image, attempt } => queue.cancel(image, attempt),
-        FromManager::Connected { manager } => {
+        FromManager::Connected { manager, transport } => {
             outage.over();
-            tracing::info!(%manager, "connected");
+            tracing::info!(%manager, by = %transport, "connected");
         }
+        FromManager::WithoutQuic => tracing::warn!(
+            "the manager asks for QUIC, by which it cannot be reached: UDP is blocked on the way; going on by TCP"
+        ),
         FromManager::Disconnected { reason, retry_in } => {
             tracing::debug!(reason, retry_in_ms = retry_in.as_millis(), "not connected");
             if let Some(lasted) = outage.failed(Instant::now()) {
@@ -223,7 +226,7 @@ fn link_settings(settings: &WorkerSettings, work: &Work) -> LinkSettings {
     getrandom::fill(&mut instance).expect("the operating system gives random numbers");
     LinkSettings {
         manager: settings.manager.clone(),
-        transport: settings.transport,
+        reach: settings.reach,
         name: settings.name.clone(),
         instance: InstanceId(instance),
         slots: settings.slots(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manyeyes_link::{TimerSettings, Transport};
+use manyeyes_link::{Reach, TimerSettings};
 use manyeyes_protocol::frame::{MAX_SLOTS, MAX_WINDOW};
 
 use crate::fault::FaultPlan;
@@ -17,7 +17,7 @@ pub struct WorkerSettings {
     /// `HOST:PORT` of the manager's worker port.
     pub manager: String,
     /// How to reach it; the manager has to listen for that. Default TCP.
-    pub transport: Transport,
+    pub reach: Reach,
     /// What to be called; the manager makes it distinct.
     pub name: String,
     /// How many images to recognise at a time: 1 to [`MAX_SLOTS`]. Default 1.
@@ -42,7 +42,7 @@ impl WorkerSettings {
     pub fn new(manager: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             manager: manager.into(),
-            transport: Transport::default(),
+            reach: Reach::default(),
             name: name.into(),
             slots: 1,
             top: 5,

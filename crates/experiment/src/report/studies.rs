@@ -149,7 +149,9 @@ fn factors(runs: &[&Run]) -> Vec<Factor> {
 /// A run that has no level of a factor has it at `none`.
 fn level(run: &Run, factor: &str) -> Level {
     let level = run.levels.get(factor).cloned().unwrap_or_else(|| Level::Word(NONE.to_owned()));
-    match run.levels.get(CONGESTION_CONTROL).filter(|_| factor == TRANSPORT) {
+    // One that is chosen by nobody but the program is no part of the name.
+    let control = run.levels.get(CONGESTION_CONTROL).filter(|control| control.text() != NONE);
+    match control.filter(|_| factor == TRANSPORT) {
         Some(control) => Level::Word(format!("{} {}", level.text(), control.text())),
         None => level,
     }

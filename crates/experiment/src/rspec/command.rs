@@ -26,7 +26,13 @@ pub(super) fn command(script: &str, role: &Role, cell: &Cell) -> String {
     match role {
         Role::Manager { page, workers } => {
             add(&["manager", "--listen", &page.to_string(), "--worker-listen", &workers.to_string()]);
-            add(&["--transport", cell.transport.listening(), "--congestion-control", &cell.congestion_control]);
+            add(&["--transport", cell.transport.listening()]);
+            if cell.congestion_control_told().is_some() {
+                add(&["--congestion-control", &cell.congestion_control]);
+            }
+            if let Some(rate) = cell.start_fast_mbits_per_s {
+                add(&[&format!("--start-fast={rate}")]);
+            }
             if cell.send_smaller != SendSmaller::Never {
                 add(&["--send-smaller", cell.send_smaller.name()]);
             }

@@ -91,7 +91,9 @@ pub(crate) fn faults(notes: &Notes, cell: &Cell) -> Vec<String> {
         faults.push(format!("of the {} images that were to go before, some had no answer in time", cell.warm));
     }
     for worker in notes.workers.values() {
-        if let Some(has) = worker.congestion_control.as_ref().filter(|has| **has != asked) {
+        if let (Some(has), Some(asked)) = (&worker.congestion_control, &asked)
+            && has != asked
+        {
             faults.push(format!("the connection of {} has the congestion control {has}, not {asked}", worker.id));
         }
     }

@@ -244,9 +244,14 @@ pub(crate) fn name(number: u32) -> String {
 fn start_manager(site: &Site, folder: &Path, cell: &Cell) -> anyhow::Result<Process> {
     let [page, workers] = site.listen()?.map(|address| address.to_string());
     let data = site.data().to_string_lossy().into_owned();
+    let start_fast = cell.start_fast_mbits_per_s.map(|rate| format!("--start-fast={rate}"));
     let mut arguments =
         vec!["manager", "--grace", GRACE_S, "--data", &data, "--listen", &page, "--worker-listen", &workers];
-    arguments.extend(["--transport", cell.transport.listening(), "--congestion-control", &cell.congestion_control]);
+    arguments.extend(["--transport", cell.transport.listening()]);
+    if cell.congestion_control_told().is_some() {
+        arguments.extend(["--congestion-control", &cell.congestion_control]);
+    }
+    arguments.extend(start_fast.as_deref());
     arguments.extend(["--send-smaller", cell.send_smaller.name()]);
     arguments.extend(site.is_open().then_some("--open"));
     let arguments = arguments.into_iter().map(str::to_owned).collect();

@@ -54,6 +54,7 @@ impl Settings {
             warm: self.count(Factor::Warm),
             send_smaller: self.word(Factor::SendSmaller).and_then(|name| SendSmaller::named(&name)).unwrap_or_default(),
             idle_ms: self.number(Factor::IdleMs).filter(|_| self.count(Factor::Warm) > 0).unwrap_or_default(),
+            start_fast_mbits_per_s: self.number(Factor::StartFast).filter(|rate| *rate > 0.0),
         })
     }
 
@@ -62,6 +63,7 @@ impl Settings {
         let means_nothing = |factor| match factor {
             Factor::FailureMode => self.number(Factor::FailureProbability) == Some(0.0),
             Factor::LossModel => self.number(Factor::Loss).unwrap_or(0.0) == 0.0,
+            Factor::CongestionControl => self.word(Factor::Transport).is_some_and(|it| it == Transport::Auto.name()),
             Factor::IdleMs => self.count(Factor::Warm) == 0,
             _ => false,
         };

@@ -60,6 +60,8 @@ pub enum Factor {
     IdleMs,
     /// Whether the manager sends smaller forms of images.
     SendSmaller,
+    /// With what the manager begins over QUIC, Mbit/s; 0: with ten packets.
+    StartFast,
     /// Cores that each worker may use.
     CpuCores,
     /// Images that each worker works on at a time.
@@ -83,7 +85,7 @@ pub enum Allowed {
 
 impl Factor {
     /// All of them, in the order in which a table shows them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Workers,
         Self::Images,
         Self::ServiceMs,
@@ -106,6 +108,7 @@ impl Factor {
         Self::Warm,
         Self::IdleMs,
         Self::SendSmaller,
+        Self::StartFast,
         Self::CpuCores,
         Self::Slots,
         Self::Uploads,
@@ -136,6 +139,7 @@ impl Factor {
             Self::Warm => "warm",
             Self::IdleMs => "idle_ms",
             Self::SendSmaller => "send_smaller",
+            Self::StartFast => "start_fast_mbits_per_s",
             Self::CpuCores => "cpu_cores",
             Self::Slots => "slots",
             Self::Uploads => "uploads",
@@ -171,6 +175,7 @@ impl Factor {
             Self::Warm => Allowed::Whole(0.0..=MAX_IMAGES),
             Self::IdleMs => Allowed::Number(0.0..=60_000.0),
             Self::SendSmaller => words(&SendSmaller::ALL.map(SendSmaller::name)),
+            Self::StartFast => Allowed::Number(0.0..=1_000.0),
             Self::CpuCores => Allowed::Number(0.05..=256.0),
             Self::Slots => Allowed::Whole(1.0..=256.0),
             Self::Uploads => Allowed::Whole(1.0..=64.0),
@@ -183,7 +188,7 @@ impl Factor {
         match self {
             Self::Workers => number(3.0),
             Self::Images => number(5.0),
-            Self::Standby | Self::FailureProbability | Self::Warm | Self::IdleMs => number(0.0),
+            Self::Standby | Self::FailureProbability | Self::Warm | Self::IdleMs | Self::StartFast => number(0.0),
             Self::Slots => number(1.0),
             // As many as `manyeyes classify` and the page use.
             Self::Uploads => number(4.0),

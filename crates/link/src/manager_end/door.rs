@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quinn::{Endpoint, Incoming};
+use quinn::Incoming;
 use thiserror::Error;
 use tokio::io;
 use tokio::net::{TcpListener, TcpStream};
@@ -45,7 +45,7 @@ pub enum ListenError {
 pub(super) struct Doors {
     pub(super) address: SocketAddr,
     tcp: Option<TcpListener>,
-    quic: Option<(Endpoint, QuicCongestion)>,
+    quic: Option<quic::Listener>,
 }
 
 impl Doors {
@@ -65,7 +65,7 @@ impl Doors {
     }
 
     fn try_to_open(listen: SocketAddr, settings: &ManagerSettings) -> Result<Self, ListenError> {
-        let ManagerSettings { transports, congestion_control, timers, max_ungreeted, .. } = settings;
+        let ManagerSettings { transports, congestion_control, start_fast, timers, max_ungreeted, .. } = settings;
         let mut doors = Self { address: listen, tcp: None, quic: None };
         let congestion_control = congestion_control.as_deref();
         if transports.include(Transport::Tcp) {
@@ -75,10 +75,10 @@ impl Doors {
         }
         if transports.include(Transport::Quic) {
             let congestion = QuicCongestion::called(congestion_control)?;
-            let endpoint =
-                quic::listen(doors.address, congestion, timers.silence, *max_ungreeted).map_err(ListenError::Udp)?;
-            doors.address = endpoint.local_addr().map_err(ListenError::Udp)?;
-            doors.quic = Some((endpoint, congestion));
+            let opened = quic::Listener::open(doors.address, congestion, *start_fast, timers.silence, *max_ungreeted);
+            let listener = opened.map_err(ListenError::Udp)?;
+            doors.address = listener.endpoint.local_addr().map_err(ListenError::Udp)?;
+            doors.quic = Some(listener);
         }
         Ok(doors)
     }
@@ -89,8 +89,8 @@ impl Doors {
             let accepting = accept_tcp(Arc::clone(shared), listener);
             shared.tasks.spawn(accepting.instrument(tracing::info_span!("accept", transport = "tcp")));
         }
-        if let Some((endpoint, congestion)) = self.quic {
-            let accepting = accept_quic(Arc::clone(shared), endpoint, congestion);
+        if let Some(listener) = self.quic {
+            let accepting = accept_quic(Arc::clone(shared), listener);
             shared.tasks.spawn(accepting.instrument(tracing::info_span!("accept", transport = "quic")));
         }
     }
@@ -126,7 +126,8 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
     }
 }
 
-async fn accept_quic(shared: Arc<Shared>, endpoint: Endpoint, congestion: QuicCongestion) {
+async fn accept_quic(shared: Arc<Shared>, listener: quic::Listener) {
+    let endpoint = &listener.endpoint;
     loop {
         let incoming = tokio::select! {
             incoming = endpoint.accept() => incoming,
@@ -140,7 +141,7 @@ async fn accept_quic(shared: Arc<Shared>, endpoint: Endpoint, congestion: QuicCo
             // An error says that it cannot be asked of this one, which was looked at.
             let _ = incoming.retry();
         } else {
-            shake_hands(&shared, incoming, congestion);
+            shake_hands(&shared, incoming, listener.clone());
         }
     }
     endpoint.set_server_config(None);
@@ -149,11 +150,11 @@ async fn accept_quic(shared: Arc<Shared>, endpoint: Endpoint, congestion: QuicCo
 }
 
 /// Gives a connection its task, which begins with the handshake.
-fn shake_hands(shared: &Arc<Shared>, incoming: Incoming, congestion: QuicCongestion) {
+fn shake_hands(shared: &Arc<Shared>, incoming: Incoming, listener: quic::Listener) {
     let address = incoming.remote_address();
     let arrival = Arrival::new(Arc::clone(shared), address);
     let task = async move {
-        let wire = async { Ok(Wire::Quic(Box::new(quic::accept(incoming, congestion).await?))) };
+        let wire = async { Ok(Wire::Quic(Box::new(listener.accept(incoming).await?))) };
         if let Some(connection) = arrival.prepare(wire).await {
             connection.run().await;
         }

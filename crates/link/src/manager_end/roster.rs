@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use manyeyes_protocol::frame::{Hello, ModelDescription};
 use manyeyes_protocol::id::{InstanceId, ModelDigest, WorkerId};
 use manyeyes_protocol::manager_session::ManagerSessionSettings;
 
+use super::path::Moves;
 use super::{Departure, WorkerProfile};
 use crate::wire::Counters;
 
@@ -38,6 +39,7 @@ struct Entry<Line> {
     /// Of the models that it holds, the one in use.
     model: Option<ModelDescription>,
     counters: Arc<Counters>,
+    moves: Arc<Mutex<Moves>>,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub struct Seat<Line> {
     /// What is known of it, but for what only its connection knows.
     pub profile: WorkerProfile,
     pub(crate) counters: Arc<Counters>,
+    pub(super) moves: Arc<Mutex<Moves>>,
     /// The connection that the same process had until now: to be hung up first.
     pub before: Option<Line>,
 }
@@ -128,7 +131,8 @@ impl<Line: PartialEq> Roster<Line> {
             congestion_control: None,
             replaces,
         };
-        Some(Seat { worker, profile, counters: Arc::clone(&entry.counters), before })
+        let (counters, moves) = (Arc::clone(&entry.counters), Arc::clone(&entry.moves));
+        Some(Seat { worker, profile, counters, moves, before })
     }
 
     /// A connection has ended. One that another has taken the place of changes nothing.
@@ -203,6 +207,7 @@ impl<Line: PartialEq> Roster<Line> {
             connections: 0,
             model: None,
             counters: Arc::default(),
+            moves: Arc::default(),
         };
         self.workers.insert(worker, entry);
         (worker, replaces)

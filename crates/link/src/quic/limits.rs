@@ -30,7 +30,7 @@ const ANSWERS_WINDOW: u32 = 4 * MAX_SMALL_FRAME as u32;
 
 /// What is sent before anything has been acknowledged, in bytes: ten packets of the size that every path carries (RFC 9002 section
 /// 7.2), whatever the congestion control. More is for those who ask for it.
-const FIRST_WINDOW: u64 = 12_000;
+pub(super) const FIRST_WINDOW: u64 = 12_000;
 
 /// After how many times the session's silence QUIC itself ends a connection. The session does it after one; this is for a
 /// connection whose task does not get to run.
@@ -41,7 +41,7 @@ const SILENCES: u32 = 3;
 const FILES_AHEAD: usize = 2;
 
 /// For the manager's end, from which the images flow.
-pub(super) fn of_manager(silence: Duration, congestion: QuicCongestion) -> TransportConfig {
+pub(super) fn of_manager(silence: Duration, congestion: Arc<dyn ControllerFactory + Send + Sync>) -> TransportConfig {
     let mut config = of_both();
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
@@ -50,7 +50,7 @@ pub(super) fn of_manager(silence: Duration, congestion: QuicCongestion) -> Trans
         .receive_window(VarInt::from_u32(ANSWERS_WINDOW))
         .send_window(UNACKNOWLEDGED)
         .max_idle_timeout(IdleTimeout::try_from(silence.saturating_mul(SILENCES)).ok())
-        .congestion_controller_factory(controller(congestion));
+        .congestion_controller_factory(congestion);
     config
 }
 
@@ -86,12 +86,13 @@ fn of_both() -> TransportConfig {
     config
 }
 
-fn controller(congestion: QuicCongestion) -> Arc<dyn ControllerFactory + Send + Sync> {
+/// A congestion control that begins with this window, in bytes.
+pub(super) fn controller(congestion: QuicCongestion, window: u64) -> Arc<dyn ControllerFactory + Send + Sync> {
     let (mut cubic, mut reno, mut bbr) = (CubicConfig::default(), NewRenoConfig::default(), BbrConfig::default());
     match congestion {
-        QuicCongestion::Cubic => Arc::new(cubic.initial_window(FIRST_WINDOW).clone()),
-        QuicCongestion::Reno => Arc::new(reno.initial_window(FIRST_WINDOW).clone()),
-        QuicCongestion::Bbr => Arc::new(bbr.initial_window(FIRST_WINDOW).clone()),
+        QuicCongestion::Cubic => Arc::new(cubic.initial_window(window).clone()),
+        QuicCongestion::Reno => Arc::new(reno.initial_window(window).clone()),
+        QuicCongestion::Bbr => Arc::new(bbr.initial_window(window).clone()),
     }
 }
 
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn every_congestion_control_begins_with_ten_packets() {
         for congestion in [QuicCongestion::Cubic, QuicCongestion::Reno, QuicCongestion::Bbr] {
-            let window = controller(congestion).build(Instant::now(), 1_200).window();
+            let window = controller(congestion, FIRST_WINDOW).build(Instant::now(), 1_200).window();
             assert_eq!(window, 12_000, "{congestion:?}");
         }
     }

@@ -125,6 +125,7 @@ fn image_of(frame: &ManagerFrame) -> Option<ImageId> {
         ManagerFrame::Welcome(_)
         | ManagerFrame::Refused(_)
         | ManagerFrame::Drain
+        | ManagerFrame::Move { .. }
         | ManagerFrame::Ping { .. }
         | ManagerFrame::Pong { .. }
         | ManagerFrame::Goodbye => None,

@@ -9,6 +9,7 @@ use manyeyes_protocol::id::{Attempt, ImageId};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt, WriteError, Written};
 use tokio::io;
 
+use super::control::Steering;
 use super::files_in::FilesIn;
 use super::files_out::FilesOut;
 use super::order::{Arrived, Delivery, Heard, Said};
@@ -18,6 +19,9 @@ use crate::wire::{Counters, Inbox, LAST_WORDS, Ledger, OUTBOX_BYTES, Observed, O
 
 /// How a connection is closed, whoever does it: why is said by frames, or by nobody.
 const CLOSED: VarInt = VarInt::from_u32(0);
+
+/// What a congestion control is called that is changed as the path wants it.
+const STEERED: &str = "quic auto";
 
 /// How many turns others are given before nothing is said to be there: what waits in the socket is taken out of it by one task of
 /// QUIC and given to its stream by another, each woken by the one before.
@@ -42,8 +46,18 @@ pub(crate) struct QuicWire {
 /// What only one of the ends has.
 #[derive(Debug)]
 enum End {
-    Manager { said: Said, files: FilesOut, ledger: Ledger, congestion: QuicCongestion },
-    Worker { heard: Heard, files: FilesIn },
+    Manager {
+        said: Said,
+        files: FilesOut,
+        ledger: Ledger,
+        congestion: QuicCongestion,
+        /// Whether it may be changed.
+        steered: Arc<Steering>,
+    },
+    Worker {
+        heard: Heard,
+        files: FilesIn,
+    },
 }
 
 impl QuicWire {
@@ -51,9 +65,10 @@ impl QuicWire {
         connection: Connection,
         control: (SendStream, RecvStream),
         congestion: QuicCongestion,
+        steered: Arc<Steering>,
     ) -> Self {
         let (said, files, ledger) = (Said::default(), FilesOut::default(), Ledger::default());
-        let end = End::Manager { said, files, ledger, congestion };
+        let end = End::Manager { said, files, ledger, congestion, steered };
         Self::new(connection, control, end)
     }
 
@@ -196,13 +211,14 @@ impl QuicWire {
             | ManagerFrame::Refused(_)
             | ManagerFrame::ResultAck { .. }
             | ManagerFrame::Drain
+            | ManagerFrame::Move { .. }
             | ManagerFrame::Ping { .. }
             | ManagerFrame::Pong { .. }
             | ManagerFrame::Goodbye => self.say(frame),
         }
     }
 
-    pub(crate) fn observe(&mut self) {
+    pub(crate) fn observe(&mut self) -> Observed {
         let stats = self.connection.stats();
         let path = stats.path;
         let now = Observed {
@@ -220,6 +236,7 @@ impl QuicWire {
             ledger.share(resent, &ledger.within(path.cwnd));
         }
         self.counters.note(now, before);
+        now
     }
 
     pub(crate) fn settle(&mut self, delivery: Delivery) -> Option<WireUse> {
@@ -231,8 +248,15 @@ impl QuicWire {
 
     pub(crate) fn congestion_control(&self) -> Option<String> {
         match &self.end {
+            End::Manager { steered, .. } if steered.is_on() => Some(STEERED.to_owned()),
             End::Manager { congestion, .. } => Some(congestion.told().to_owned()),
             End::Worker { .. } => None,
+        }
+    }
+
+    pub(crate) fn steer(&mut self, loses: bool) {
+        if let End::Manager { steered, .. } = &self.end {
+            steered.begin(loses);
         }
     }
 

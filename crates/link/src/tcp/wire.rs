@@ -15,6 +15,13 @@ use super::tcp_info;
 use crate::congestion;
 use crate::wire::{Counters, Inbox, LAST_WORDS, Ledger, OUTBOX_BYTES, Observed, Outbox, Traffic, WireUse, add};
 
+/// What a path is begun with that is not known to lose packets: the standards' own (RFC 9438, RFC 5681), the first for the privileged
+/// on many systems. The system's default may be another.
+const STANDARD: [&str; 2] = ["cubic", "reno"];
+
+/// What a path is given that loses packets.
+const FOR_LOSSES: [&str; 1] = ["bbr"];
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct TcpWire {
@@ -119,12 +126,13 @@ impl TcpWire {
         self.outbox.push(payload);
     }
 
-    pub(crate) fn observe(&mut self) {
+    pub(crate) fn observe(&mut self) -> Observed {
         let now = tcp_info(self.reader.as_ref());
         let before = std::mem::replace(&mut self.observed, now);
         let resent = now.bytes_retransmitted.saturating_sub(before.bytes_retransmitted);
         self.ledger.share(resent, &(before.acknowledged..self.written.saturating_sub(now.unsent)));
         self.counters.note(now, before);
+        now
     }
 
     pub(crate) fn settle(&mut self, delivery: (ImageId, Attempt)) -> Option<WireUse> {
@@ -133,6 +141,10 @@ impl TcpWire {
 
     pub(crate) fn congestion_control(&self) -> Option<String> {
         congestion::in_use(self.reader.as_ref())
+    }
+
+    pub(crate) fn steer(&mut self, loses: bool) {
+        congestion::take_first(self.reader.as_ref(), if loses { &FOR_LOSSES } else { &STANDARD });
     }
 
     pub(crate) fn counters(&self) -> &Counters {

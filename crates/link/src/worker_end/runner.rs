@@ -10,15 +10,18 @@ use manyeyes_protocol::frame::{Hello, VERSIONS};
 use manyeyes_protocol::id::{Attempt, ImageId};
 use manyeyes_protocol::result::{Answer, Failure};
 use manyeyes_protocol::worker_session::{WorkerEvent, WorkerSession};
-use tokio::io;
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::way::{Connected, Destination, Plan, Way};
 use super::{FromManager, WorkerSettings};
 use crate::transport::Transport;
 use crate::wire::{CATCH_UP_READS, Traffic, Wire};
-use crate::{quic, tcp};
+
+/// How long a connection that is to take the place of another waits until nothing is in hand. The manager waits for its Hello
+/// meanwhile, and gives up after five seconds.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// What the owner wants.
 #[derive(Debug)]
@@ -41,12 +44,13 @@ pub(super) enum Command {
     },
 }
 
-/// What came of connecting: the connection, and with whom.
-type Connected = io::Result<(Wire, SocketAddr)>;
-
 /// What wakes the task.
 enum Happening {
-    Connected(Connected),
+    Connected(Connected, Plan),
+    /// Of the connection that is to take the place of this one.
+    Beside(Connected, Transport),
+    /// It has waited long enough.
+    MoveNow,
     Traffic(Traffic),
     Command(Command),
     Timeout,
@@ -56,26 +60,30 @@ enum Happening {
 /// The connection, as far as there is one.
 enum Line {
     Down,
-    Connecting(Pin<Box<dyn Future<Output = Connected> + Send>>),
+    Connecting(Connecting, Plan),
     Up(Box<Wire>, SocketAddr),
 }
 
-/// Where to connect to, and as what.
-#[derive(Clone)]
-struct Destination {
-    /// `HOST:PORT`.
-    manager: String,
-    transport: Transport,
-    /// How long it may take.
-    limit: Duration,
-    slots: u32,
-    window: u32,
+type Connecting = Pin<Box<dyn Future<Output = Connected> + Send>>;
+
+/// The connection that the manager has asked for, beside the one that there is.
+enum Beside {
+    Nothing,
+    Connecting(Connecting, Transport),
+    /// It is there, and takes the other's place when nothing is in hand, or then.
+    Ready {
+        wire: Box<Wire>,
+        manager: SocketAddr,
+        until: Pin<Box<Sleep>>,
+    },
 }
 
 pub(super) struct Runner {
     destination: Destination,
+    way: Way,
     session: WorkerSession,
     line: Line,
+    beside: Beside,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<FromManager>,
     /// Of those who wait for what is in the outbox.
@@ -84,6 +92,8 @@ pub(super) struct Runner {
     leaving: CancellationToken,
     /// No connection is made any more.
     cut_off: bool,
+    /// The owner is to be told that there was no QUIC.
+    without_quic: bool,
 }
 
 impl Runner {
@@ -93,13 +103,27 @@ impl Runner {
         events: mpsc::Sender<FromManager>,
         leaving: CancellationToken,
     ) -> Self {
-        let WorkerSettings { manager, transport, name, instance, slots, window, models, token, software, timers } =
+        let WorkerSettings { manager, reach, name, instance, slots, window, models, token, software, timers } =
             settings;
-        let hello = Hello { versions: VERSIONS, instance, slots, window, name, software, token, models };
-        let destination = Destination { manager, transport, limit: timers.handshake, slots, window };
+        let way = Way::new(reach);
+        let moves = way.moves();
+        let hello = Hello { versions: VERSIONS, instance, slots, window, name, software, token, models, moves };
+        let destination = Destination { manager, limit: timers.handshake, slots, window };
         let session = WorkerSession::new(hello, timers);
-        let (line, unsaid, cut_off) = (Line::Down, Vec::new(), false);
-        Self { destination, session, line, commands, events, unsaid, leaving, cut_off }
+        let (line, beside, unsaid, cut_off) = (Line::Down, Beside::Nothing, Vec::new(), false);
+        Self {
+            destination,
+            way,
+            session,
+            line,
+            beside,
+            commands,
+            events,
+            unsaid,
+            leaving,
+            cut_off,
+            without_quic: false,
+        }
     }
 
     /// Carries the session to its end.
@@ -107,6 +131,9 @@ impl Runner {
         let mut alarm = std::pin::pin!(sleep_until(Instant::now().into()));
         loop {
             self.tell_events().await;
+            if self.session.is_idle() {
+                self.change_over(Instant::now());
+            }
             self.fill_outbox();
             if !self.unsaid.is_empty() {
                 if let Line::Up(wire, _) = &mut self.line {
@@ -124,6 +151,7 @@ impl Runner {
             let timed = self.set(alarm.as_mut());
             let happening = tokio::select! {
                 happening = self.line.happening() => happening,
+                happening = self.beside.happening() => happening,
                 Some(command) = self.commands.recv() => Happening::Command(command),
                 () = alarm.as_mut(), if timed => Happening::Timeout,
                 () = self.events.closed() => Happening::OwnerGone,
@@ -153,11 +181,22 @@ impl Runner {
     fn handle(&mut self, happening: Happening) {
         let now = Instant::now();
         match happening {
-            Happening::Connected(Ok((wire, manager))) => {
+            Happening::Connected(Ok((wire, manager)), plan) => {
+                self.without_quic = self.way.made(plan, wire.transport(), now);
                 self.line = Line::Up(Box::new(wire), manager);
                 self.session.handle_connected(now);
             }
-            Happening::Connected(Err(error)) => self.disconnected(&error.to_string(), now),
+            Happening::Connected(Err(error), _) => self.disconnected(&error.to_string(), now),
+            Happening::Beside(Ok((wire, manager)), _) => {
+                let (wire, until) = (Box::new(wire), Box::pin(sleep_until((now + QUIET).into())));
+                self.beside = Beside::Ready { wire, manager, until };
+            }
+            Happening::Beside(Err(error), to) => {
+                self.beside = Beside::Nothing;
+                self.without_quic = self.way.failed(to, now);
+                tracing::info!(%to, %error, "the manager asks for another transport, which is not to be had: staying");
+            }
+            Happening::MoveNow => self.change_over(now),
             Happening::Traffic(Traffic::Read) => self.handle_bytes(now),
             Happening::Traffic(Traffic::Wrote) => {}
             Happening::Traffic(Traffic::Ended(reason)) => self.disconnected(&reason, now),
@@ -229,25 +268,61 @@ impl Runner {
         self.disconnected("", Instant::now());
     }
 
+    /// The connection beside this one, if there is one, takes its place. What was said over the old one and has not been heard is
+    /// in the session's memory, and said again.
+    fn change_over(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.beside, Beside::Nothing) {
+            Beside::Ready { wire, manager, .. } => {
+                if self.session.handle_moved(now) {
+                    self.line = Line::Up(wire, manager);
+                }
+            }
+            other => self.beside = other,
+        }
+    }
+
+    /// Makes a connection by this transport, to take the place of the one that there is.
+    fn move_over(&mut self, to: Option<Transport>) {
+        let Line::Up(wire, _) = &self.line else {
+            return;
+        };
+        let Some(to) = to.filter(|to| *to != wire.transport()) else {
+            return;
+        };
+        if self.way.ask(to) && matches!(self.beside, Beside::Nothing) {
+            let connecting = self.destination.clone().connect(Plan::Only(to));
+            self.beside = Beside::Connecting(Box::pin(connecting), to);
+        }
+    }
+
     fn disconnected(&mut self, reason: &str, now: Instant) {
         self.line = Line::Down;
+        self.beside = Beside::Nothing;
         // Without random numbers all workers would come back in step: worse, but no reason not to come back.
         let dice = getrandom::u32().unwrap_or(u32::MAX / 2);
         self.session.handle_disconnected(reason, dice, now);
     }
 
     async fn tell_events(&mut self) {
+        if std::mem::take(&mut self.without_quic) {
+            self.tell(FromManager::WithoutQuic).await;
+        }
         while let Some(event) = self.session.poll_event() {
             let event = match event {
                 WorkerEvent::Connect | WorkerEvent::Disconnected { .. } if self.cut_off => continue,
                 WorkerEvent::Connect => {
-                    self.line = Line::Connecting(Box::pin(self.destination.clone().connect()));
+                    let plan = self.way.plan(Instant::now());
+                    self.line = Line::Connecting(Box::pin(self.destination.clone().connect(plan)), plan);
                     continue;
                 }
-                WorkerEvent::Connected => match &self.line {
-                    Line::Up(_, manager) => FromManager::Connected { manager: *manager },
-                    Line::Down | Line::Connecting(_) => continue,
-                },
+                WorkerEvent::Connected => {
+                    let Line::Up(wire, manager) = &self.line else { continue };
+                    FromManager::Connected { manager: *manager, transport: wire.transport() }
+                }
+                WorkerEvent::Move { to } => {
+                    self.move_over(Transport::numbered(to));
+                    continue;
+                }
                 WorkerEvent::Assigned(assigned) => FromManager::Assigned(assigned),
                 WorkerEvent::Cancelled { image, attempt } => FromManager::Cancelled { image, attempt },
                 WorkerEvent::Drain => FromManager::Drain,
@@ -287,23 +362,20 @@ impl Line {
     async fn happening(&mut self) -> Happening {
         match self {
             Self::Down => pending().await,
-            Self::Connecting(connecting) => Happening::Connected(connecting.await),
+            Self::Connecting(connecting, plan) => Happening::Connected(connecting.await, *plan),
             Self::Up(wire, _) => Happening::Traffic(wire.traffic().await),
         }
     }
 }
 
-impl Destination {
-    async fn connect(self) -> Connected {
-        let Self { manager, transport, limit, slots, window } = self;
-        match transport {
-            Transport::Tcp => {
-                let (wire, manager) = tcp::connect(manager, limit).await?;
-                Ok((Wire::Tcp(Box::new(wire)), manager))
-            }
-            Transport::Quic => {
-                let (wire, manager) = quic::connect(&manager, limit, slots, window).await?;
-                Ok((Wire::Quic(Box::new(wire)), manager))
+impl Beside {
+    async fn happening(&mut self) -> Happening {
+        match self {
+            Self::Nothing => pending().await,
+            Self::Connecting(connecting, to) => Happening::Beside(connecting.await, *to),
+            Self::Ready { until, .. } => {
+                until.as_mut().await;
+                Happening::MoveNow
             }
         }
     }

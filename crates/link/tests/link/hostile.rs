@@ -232,6 +232,7 @@ fn hello() -> Hello {
         software: "test".to_owned(),
         token: None,
         models: Vec::new(),
+        moves: false,
     }
 }
 

@@ -17,6 +17,7 @@ macro_rules! promises {
     };
 }
 
+mod auto;
 #[cfg(target_os = "linux")]
 mod congestion;
 mod hostile;

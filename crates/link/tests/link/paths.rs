@@ -1,10 +1,12 @@
-//! Paths that do to packets what no path should: over QUIC, whose packets nobody but the two ends can mend.
+//! Paths that do to packets what no path should.
 
 use bytes::Bytes;
 use manyeyes_protocol::id::ImageId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::relay::{Harm, Relay};
-use crate::stage::{Manager, Quic, Worker};
+use crate::stage::{Manager, Quic, Tcp, Worker};
 
 /// What QUIC says over 1,200 bytes it has tried out first, and tries again when they come no more.
 #[tokio::test]
@@ -41,4 +43,48 @@ async fn a_middlebox_that_rewrites_packets_changes_no_image() {
     worker.answer(&assigned);
     let used = manager.used().await.expect("this connection carried it");
     assert!(used.bytes_resent > 0, "{used:?}");
+}
+
+/// Over TCP nothing protects the bytes. What makes no sense ends the connection, with words; the next may be better.
+#[tokio::test]
+async fn a_middlebox_that_rewrites_a_frames_head_ends_the_connection_and_the_worker_comes_back() {
+    let mut manager = Manager::start::<Tcp>();
+    let (between, target) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), manager.end.local_addr());
+    let mut worker = Worker::start::<Tcp>("eye", 1, between.local_addr().unwrap());
+    tokio::spawn(async move {
+        for is_bad in [true, false] {
+            let (client, _) = between.accept().await.unwrap();
+            tokio::spawn(pass(client, TcpStream::connect(target).await.unwrap(), is_bad));
+        }
+    });
+    worker.connected().await;
+    let (id, _) = manager.joined().await;
+    let reason = worker.disconnected().await;
+    assert!(reason.contains("the manager sent a frame of 4"), "{reason}");
+    worker.reconnected().await;
+    manager.next().await;
+    let (again, profile) = manager.joined().await;
+    assert!(again == id && profile.returning, "{profile:?}");
+}
+
+/// Carries both ways; of what the manager says, all but the first has its first byte changed.
+async fn pass(mut client: TcpStream, mut server: TcpStream, is_bad: bool) {
+    let (mut from_worker, mut to_worker) = client.split();
+    let (mut from_manager, mut to_manager) = server.split();
+    let down = async {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut is_first = true;
+        while let Ok(bytes @ 1..) = from_manager.read(&mut buffer).await {
+            if is_bad && !std::mem::take(&mut is_first) {
+                buffer[0] = !buffer[0];
+            }
+            if to_worker.write_all(&buffer[..bytes]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = tokio::io::copy(&mut from_worker, &mut to_manager) => {}
+        () = down => {}
+    }
 }

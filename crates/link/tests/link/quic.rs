@@ -1,6 +1,6 @@
 //! QUIC as it is spoken by strangers: connections and listeners that are none of ours.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -8,7 +8,7 @@ use quinn::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified,
 use quinn::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use quinn::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use quinn::rustls::{self, DigitallySignedStruct, SignatureScheme};
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, ServerConfig};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 
 /// What manager and worker say that they speak.
 pub(crate) const PROTOCOL: &[u8] = b"manyeyes/1";
@@ -30,6 +30,11 @@ pub(crate) async fn connect(to: SocketAddr, protocol: &[u8]) -> Result<Connectio
 
 /// Listens as one who speaks this.
 pub(crate) fn listen(protocol: &[u8]) -> Endpoint {
+    listen_on(UdpSocket::bind("127.0.0.1:0").unwrap(), protocol)
+}
+
+/// The same, there.
+pub(crate) fn listen_on(socket: UdpSocket, protocol: &[u8]) -> Endpoint {
     let made = rcgen::generate_simple_self_signed(["manyeyes".to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -40,7 +45,7 @@ pub(crate) fn listen(protocol: &[u8]) -> Endpoint {
         .unwrap();
     tls.alpn_protocols = vec![protocol.to_vec()];
     let config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
-    Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap()
+    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime)).unwrap()
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 pub(crate) use manyeyes_link::Transport as Over;
 use manyeyes_link::{
-    Assigned, Assignment, Departure, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription,
+    Assigned, Assignment, Departure, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription, Reach,
     TimerSettings, Transports, WireUse, WorkerEnd, WorkerProfile, WorkerSettings,
 };
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
@@ -93,7 +93,7 @@ pub(crate) fn manager_settings() -> ManagerSettings {
 pub(crate) fn worker_settings(name: &str, number: u8, manager: SocketAddr) -> WorkerSettings {
     WorkerSettings {
         manager: manager.to_string(),
-        transport: Over::default(),
+        reach: Reach::default(),
         name: name.to_owned(),
         instance: InstanceId([number; 16]),
         slots: 2,
@@ -198,7 +198,7 @@ impl Worker {
     }
 
     pub(crate) fn start_with<T: Transport>(settings: WorkerSettings) -> Self {
-        let (end, events) = WorkerEnd::connect(WorkerSettings { transport: T::OVER, ..settings });
+        let (end, events) = WorkerEnd::connect(WorkerSettings { reach: Reach::Only(T::OVER), ..settings });
         Self { end, events }
     }
 

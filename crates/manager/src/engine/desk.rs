@@ -224,7 +224,9 @@ impl Desk {
         let name = profile.id.clone();
         let is_back = profile.returning || profile.replaces.is_some();
         let kind = if is_back { HappeningKind::Back } else { HappeningKind::Joined };
-        self.happenings.note(kind, &name, 0, None, now);
+        if !self.roster.is_moving(worker) {
+            self.happenings.note(kind, &name, 0, None, now);
+        }
         self.roster.joined(worker, profile);
         self.canaries.joined(worker, &name);
         self.tell(Event::Joined { worker, capacity, name }, now);
@@ -287,6 +289,12 @@ impl Desk {
         self.roster.left(worker, *departure == Departure::Silent, now);
         self.canaries.left(worker);
         let (to_dispatch, kind, detail) = match departure {
+            // It is here again in a moment, and neither is news.
+            Departure::Moved => {
+                self.roster.moves(worker);
+                self.tell(Event::Left { worker, departure: DispatchDeparture::Goodbye }, now);
+                return;
+            }
             Departure::Goodbye | Departure::ManagerShutdown => (DispatchDeparture::Goodbye, HappeningKind::Left, None),
             Departure::Silent => (DispatchDeparture::Silent, HappeningKind::Silent, None),
             Departure::Disconnected => (DispatchDeparture::Disconnected, HappeningKind::Lost, None),

@@ -34,6 +34,8 @@ struct Entry {
     id: Arc<str>,
     profile: WorkerProfile,
     presence: Presence,
+    /// It has left to come again by another transport.
+    moves: bool,
     images: u64,
     failures: u64,
     /// It has had no answer since it last failed through no fault of the image.
@@ -82,6 +84,7 @@ impl Roster {
             id: Arc::clone(&id),
             profile: profile.clone(),
             presence: Presence::Here,
+            moves: false,
             images,
             failures,
             failing: false,
@@ -92,7 +95,19 @@ impl Roster {
         });
         entry.id = id;
         entry.profile = profile;
-        entry.presence = Presence::Here;
+        (entry.presence, entry.moves) = (Presence::Here, false);
+    }
+
+    /// A worker that has left does so only to come again by another transport.
+    pub(super) fn moves(&mut self, worker: WorkerId) {
+        if let Some(entry) = self.entries.get_mut(&worker) {
+            entry.moves = true;
+        }
+    }
+
+    /// Whether it does, and is not here again.
+    pub(super) fn is_moving(&self, worker: WorkerId) -> bool {
+        self.entries.get(&worker).is_some_and(|entry| entry.moves)
     }
 
     /// A worker has gone.

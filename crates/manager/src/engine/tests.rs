@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use manyeyes_link::{ModelDescription, TimerSettings, Transport, WorkerEnd, WorkerSettings};
+use manyeyes_link::{ModelDescription, Reach, TimerSettings, WorkerEnd, WorkerSettings};
 use manyeyes_protocol::id::{BatchId, InstanceId};
 
 use manyeyes_dispatch::Settings as DispatchSettings;
@@ -64,7 +64,7 @@ async fn an_image_that_is_not_in_the_books_any_more_is_given_back() {
     };
     let _worker = WorkerEnd::connect(WorkerSettings {
         manager: running.engine.worker_addr().to_string(),
-        transport: Transport::default(),
+        reach: Reach::default(),
         name: "worker-1".to_owned(),
         instance: InstanceId([1; 16]),
         slots: 1,

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::PATIENCE;
-use manyeyes_link::{FromManager, ModelDescription, Transport, WorkerEnd, WorkerSettings};
+use manyeyes_link::{FromManager, ModelDescription, Reach, WorkerEnd, WorkerSettings};
 use manyeyes_protocol::{
     id::{Attempt, ImageId, InstanceId, ModelDigest},
     result::{Answer, Failure, FailureCode, Label, WorkerTiming},
@@ -128,7 +128,7 @@ fn settings(manager: SocketAddr, name: &str) -> WorkerSettings {
     getrandom::fill(&mut instance).unwrap();
     WorkerSettings {
         manager: manager.to_string(),
-        transport: Transport::default(),
+        reach: Reach::default(),
         name: name.to_owned(),
         instance: InstanceId(instance),
         slots: 4,

@@ -18,6 +18,11 @@ fn wrong_usage_ends_with_2() {
     assert_eq!(run(&["classify"]).status.code(), Some(2));
     assert_eq!(run(&["worker", "--manager", "127.0.0.1:1", "--slots", "0"]).status.code(), Some(2));
     assert_eq!(run(&["worker", "--manager", "127.0.0.1:1", "--fail-probability", "2"]).status.code(), Some(2));
+    for rate in ["0", "fast", "-1"] {
+        let no_rate = run(&["manager", &format!("--start-fast={rate}")]);
+        assert_eq!(no_rate.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&no_rate.stderr).contains("Mbit/s"), "{no_rate:?}");
+    }
     let never_fails = run(&["worker", "--manager", "127.0.0.1:1", "--fail-for-good"]);
     assert_eq!(never_fails.status.code(), Some(2), "with what probability?");
 }

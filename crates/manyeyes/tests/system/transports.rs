@@ -46,6 +46,26 @@ fn workers_of_both_transports_answer_the_images_of_one_manager() {
 }
 
 #[test]
+fn a_worker_that_may_choose_comes_by_tcp_and_where_there_is_none_by_quic() {
+    for (transport, choice, expected) in [
+        ("auto", None, "auto"),
+        ("auto", Some("reno"), "reno"),
+        ("quic", None, "quic auto"),
+        ("quic", Some("reno"), "quic reno"),
+    ] {
+        let data = folder();
+        let path = data.path().to_str().unwrap();
+        let listen = ["manager", "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0", "--data", path];
+        let choice: Vec<_> = choice.iter().flat_map(|name| ["--congestion-control", name]).collect();
+        let options = [&listen[..], &["--start-fast=20", "--transport", transport], &choice].concat();
+        let server = Server::of(Process::start(&options));
+        let _worker = server.worker(&["--slots", "1", "--fixed-service-ms", "5", "--transport", "auto"]);
+        wait_until("it is there", || carried_with(&server) == [expected]);
+        answer_images(&server, 10);
+    }
+}
+
+#[test]
 fn the_workers_of_up_use_quic_where_nothing_else_is_listened_for() {
     let data = folder();
     let server = Server::up(data.path(), &["--workers", "2", "--model", "builtin", "--transport", "quic"]);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
-use super::encode::{CRITICAL, FLAG_RESEND};
+use super::encode::{CRITICAL, FLAG_MOVES, FLAG_RESEND};
 use super::{
     Assign, DecodeError, Extension, Extensions, FrameNumber, Hello, InputSize, MAGIC, MAX_EXTENSION_BYTES,
     MAX_LABEL_NAME, MAX_LABELS, MAX_MODELS, MAX_NAME, MAX_PAYLOAD, MAX_SENTENCE, MAX_SMALL_FRAME, MAX_TOKEN,
-    ManagerFrame, ModelDescription, Refusal, RefusalCode, Stage, VersionRange, Welcome, WorkerFrame,
+    ManagerFrame, ModelDescription, Refusal, RefusalCode, Stage, TransportNumber, VersionRange, Welcome, WorkerFrame,
 };
 use crate::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest};
 use crate::result::{Answer, Failure, FailureCode, Label, WorkerTiming};
@@ -69,6 +69,7 @@ impl ManagerFrame {
                 Self::ResultAck { image, attempt }
             }
             DRAIN => Self::Drain,
+            MOVE => Self::Move { to: TransportNumber(body.u8("transport")?) },
             PING => Self::Ping { nonce: body.u64("nonce")? },
             PONG => Self::Pong { nonce: body.u64("nonce")? },
             GOODBYE => Self::Goodbye,
@@ -89,6 +90,7 @@ const ASSIGN: u8 = FrameNumber::Assign as u8;
 const CANCEL: u8 = FrameNumber::Cancel as u8;
 const RESULT_ACK: u8 = FrameNumber::ResultAck as u8;
 const DRAIN: u8 = FrameNumber::Drain as u8;
+const MOVE: u8 = FrameNumber::Move as u8;
 const PING: u8 = FrameNumber::Ping as u8;
 const PONG: u8 = FrameNumber::Pong as u8;
 const GOODBYE: u8 = FrameNumber::Goodbye as u8;
@@ -118,6 +120,7 @@ impl Body {
             software: self.short_text("software", MAX_NAME)?,
             token: none_if_empty(self.short_text("token", MAX_TOKEN)?),
             models: self.models()?,
+            moves: self.0.first().is_some_and(|flags| flags & FLAG_MOVES != 0),
         })
     }
 

@@ -58,6 +58,7 @@ impl ManagerFrame {
                 small(FrameNumber::ResultAck, |body| put_delivery(body, *image, *attempt))
             }
             Self::Drain => small(FrameNumber::Drain, |_| {}),
+            Self::Move { to } => small(FrameNumber::Move, |body| body.put_u8(to.0)),
             Self::Ping { nonce } => small(FrameNumber::Ping, |body| body.put_u64(*nonce)),
             Self::Pong { nonce } => small(FrameNumber::Pong, |body| body.put_u64(*nonce)),
             Self::Goodbye => small(FrameNumber::Goodbye, |_| {}),
@@ -67,6 +68,9 @@ impl ManagerFrame {
 
 /// Bit 0 of an Assign's flags.
 pub(super) const FLAG_RESEND: u8 = 1;
+
+/// Bit 0 of a Hello's flags.
+pub(super) const FLAG_MOVES: u8 = 1;
 
 /// The bit of an extension's kind that marks it critical.
 pub(super) const CRITICAL: u16 = 0x8000;
@@ -118,8 +122,12 @@ fn put_hello(body: &mut BytesMut, hello: &Hello) {
         put_short_text(body, &model.name, MAX_NAME);
         put_long_text(body, model.notice.as_deref().unwrap_or_default(), MAX_SENTENCE);
     }
-    if models.iter().any(|model| model.input.is_some()) {
+    // Added to version 1, one after the other: what is not told ends the Hello.
+    if hello.moves || models.iter().any(|model| model.input.is_some()) {
         models.iter().for_each(|model| put_input_size(body, model.input));
+    }
+    if hello.moves {
+        body.put_u8(FLAG_MOVES);
     }
 }
 

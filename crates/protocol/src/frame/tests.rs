@@ -110,6 +110,7 @@ fn pinned() -> Vec<(&'static str, Said)> {
             Said::Manager(ManagerFrame::ResultAck { image: ImageId(5), attempt: Attempt(1) }),
         ),
         ("00000001 26", Said::Manager(ManagerFrame::Drain)),
+        ("00000002 27 02", Said::Manager(ManagerFrame::Move { to: TransportNumber(2) })),
         ("00000009 40 0123456789abcdef", Said::Manager(ManagerFrame::Ping { nonce: 0x0123_4567_89ab_cdef })),
         ("00000009 41 0123456789abcdef", Said::Manager(ManagerFrame::Pong { nonce: 0x0123_4567_89ab_cdef })),
         ("00000001 42", Said::Manager(ManagerFrame::Goodbye)),
@@ -182,6 +183,16 @@ fn a_hello_without_an_input_that_is_known_is_one_all_the_same() {
     for unknown in [[0, 1, 0], [9, 1, 0], [1, 0, 0]] {
         assert_eq!(told([&body[..at], &unknown].concat()), None, "{unknown:?}");
     }
+}
+
+#[test]
+fn a_hello_that_says_nothing_of_moving_is_of_one_that_does_not() {
+    let says = |moves| Said::Worker(WorkerFrame::Hello(Hello { moves, ..hello() }));
+    let (without, with) = (says(false), says(true));
+    assert_eq!([&without.body()[..], &[0, 0, 0, 1]].concat(), with.body(), "behind what models look at");
+    assert_eq!(with.decode(with.body()), Ok(with.clone()));
+    let later = [&without.body()[..], &[0, 0, 0, 0xfe]].concat();
+    assert_eq!(without.decode(later.into()), Ok(without), "flags of a later version are passed over");
 }
 
 #[test]
@@ -333,7 +344,7 @@ proptest! {
 
     /// A frame with a changed byte is an error or another frame, which is written as it was read.
     #[test]
-    fn a_damaged_frame_is_no_panic(which in 0_usize..20, position in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn a_damaged_frame_is_no_panic(which in 0_usize..21, position in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let (_, said) = pinned().swap_remove(which);
         let mut body = said.body().to_vec();
         let position = position.index(body.len());
@@ -408,6 +419,7 @@ fn hello() -> Hello {
             notice: Some("old".to_owned()),
             input: None,
         }],
+        moves: false,
     }
 }
 

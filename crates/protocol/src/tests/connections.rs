@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use super::pair::{MODEL, MS, Pair, SECOND, ending, hello};
-use crate::frame::{Hello, RefusalCode, VersionRange, WorkerFrame};
+use super::pair::{MODEL, MS, Pair, SECOND, answer, ending, hello};
+use crate::frame::{Hello, RefusalCode, TransportNumber, VersionRange, WorkerFrame};
 use crate::id::{BooksId, ImageId};
 use crate::manager_session::{Ending, ManagerEvent};
 use crate::result::FailureCode;
@@ -241,6 +241,51 @@ fn a_manager_that_shuts_down_is_come_back_to() {
     assert!(matches!(pair.worker_events.pop_front(), Some(WorkerEvent::Disconnected { .. })));
     pair.run_for(SECOND);
     assert_eq!(pair.worker_events.pop_front(), Some(WorkerEvent::Connected));
+}
+
+#[test]
+fn only_a_worker_that_says_so_is_asked_to_move() {
+    let mut pair = Pair::connected();
+    assert!(!pair.manager().move_over(TransportNumber(2)));
+    let mut pair = Pair::new();
+    pair.worker = WorkerSession::new(Hello { moves: true, ..hello() }, pair.settings.timers.clone());
+    pair.run_for(100 * MS);
+    assert!(pair.manager().move_over(TransportNumber(2)));
+    pair.worker_events.clear();
+    pair.run_for(100 * MS);
+    assert_eq!(pair.worker_events.pop_front(), Some(WorkerEvent::Move { to: TransportNumber(2) }));
+}
+
+#[test]
+fn a_worker_that_moves_says_again_what_is_not_acknowledged_and_finishes_what_runs() {
+    let mut pair = Pair::connected();
+    for image in 1..=3 {
+        pair.assign(image, 1);
+    }
+    pair.run_for(100 * MS);
+    let [first, second, third] = [1, 2, 3].map(|_| pair.assigned());
+    pair.recognise(&first);
+    pair.worker.started(second.image, second.attempt);
+    pair.move_over();
+    let dropped = pair.worker_events.pop_front();
+    assert_eq!(dropped, Some(WorkerEvent::Cancelled { image: third.image, attempt: third.attempt }));
+    pair.run_for(100 * MS);
+    assert_eq!(pair.worker_events.pop_front(), Some(WorkerEvent::Connected));
+    pair.manager_events.retain(|event| matches!(event, ManagerEvent::Answered { .. }));
+    assert_eq!(pair.answered().0, first.image);
+    pair.worker.report(second.image, second.attempt, Ok(answer(second.image)));
+    pair.run_for(100 * MS);
+    assert_eq!(pair.answered().0, second.image);
+    assert!(pair.worker.is_idle());
+}
+
+#[test]
+fn a_connection_that_was_lost_meanwhile_is_not_moved_from() {
+    let mut pair = Pair::connected();
+    pair.reachable = false;
+    pair.cut();
+    let now = pair.now;
+    assert!(!pair.worker.handle_moved(now));
 }
 
 #[test]

@@ -114,6 +114,15 @@ impl Pair {
         self.settle();
     }
 
+    /// The worker comes by another connection; what is on the way over the old one is lost with it.
+    pub(super) fn move_over(&mut self) {
+        self.to_worker.clear();
+        self.to_manager.clear();
+        self.manager = Some(ManagerSession::new(self.settings.clone(), self.now));
+        assert!(self.worker.handle_moved(self.now), "there was no connection to take the place of");
+        self.settle();
+    }
+
     pub(super) fn assign(&mut self, image: u64, attempt: u32) {
         self.assign_bytes(image, attempt, Bytes::from_static(b"file"));
     }
@@ -289,6 +298,7 @@ pub(super) fn hello() -> Hello {
             notice: None,
             input: None,
         }],
+        moves: false,
     }
 }
 

@@ -216,6 +216,7 @@ impl World {
                 | WorkerEvent::Connected
                 | WorkerEvent::Disconnected { .. }
                 | WorkerEvent::Drain
+                | WorkerEvent::Move { .. }
                 | WorkerEvent::Refused { .. } => {}
             }
         }

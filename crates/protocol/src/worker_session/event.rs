@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::frame::TransportNumber;
 use crate::id::{Attempt, ImageId, ModelDigest};
 
 /// An image to recognise.
@@ -41,6 +42,12 @@ pub enum WorkerEvent {
     },
     /// The manager asks us to go.
     Drain,
+    /// The manager asks us to come by another transport: make a connection by it beside this one, and tell of it by
+    /// [`handle_moved`](super::WorkerSession::handle_moved).
+    Move {
+        /// Which.
+        to: TransportNumber,
+    },
     /// The connection was lost or could not be made; a `Connect` will follow.
     Disconnected {
         /// Why.

@@ -133,6 +133,7 @@ impl World {
                 notice: None,
                 input: None,
             }],
+            moves: false,
         };
         at.process = Some(Process {
             life: at.life,
@@ -282,6 +283,8 @@ impl World {
                     process.queue.retain(|task| (task.image, task.attempt) != (image, attempt));
                 }
             }
+            // No worker of this world offers to.
+            WorkerEvent::Move { .. } => {}
             WorkerEvent::Drain => self.worker_leaves(machine, Duration::from_secs(1)),
             WorkerEvent::Disconnected { reason, .. } => {
                 self.say(|world| format!("{} is not connected: {reason}", world.machines[machine].name));

@@ -38,7 +38,7 @@ pub(super) fn head(studies: &[Study<'_>], contents: &[(&str, &str)]) -> Markup {
                 ("kernel", distinct(&runs, |run| run.machine.kernel.clone())),
                 ("privileges", distinct(&runs, |run| run.machine.privilege.clone())),
                 ("link emulator", distinct(&runs, |run| run.machine.emulator.clone())),
-                ("congestion control", distinct(&runs, |run| run.cell.congestion_control_told())),
+                ("congestion control", distinct(&runs, |run| run.cell.congestion_control_told().unwrap_or_else(|| "as it chose".to_owned()))),
                 ("machine's default", distinct(&runs, |run| not_measured(&run.machine.default_congestion_control))),
                 ("seeds", seeds(&runs)),
             ]))

@@ -121,6 +121,7 @@ fn cell(levels: &BTreeMap<String, Level>) -> Cell {
         warm: at("warm").unwrap_or_default() as u32,
         idle_ms: 0.0,
         send_smaller: SendSmaller::Never,
+        start_fast_mbits_per_s: None,
     }
 }
 
@@ -197,7 +198,7 @@ fn worker(place: u32, images: &[Image], cell: &Cell) -> Worker {
         window_bytes: Some(14_480),
         rtt_ms: Some(cell.down.delay_ms + cell.up.delay_ms),
         service_ms: None,
-        congestion_control: Some(cell.congestion_control_told()),
+        congestion_control: cell.congestion_control_told(),
         name,
     }
 }

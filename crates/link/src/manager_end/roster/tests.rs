@@ -181,6 +181,7 @@ fn join_with(roster: &mut Roster<Line>, name: &str, number: u32, models: &[u8]) 
         software: String::new(),
         token: None,
         models: models.iter().map(model).collect(),
+        moves: false,
     };
     let line = Line(Arc::default());
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
