@@ -28,7 +28,7 @@ pub struct Work {
 /// What a worker can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Images it recognises at the same time; at least 1 is assumed.
+    /// Images it recognises at the same time; at least 1 is assumed, and no more than its window.
     pub slots: u32,
     /// The most it holds, running and queued; at least 1 is assumed.
     pub window: u32,

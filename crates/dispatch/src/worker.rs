@@ -76,10 +76,12 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(name: String, capacity: Capacity, measured: Measured, licence: Licence, now: Instant) -> Self {
+        let window = capacity.window.max(1);
         Self {
             name,
-            slots: capacity.slots.max(1),
-            window: capacity.window.max(1),
+            // Slots that its window leaves empty would be counted on and never given anything.
+            slots: capacity.slots.clamp(1, window),
+            window,
             models: capacity.models,
             draining: false,
             licence,

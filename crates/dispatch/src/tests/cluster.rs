@@ -224,7 +224,12 @@ impl Cluster {
     pub(super) fn run_until_ended_within(&mut self, images: usize, limit: Duration) -> bool {
         let end = self.now + limit;
         self.run_while(|cluster| cluster.ended.len() < images && cluster.next().is_some_and(|at| at <= end));
-        self.ended.len() >= images
+        let has_ended = self.ended.len() >= images;
+        if !has_ended {
+            // Also when nothing happens before, as with a worker that takes longer for an image.
+            self.now = end;
+        }
+        has_ended
     }
 
     pub(super) fn run_for(&mut self, duration: Duration) {
