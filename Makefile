@@ -91,15 +91,18 @@ bench: web release ## Measure what the README claims, as ratios in one run.
 	@$(with_engine); scripts/bench $(ARGS)
 
 # What needs photos and GoogLeNet is left out where they are not here, and that is said.
-studies := $(filter-out experiments/send-less.toml experiments/workers-model.toml,$(sort $(wildcard experiments/*.toml)))
+# GROUP=transports: those of experiments/transports.
+of_group := experiments$(if $(GROUP),/$(GROUP))
+with_photos := $(wildcard $(addprefix $(of_group)/,send-less.toml workers-model.toml))
+studies := $(filter-out $(with_photos),$(sort $(wildcard $(of_group)/*.toml)))
 
 .PHONY: experiment
-experiment: release ## The lab: all studies in short, in target/experiment; FULL=1 for all of them, in three hours and a half. As root or not.
+experiment: release ## The lab: all studies in short, in target/experiment; FULL=1 for all of them, in less than two hours; GROUP=transports for those of transports. As root or not.
 	@$(with_engine); studies='$(studies)'; \
 	if [ -n "$${MANYEYES_IMAGES:-}" ] && $(release) model verify googlenet >/dev/null 2>&1; then \
-	  studies="$$studies experiments/send-less.toml experiments/workers-model.toml"; \
-	else echo 'NOT RUN without photos (MANYEYES_IMAGES) and GoogLeNet: send-less, workers-model'; fi; \
-	$(release) experiment run $$studies --out target/experiment/$(if $(FULL),full,quick) $(if $(FULL),,--quick) $(ARGS)
+	  studies="$$studies $(with_photos)"; \
+	else echo 'NOT RUN without photos (MANYEYES_IMAGES) and GoogLeNet: $(notdir $(with_photos))'; fi; \
+	$(release) experiment run $$studies --out target/experiment/$(if $(GROUP),$(GROUP)-)$(if $(FULL),full,quick) $(if $(FULL),,--quick) $(ARGS)
 
 .PHONY: chaos
 chaos: release ## Break real processes for MINUTES=10 by the schedule of SEED=1, and check what was promised. Needs root.
