@@ -123,7 +123,7 @@ pub enum FromWorker {
         /// Where the rest of the time went.
         wire: WireTiming,
         /// What the wire carried of the delivery; `None`: another connection carried it, or no wire.
-        used: Option<WireUse>,
+        used: Option<Box<WireUse>>,
     },
     /// The worker has no answer. Comes again until acknowledged, as `Answered` does.
     Failed {
@@ -179,7 +179,7 @@ impl FromWorker {
             ManagerEvent::Joined(_) | ManagerEvent::Closed(_) => return None,
             ManagerEvent::Started { image, attempt } => Self::Started { worker, image, attempt },
             ManagerEvent::Answered { image, attempt, answer, wire } => {
-                Self::Answered { worker, image, attempt, answer, wire, used }
+                Self::Answered { worker, image, attempt, answer, wire, used: used.map(Box::new) }
             }
             ManagerEvent::Failed { image, attempt, failure } => Self::Failed { worker, image, attempt, failure },
             ManagerEvent::Stalled { image, attempt } => Self::Stalled { worker, image, attempt },

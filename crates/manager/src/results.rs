@@ -152,7 +152,7 @@ impl Results {
                 let labels = answer.labels.into_iter().map(label).collect();
                 let worker = worker.to_string();
                 let form_bytes = wire.form_bytes;
-                let wire = used.map(wire_of);
+                let wire = used.map(|used| wire_of(*used));
                 let ending = Ending::Recognised { run, model, labels, worker, attempts, timing, wire, form_bytes };
                 Some(Recording { image, ending, heard: at, receipt: Some(receipt) })
             }

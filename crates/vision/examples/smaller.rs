@@ -14,10 +14,13 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use manyeyes_picture::{Limits, Rgb, fitted, smaller};
 use manyeyes_vision::{EngineChoice, Lookup, Model, Recogniser};
 
+/// Makes the bytes of a form.
+type Encode = dyn Fn(&Rgb) -> Vec<u8>;
+
 /// A way to write pixels down.
 struct Form {
     name: String,
-    encode: Box<dyn Fn(&Rgb) -> Vec<u8>>,
+    encode: Box<Encode>,
     tally: Tally,
 }
 

@@ -166,7 +166,7 @@ impl Manager {
     pub(crate) async fn used(&mut self) -> Option<WireUse> {
         loop {
             match self.next().await {
-                FromWorker::Answered { used, .. } => return used,
+                FromWorker::Answered { used, .. } => return used.map(|used| *used),
                 FromWorker::Started { .. } => {}
                 other => panic!("expected Answered, got {other:?}"),
             }

@@ -236,7 +236,7 @@ impl Desk {
         &mut self,
         receipt: Receipt,
         answer: Answer,
-        (wire, used): (WireTiming, Option<WireUse>),
+        (wire, used): (WireTiming, Option<Box<WireUse>>),
         now: Instant,
     ) {
         let Receipt { worker, image, attempt } = receipt;

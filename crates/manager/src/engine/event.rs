@@ -172,7 +172,7 @@ pub enum Outcome {
         /// Where the rest of the time went.
         wire: WireTiming,
         /// What the wire carried of it.
-        used: Option<WireUse>,
+        used: Option<Box<WireUse>>,
         /// When it came.
         at: Instant,
         /// To be acknowledged.

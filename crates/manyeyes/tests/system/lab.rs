@@ -257,7 +257,9 @@ fn the_committed_results_are_of_the_committed_studies_and_whole() {
 
 #[test]
 fn the_committed_studies_can_be_planned_within_their_time() {
-    for (folder, quick, most_min) in [("", false, 100), ("", true, 8), ("transports", false, 150), ("transports", true, 8)] {
+    for (folder, quick, most_min) in
+        [("", false, 100), ("", true, 8), ("transports", false, 150), ("transports", true, 8)]
+    {
         let files = committed(folder, ".toml");
         let mut plan = manyeyes();
         plan.args(["experiment", "run", "--dry-run"]).args(&files).args(quick.then_some("--quick"));

@@ -45,6 +45,7 @@ impl DeliveryRate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::start;
 
     const MS: Duration = Duration::from_millis(1);
     const IMAGE: usize = 100_000;
@@ -52,7 +53,7 @@ mod tests {
     /// Bytes a second after images of so many bytes, each given to the link `gap` after the one before, over a link of so many
     /// bytes a second and a round trip.
     fn measured(images: u32, bytes: usize, rate: f64, gap: Duration, round_trip: Duration) -> Option<f64> {
-        let (mut measured, begin) = (DeliveryRate::default(), Instant::now());
+        let (mut measured, begin) = (DeliveryRate::default(), start());
         let mut free = begin;
         for number in 0..images {
             let sent = begin + gap * number;
@@ -84,14 +85,14 @@ mod tests {
 
     #[test]
     fn what_took_no_time_that_could_be_measured_tells_nothing() {
-        let (mut rate, now) = (DeliveryRate::default(), Instant::now());
+        let (mut rate, now) = (DeliveryRate::default(), start());
         rate.arrived(IMAGE, now, MS, now + MS);
         assert_eq!(rate.bytes_per_s(), None);
     }
 
     #[test]
     fn a_link_that_has_changed_is_known_within_a_dozen_images() {
-        let (mut rate, begin) = (DeliveryRate::default(), Instant::now());
+        let (mut rate, begin) = (DeliveryRate::default(), start());
         (0..50).for_each(|number| {
             rate.arrived(IMAGE, begin + 20 * MS * number, Duration::ZERO, begin + 20 * MS * (number + 1))
         });
