@@ -9,6 +9,17 @@ use super::cluster::{ms, work};
 use super::desk::{A, B, Desk, assigned, blame, cancel, give_up, one_slot, requeued};
 use crate::{Action, Capacity, Departure, Event, Settings, Work};
 
+/// Two workers of one slot: A takes 100 ms, B ten times as long.
+fn with_a_fast_and_a_slow_worker() -> Desk {
+    let mut desk = Desk::new();
+    for (worker, service) in [(A, ms(100)), (B, ms(1000))] {
+        desk.join(worker, 1);
+        desk.submit(u64::from(worker.0));
+        desk.answer(worker, worker.0.into(), 1, service);
+    }
+    desk
+}
+
 #[test]
 fn without_a_worker_images_wait_and_the_first_worker_gets_the_first_image() {
     let mut desk = Desk::new();
@@ -91,12 +102,7 @@ fn the_faster_of_two_idle_workers_gets_the_image() {
 
 #[test]
 fn an_image_waits_for_a_busy_worker_that_would_be_sooner_than_an_idle_one() {
-    let mut desk = Desk::new();
-    for (worker, service) in [(A, ms(100)), (B, ms(1000))] {
-        desk.join(worker, 1);
-        desk.submit(u64::from(worker.0));
-        desk.answer(worker, worker.0.into(), 1, service);
-    }
+    let mut desk = with_a_fast_and_a_slow_worker();
     assert_eq!(assigned(&desk.submit(10)), [(A, 10, 1)]);
     assert_eq!(assigned(&desk.submit(11)), [], "A is done with both in 200 ms, B would need 1000 ms");
     assert_eq!(assigned(&desk.answer(A, 10, 1, ms(100))), [(A, 11, 1)]);
@@ -104,12 +110,7 @@ fn an_image_waits_for_a_busy_worker_that_would_be_sooner_than_an_idle_one() {
 
 #[test]
 fn an_idle_slow_worker_gets_an_image_when_the_fast_ones_have_enough_to_do() {
-    let mut desk = Desk::new();
-    for (worker, service) in [(A, ms(100)), (B, ms(1000))] {
-        desk.join(worker, 1);
-        desk.submit(u64::from(worker.0));
-        desk.answer(worker, worker.0.into(), 1, service);
-    }
+    let mut desk = with_a_fast_and_a_slow_worker();
     let all: Vec<_> = (10..40).flat_map(|image| desk.submit(image)).collect();
     let all = assigned(&all);
     assert_eq!(all[0], (A, 10, 1));
@@ -120,12 +121,7 @@ fn an_idle_slow_worker_gets_an_image_when_the_fast_ones_have_enough_to_do() {
 
 #[test]
 fn a_worker_that_holds_an_image_and_does_not_answer_looks_worse_with_time() {
-    let mut desk = Desk::new();
-    for (worker, service) in [(A, ms(100)), (B, ms(1000))] {
-        desk.join(worker, 1);
-        desk.submit(u64::from(worker.0));
-        desk.answer(worker, worker.0.into(), 1, service);
-    }
+    let mut desk = with_a_fast_and_a_slow_worker();
     assert_eq!(assigned(&desk.submit(10)), [(A, 10, 1)]);
     assert_eq!(assigned(&desk.submit(11)), []);
     let mut waited = Duration::ZERO;
@@ -305,6 +301,19 @@ fn a_crash_does_not_blame_what_was_answered_in_the_meantime() {
 }
 
 #[test]
+fn what_a_crashed_worker_had_answered_after_all_leaves_the_blame_with_the_other() {
+    let mut desk = Desk::new();
+    desk.join_as(A, "worker-1", Capacity { slots: 2, window: 2, ..one_slot() });
+    for image in [1, 2] {
+        desk.submit(image);
+        desk.start(A, image, 1);
+    }
+    desk.leave(A, Departure::Disconnected);
+    desk.answer(A, 1, 1, ms(10));
+    assert_eq!(desk.tell(Event::Crashed { worker: A }), [blame(2, "worker-1")]);
+}
+
+#[test]
 fn plain_disconnects_silence_and_goodbyes_never_count() {
     let mut desk = Desk::new();
     desk.submit(1);
@@ -348,6 +357,14 @@ fn announced_failures_never_count_and_are_retried_elsewhere_after_a_growing_paus
 }
 
 #[test]
+fn what_has_just_failed_goes_to_a_slower_worker_before_it_goes_back() {
+    let mut desk = with_a_fast_and_a_slow_worker();
+    assert_eq!(assigned(&desk.submit(10)), [(A, 10, 1)]);
+    desk.fail(A, 10, 1, FailureCode::InferenceFailed);
+    assert_eq!(assigned(&desk.wait(ms(100))), [(B, 10, 2)]);
+}
+
+#[test]
 fn a_fault_of_the_image_ends_it() {
     let mut desk = Desk::new();
     desk.join(A, 1);
@@ -368,6 +385,14 @@ fn a_worker_that_is_shutting_down_or_draining_gets_nothing_new() {
     desk.tell(Event::Draining { worker: B });
     assert_eq!(desk.submit(2), []);
     assert_eq!(desk.dispatch.in_flight(B), 1, "it keeps what it has");
+}
+
+#[test]
+fn nothing_waits_for_a_worker_that_is_draining_however_fast_it_was() {
+    let mut desk = with_a_fast_and_a_slow_worker();
+    assert_eq!(assigned(&desk.submit(10)), [(A, 10, 1)]);
+    desk.tell(Event::Draining { worker: A });
+    assert_eq!(assigned(&desk.submit(11)), [(B, 11, 1)]);
 }
 
 #[test]
@@ -402,6 +427,17 @@ fn a_stalled_image_goes_elsewhere_and_its_slot_is_not_trusted_until_it_answers()
     let actions = desk.answer(A, 1, 1, ms(10));
     assert_eq!(actions[0], cancel(B, 1, 2));
     assert_eq!(assigned(&actions).len(), 1, "the one left goes to one of two idle workers");
+}
+
+#[test]
+fn a_slot_that_hung_is_trusted_again_when_it_has_answered() {
+    let mut desk = Desk::new();
+    desk.join(A, 1);
+    desk.submit(1);
+    desk.start(A, 1, 1);
+    desk.stall(A, 1, 1);
+    assert_eq!(assigned(&desk.submit(2)), []);
+    assert_eq!(assigned(&desk.answer(A, 1, 1, ms(10))), [(A, 2, 1)]);
 }
 
 #[test]
