@@ -72,8 +72,14 @@ export interface Card {
   readonly top: number
 }
 
-/** How long each card may take to be read: two frames for a screen of them, on a machine that draws without a graphics card. */
+/** How long each card may take to be read: a frame for a screen of them, on a machine that draws without a graphics card. */
 const CARD_WITHIN_MS = 50
+
+/**
+ * A frame that takes longer never comes. Headless Chromium on a busy machine stops drawing for good once in thousands of
+ * frames, while the page is alive, says that it is visible, and answers.
+ */
+const FRAME_WITHIN_MS = 10_000
 
 /**
  * Reads every card by its image: scrolls from the first to the last, as there are only those on the screen. A pass that was
@@ -110,12 +116,27 @@ export async function wheelThrough(page: Page): Promise<void> {
 }
 
 async function passOverCards(page: Page): Promise<[string, Card][]> {
-  return page.evaluate(async () => {
+  return page.evaluate(async (frameWithinMs) => {
     const cards = new Map<string, Card>()
-    const painted = () => new Promise((tell) => requestAnimationFrame(() => requestAnimationFrame(tell)))
+    let isDrawing = true
+    /** A browser tells of scrolling in the next frame, before it asks who wants to draw in it. One that draws no more tells nobody. */
+    async function scrolled(): Promise<void> {
+      if (isDrawing) {
+        isDrawing = await new Promise<boolean>((tell) => {
+          const late = setTimeout(() => tell(false), frameWithinMs)
+          requestAnimationFrame(() => {
+            clearTimeout(late)
+            tell(true)
+          })
+        })
+      }
+      if (isDrawing) return
+      window.dispatchEvent(new Event('scroll'))
+      await new Promise((tell) => setTimeout(tell))
+    }
     window.scrollTo(0, 0)
     for (let before = -1; window.scrollY > before; ) {
-      await painted()
+      await scrolled()
       for (const card of document.querySelectorAll<HTMLElement>('[data-image]')) {
         const { image = '', state = '', top } = card.dataset
         cards.set(image, { state, top: top ? Number(top) : -1 })
@@ -124,5 +145,5 @@ async function passOverCards(page: Page): Promise<[string, Card][]> {
       window.scrollBy(0, window.innerHeight * 0.8)
     }
     return [...cards]
-  })
+  }, FRAME_WITHIN_MS)
 }
