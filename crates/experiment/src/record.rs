@@ -134,6 +134,8 @@ pub enum Transport {
     Tcp,
     /// QUIC.
     Quic,
+    /// QUIC, coded.
+    Coded,
     /// The one and the congestion control that manager and worker choose.
     Auto,
 }
@@ -330,6 +332,7 @@ impl Cell {
         match self.transport {
             Transport::Tcp => Some(self.congestion_control.clone()),
             Transport::Quic => Some(format!("quic {}", self.congestion_control)),
+            Transport::Coded => Some(format!("coded quic {}", self.congestion_control)),
             Transport::Auto => None,
         }
     }
@@ -337,13 +340,14 @@ impl Cell {
 
 impl Transport {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Quic, Self::Auto];
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Quic, Self::Coded, Self::Auto];
 
     /// What a worker is told with `--transport`, and a scenario says.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Quic => "quic",
+            Self::Coded => "coded",
             Self::Auto => "auto",
         }
     }
@@ -352,6 +356,7 @@ impl Transport {
     pub const fn listening(self) -> &'static str {
         match self {
             Self::Tcp | Self::Quic => self.name(),
+            Self::Coded => Self::Quic.name(),
             Self::Auto => "both",
         }
     }

@@ -3,6 +3,7 @@
 //! A connection has one **control stream**, opened by the worker, for all frames but those that carry a file; each of those
 //! has a stream of its own, so that one lost packet does not hold back other images. See `docs/protocol.md`.
 
+mod coded;
 mod control;
 mod encryption;
 mod files_in;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{
-    ClientConfig, ConnectionError, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportErrorCode,
+    AsyncUdpSocket, ClientConfig, ConnectionError, Endpoint, EndpointConfig, Incoming, Runtime, ServerConfig,
+    TokioRuntime, TransportErrorCode,
 };
 
 use socket2::SockRef;
@@ -25,6 +27,7 @@ use socket2::SockRef;
 use crate::congestion::QuicCongestion;
 use crate::manager_end::StartFast;
 use crate::paths::Paths;
+use coded::{CodedSocket, Codes};
 use control::{Fast, Start, Steering};
 pub(crate) use wire::QuicWire;
 
@@ -41,6 +44,7 @@ const NO_APPLICATION_PROTOCOL: u8 = 120;
 #[derive(Clone)]
 pub(crate) struct Listener {
     pub(crate) endpoint: Endpoint,
+    socket: Arc<CodedSocket>,
     config: ServerConfig,
     congestion: QuicCongestion,
     silence: Duration,
@@ -63,14 +67,14 @@ impl Listener {
             .max_incoming(most_at_the_door)
             .incoming_buffer_size(INCOMING_BYTES)
             .incoming_buffer_size_total(INCOMING_BYTES.saturating_mul(most_at_the_door as u64));
-        let socket = socket(address)?;
-        let runtime = Arc::new(TokioRuntime);
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(config.clone()), socket, runtime)?;
-        Ok(Self { endpoint, config, congestion, silence, start_fast, paths: Arc::default() })
+        let socket = CodedSocket::new(socket(address)?, Codes::ToThoseWhoDo);
+        let endpoint = endpoint(Some(config.clone()), socket.clone())?;
+        Ok(Self { endpoint, socket, config, congestion, silence, start_fast, paths: Arc::default() })
     }
 
     /// Takes a connection: the handshake, and the worker's opening of the control stream.
     pub(crate) async fn accept(self, incoming: Incoming) -> io::Result<QuicWire> {
+        let coded = self.socket.codes_to(incoming.remote_address()).then(|| Arc::clone(&self.socket));
         let Self { congestion, silence, start_fast, paths, .. } = self;
         let fast = start_fast.map(|StartFast { unknown_bits_per_s }| Fast {
             paths,
@@ -80,19 +84,20 @@ impl Listener {
         let steered = Arc::new(Steering::default());
         let start = Start { congestion, steered: Arc::clone(&steered), fast };
         let mut config = self.config;
-        config.transport_config(Arc::new(limits::of_manager(silence, Arc::new(start))));
+        config.transport_config(Arc::new(limits::of_manager(silence, coded.is_some(), Arc::new(start))));
         let connecting = incoming.accept_with(Arc::new(config));
         let connection = connecting.map_err(lost)?.await.map_err(lost)?;
         let control = connection.accept_bi().await.map_err(lost)?;
-        Ok(QuicWire::of_manager(connection, control, congestion, steered))
+        Ok(QuicWire::of_manager(connection, coded, control, congestion, steered))
     }
 }
 
-/// Connects to `HOST:PORT`, for a worker with so many slots and so many images at a time. Of several addresses of the host
+/// Connects to `HOST:PORT`, coded or not, for a worker with so many slots and so many images at a time. Of several addresses of the host
 /// each gets its share of the limit: by UDP nobody says that he is not there.
 pub(crate) async fn connect(
     address: &str,
     limit: Duration,
+    is_coded: bool,
     slots: u32,
     window: u32,
 ) -> io::Result<(QuicWire, SocketAddr)> {
@@ -100,7 +105,7 @@ pub(crate) async fn connect(
     let share = limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut failed = io::Error::new(io::ErrorKind::NotFound, "the manager's name has no address");
     for address in addresses {
-        match tokio::time::timeout(share, connect_to(address, slots, window)).await {
+        match tokio::time::timeout(share, connect_to(address, is_coded, slots, window)).await {
             Ok(Ok(wire)) => return Ok((wire, address)),
             Ok(Err(error)) => failed = error,
             Err(_) => failed = nobody(),
@@ -109,29 +114,40 @@ pub(crate) async fn connect(
     Err(failed)
 }
 
-async fn connect_to(address: SocketAddr, slots: u32, window: u32) -> io::Result<QuicWire> {
+async fn connect_to(address: SocketAddr, is_coded: bool, slots: u32, window: u32) -> io::Result<QuicWire> {
     let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = socket(SocketAddr::new(any, 0))?;
-    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))?;
+    let coded = is_coded.then(|| CodedSocket::new(Arc::clone(&socket), Codes::ToAll));
+    let endpoint = match &coded {
+        Some(coded) => endpoint(None, coded.clone())?,
+        None => endpoint(None, socket)?,
+    };
     let mut config = ClientConfig::new(Arc::new(encryption::of_worker()?));
-    config.transport_config(Arc::new(limits::of_worker(window)));
+    config.transport_config(Arc::new(limits::of_worker(window, is_coded)));
     let connecting = endpoint.connect_with(config, address, encryption::NAME).map_err(io::Error::other)?;
     let connection = connecting.await.map_err(lost)?;
     let control = connection.open_bi().await.map_err(lost)?;
     // The endpoint goes on for as long as it has the connection.
-    Ok(QuicWire::of_worker(connection, control, limits::files_under_way(slots)))
+    Ok(QuicWire::of_worker(connection, coded, control, limits::files_under_way(slots)))
 }
 
 /// A socket with room for what comes while its process does not get to run. The system gives less where it allows no more
 /// (`net.core.rmem_max`, `net.core.wmem_max`), and then what does not fit is lost and sent again.
-fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
+fn socket(address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
     let socket = UdpSocket::bind(address)?;
     let buffers = SockRef::from(&socket);
     buffers.set_recv_buffer_size(SOCKET_BYTES)?;
     buffers.set_send_buffer_size(SOCKET_BYTES)?;
     let (receive, send) = (buffers.recv_buffer_size()?, buffers.send_buffer_size()?);
     tracing::debug!(receive, send, wanted = SOCKET_BYTES, "buffers of a socket for QUIC, bytes");
-    Ok(socket)
+    TokioRuntime.wrap_udp_socket(socket)
+}
+
+fn endpoint(config: Option<ServerConfig>, socket: Arc<dyn AsyncUdpSocket>) -> io::Result<Endpoint> {
+    let mut of_all = EndpointConfig::default();
+    // By that bit a QUIC packet is told from one that is coded.
+    of_all.grease_quic_bit(false);
+    Endpoint::new_with_abstract_socket(of_all, config, socket, Arc::new(TokioRuntime))
 }
 
 fn nobody() -> io::Error {

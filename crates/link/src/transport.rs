@@ -12,6 +12,8 @@ pub enum Transport {
     Tcp,
     /// QUIC, over UDP: a stream for each file, encrypted, but with nobody's word on who the manager is.
     Quic,
+    /// QUIC, and beside its packets sums of them, from which those that are lost are worked out.
+    Coded,
 }
 
 /// How a worker is to reach its manager.
@@ -28,7 +30,7 @@ pub enum Reach {
 pub enum Transports {
     /// TCP alone.
     Tcp,
-    /// QUIC alone.
+    /// QUIC alone, coded or not.
     Quic,
     /// Both, at ports of one number: each worker chooses.
     #[default]
@@ -41,12 +43,13 @@ impl Transport {
         TransportNumber(match self {
             Self::Tcp => 1,
             Self::Quic => 2,
+            Self::Coded => 3,
         })
     }
 
     /// The one of this number.
     pub(crate) fn numbered(number: TransportNumber) -> Option<Self> {
-        [Self::Tcp, Self::Quic].into_iter().find(|transport| transport.number() == number)
+        [Self::Tcp, Self::Quic, Self::Coded].into_iter().find(|transport| transport.number() == number)
     }
 }
 
@@ -55,6 +58,7 @@ impl fmt::Display for Transport {
         out.write_str(match self {
             Self::Tcp => "TCP",
             Self::Quic => "QUIC",
+            Self::Coded => "coded QUIC",
         })
     }
 }
@@ -71,7 +75,7 @@ impl Transports {
     pub fn include(self, transport: Transport) -> bool {
         match self {
             Self::Tcp => transport == Transport::Tcp,
-            Self::Quic => transport == Transport::Quic,
+            Self::Quic => transport != Transport::Tcp,
             Self::Both => true,
         }
     }

@@ -124,7 +124,7 @@ impl Wire {
     pub(crate) fn transport(&self) -> Transport {
         match self {
             Self::Tcp(_) => Transport::Tcp,
-            Self::Quic(_) => Transport::Quic,
+            Self::Quic(wire) => wire.transport(),
         }
     }
 

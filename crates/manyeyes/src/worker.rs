@@ -84,6 +84,7 @@ fn settings(arguments: cli::Worker) -> WorkerSettings {
         reach: match arguments.transport {
             cli::Transport::Tcp => Reach::Only(Transport::Tcp),
             cli::Transport::Quic => Reach::Only(Transport::Quic),
+            cli::Transport::Coded => Reach::Only(Transport::Coded),
             cli::Transport::Auto => Reach::Auto,
         },
         token: arguments.token,

@@ -41,8 +41,12 @@ const SILENCES: u32 = 3;
 const FILES_AHEAD: usize = 2;
 
 /// For the manager's end, from which the images flow.
-pub(super) fn of_manager(silence: Duration, congestion: Arc<dyn ControllerFactory + Send + Sync>) -> TransportConfig {
-    let mut config = of_both();
+pub(super) fn of_manager(
+    silence: Duration,
+    is_coded: bool,
+    congestion: Arc<dyn ControllerFactory + Send + Sync>,
+) -> TransportConfig {
+    let mut config = of_both(is_coded);
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
@@ -55,8 +59,8 @@ pub(super) fn of_manager(silence: Duration, congestion: Arc<dyn ControllerFactor
 }
 
 /// For a worker's end, with so many images at a time.
-pub(super) fn of_worker(window: u32) -> TransportConfig {
-    let mut config = of_both();
+pub(super) fn of_worker(window: u32, is_coded: bool) -> TransportConfig {
+    let mut config = of_both(is_coded);
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .max_concurrent_uni_streams(VarInt::from_u32(window))
@@ -73,8 +77,12 @@ pub(super) fn files_under_way(slots: u32) -> usize {
     (slots as usize + FILES_AHEAD).saturating_mul(MAX_PAYLOAD)
 }
 
-fn of_both() -> TransportConfig {
+fn of_both(is_coded: bool) -> TransportConfig {
     let mut config = TransportConfig::default();
+    if is_coded {
+        // A packet that is too long for the path would make every sum so that it is in.
+        config.mtu_discovery_config(None);
+    }
     config
         // The session's own pings keep a connection alive.
         .keep_alive_interval(None)

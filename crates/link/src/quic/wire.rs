@@ -9,12 +9,14 @@ use manyeyes_protocol::id::{Attempt, ImageId};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt, WriteError, Written};
 use tokio::io;
 
+use super::coded::CodedSocket;
 use super::control::Steering;
 use super::files_in::FilesIn;
 use super::files_out::FilesOut;
 use super::order::{Arrived, Delivery, Heard, Said};
 use super::reason;
 use crate::congestion::QuicCongestion;
+use crate::transport::Transport;
 use crate::wire::{Counters, Inbox, LAST_WORDS, Ledger, OUTBOX_BYTES, Observed, Outbox, Traffic, WireUse, add};
 
 /// How a connection is closed, whoever does it: why is said by frames, or by nobody.
@@ -31,6 +33,8 @@ const TURNS: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct QuicWire {
     connection: Connection,
+    /// What codes it, if it is coded.
+    coded: Option<Arc<CodedSocket>>,
     reader: RecvStream,
     writer: SendStream,
     inbox: Inbox,
@@ -63,26 +67,38 @@ enum End {
 impl QuicWire {
     pub(super) fn of_manager(
         connection: Connection,
+        coded: Option<Arc<CodedSocket>>,
         control: (SendStream, RecvStream),
         congestion: QuicCongestion,
         steered: Arc<Steering>,
     ) -> Self {
         let (said, files, ledger) = (Said::default(), FilesOut::default(), Ledger::default());
         let end = End::Manager { said, files, ledger, congestion, steered };
-        Self::new(connection, control, end)
+        Self::new(connection, coded, control, end)
     }
 
     /// With room for so many bytes of files under way.
-    pub(super) fn of_worker(connection: Connection, control: (SendStream, RecvStream), room: usize) -> Self {
+    pub(super) fn of_worker(
+        connection: Connection,
+        coded: Option<Arc<CodedSocket>>,
+        control: (SendStream, RecvStream),
+        room: usize,
+    ) -> Self {
         let end = End::Worker { heard: Heard::default(), files: FilesIn::new(connection.clone(), room) };
-        Self::new(connection, control, end)
+        Self::new(connection, coded, control, end)
     }
 
-    fn new(connection: Connection, (writer, reader): (SendStream, RecvStream), end: End) -> Self {
+    fn new(
+        connection: Connection,
+        coded: Option<Arc<CodedSocket>>,
+        (writer, reader): (SendStream, RecvStream),
+        end: End,
+    ) -> Self {
         // Before any file. A stream that is closed already will say so when it is written to.
         let _ = writer.set_priority(i32::MAX);
         Self {
             connection,
+            coded,
             reader,
             writer,
             inbox: Inbox::new(),
@@ -224,7 +240,7 @@ impl QuicWire {
         let now = Observed {
             retransmissions: path.lost_packets,
             bytes_retransmitted: path.lost_bytes,
-            wire_bytes_sent: stats.udp_tx.bytes,
+            wire_bytes_sent: stats.udp_tx.bytes + self.added(),
             round_trip: Some(path.rtt),
             least_round_trip: Some(path.min_rtt),
             window_bytes: Some(path.cwnd),
@@ -239,6 +255,10 @@ impl QuicWire {
         now
     }
 
+    pub(crate) fn transport(&self) -> Transport {
+        if self.coded.is_some() { Transport::Coded } else { Transport::Quic }
+    }
+
     pub(crate) fn settle(&mut self, delivery: Delivery) -> Option<WireUse> {
         match &mut self.end {
             End::Manager { ledger, .. } => ledger.settle(delivery).map(|used| self.observed.used_by(used)),
@@ -247,11 +267,12 @@ impl QuicWire {
     }
 
     pub(crate) fn congestion_control(&self) -> Option<String> {
-        match &self.end {
-            End::Manager { steered, .. } if steered.is_on() => Some(STEERED.to_owned()),
-            End::Manager { congestion, .. } => Some(congestion.told().to_owned()),
-            End::Worker { .. } => None,
-        }
+        let told = match &self.end {
+            End::Manager { steered, .. } if steered.is_on() => STEERED,
+            End::Manager { congestion, .. } => congestion.told(),
+            End::Worker { .. } => return None,
+        };
+        Some(if self.coded.is_some() { format!("coded {told}") } else { told.to_owned() })
     }
 
     pub(crate) fn steer(&mut self, loses: bool) {
@@ -289,6 +310,11 @@ impl QuicWire {
         // Whether it came through is the peer's loss: there is nothing more to do.
         let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
         self.connection.close(CLOSED, b"");
+    }
+
+    /// What was sent beside QUIC's datagrams, bytes.
+    fn added(&self) -> u64 {
+        self.coded.as_ref().map_or(0, |coded| coded.added(self.connection.remote_address()))
     }
 
     fn have_read(&mut self, read: io::Result<usize>) -> Traffic {

@@ -67,7 +67,7 @@ impl Way {
         let without_quic = self.no_quic_since.is_some_and(|since| now.saturating_duration_since(since) < WITHOUT_QUIC);
         match (self.reach, self.asked) {
             (Reach::Only(transport), _) => Plan::Only(transport),
-            (Reach::Auto, Some(Transport::Quic)) if !without_quic => Plan::QuicOrTcp,
+            (Reach::Auto, Some(Transport::Quic | Transport::Coded)) if !without_quic => Plan::QuicOrTcp,
             (Reach::Auto, _) => Plan::TcpElseQuic,
         }
     }
@@ -83,7 +83,7 @@ impl Way {
     /// Takes note of a connection that was made. Says whether it is the first by TCP because there was no QUIC: that is told once.
     pub(super) fn made(&mut self, plan: Plan, by: Transport, now: Instant) -> bool {
         match by {
-            Transport::Quic => self.no_quic_since = None,
+            Transport::Quic | Transport::Coded => self.no_quic_since = None,
             Transport::Tcp if plan == Plan::QuicOrTcp => {
                 self.no_quic_since = Some(now);
                 return !std::mem::replace(&mut self.has_told, true);
@@ -96,7 +96,7 @@ impl Way {
     /// The one that the manager asked for could not be had. Says whether that is to be told: once, that there is no QUIC.
     pub(super) fn failed(&mut self, transport: Transport, now: Instant) -> bool {
         self.asked = None;
-        if transport != Transport::Quic {
+        if transport == Transport::Tcp {
             return false;
         }
         self.no_quic_since = Some(now);
@@ -123,8 +123,10 @@ impl Destination {
                 let (wire, manager) = tcp::connect(self.manager.clone(), self.limit).await?;
                 Ok((Wire::Tcp(Box::new(wire)), manager))
             }
-            Transport::Quic => {
-                let (wire, manager) = quic::connect(&self.manager, self.limit, self.slots, self.window).await?;
+            Transport::Quic | Transport::Coded => {
+                let is_coded = transport == Transport::Coded;
+                let (wire, manager) =
+                    quic::connect(&self.manager, self.limit, is_coded, self.slots, self.window).await?;
                 Ok((Wire::Quic(Box::new(wire)), manager))
             }
         }

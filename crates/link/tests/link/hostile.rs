@@ -12,7 +12,7 @@ use manyeyes_protocol::frame::{
 use manyeyes_protocol::id::{Attempt, ImageId, InstanceId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use crate::stage::{Manager, Quic, Tcp, Transport, Worker, answer_to, manager_settings, quick_timers};
+use crate::stage::{Coded, Manager, Quic, Tcp, Transport, Worker, answer_to, manager_settings, quick_timers};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -30,7 +30,7 @@ promises!(tcp over Tcp:
 
 // Not that what was said before a connection broke is heard: QUIC has not promised it to one who does not wait until it is
 // acknowledged.
-promises!(quic over Quic:
+promises!(quic over Quic, coded over Coded:
     garbage_is_hung_up_on_and_the_neighbour_keeps_working,
     half_a_hello_held_open_is_hung_up_on,
     a_frame_over_the_limit_ends_the_connection_before_it_is_read,

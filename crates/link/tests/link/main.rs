@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
-/// Has each of these promises held over a transport.
+/// Has each of these promises held over a transport, or over two.
 macro_rules! promises {
+    ($module:ident over $transport:ty, $also:ident over $other:ty: $($name:ident),* $(,)?) => {
+        promises!($module over $transport: $($name),*);
+        promises!($also over $other: $($name),*);
+    };
     ($module:ident over $transport:ty: $($name:ident),* $(,)?) => {
         mod $module {
             use super::*;

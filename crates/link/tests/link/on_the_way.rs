@@ -6,7 +6,7 @@ use manyeyes_link::{FromManager, ManagerSettings, TimerSettings};
 use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
 
 use crate::relay::Relay;
-use crate::stage::{Manager, PATIENCE, Quic, Tcp, Transport, Worker, manager_settings, quick_timers};
+use crate::stage::{Coded, Manager, PATIENCE, Quic, Tcp, Transport, Worker, manager_settings, quick_timers};
 
 promises!(tcp over Tcp:
     a_question_after_an_image_that_is_on_its_way_does_not_have_it_sent_again,
@@ -15,7 +15,7 @@ promises!(tcp over Tcp:
     images_come_in_the_order_in_which_they_were_assigned,
 );
 
-promises!(quic over Quic:
+promises!(quic over Quic, coded over Coded:
     a_question_after_an_image_that_is_on_its_way_does_not_have_it_sent_again,
     a_cancelled_image_that_is_on_its_way_is_not_recognised,
     a_newer_delivery_of_an_image_that_is_on_its_way_takes_its_place,

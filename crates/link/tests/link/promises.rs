@@ -8,7 +8,9 @@ use manyeyes_protocol::id::{Attempt, BooksId, ImageId, ModelDigest};
 use manyeyes_protocol::result::{Failure, FailureCode};
 
 use crate::relay::Relay;
-use crate::stage::{Manager, PATIENCE, Quic, Tcp, Transport, Worker, answer_to, manager_settings, worker_settings};
+use crate::stage::{
+    Coded, Manager, PATIENCE, Quic, Tcp, Transport, Worker, answer_to, manager_settings, worker_settings,
+};
 
 promises!(tcp over Tcp:
     an_image_goes_out_and_its_answer_comes_back,
@@ -41,7 +43,7 @@ promises!(tcp over Tcp:
 
 // Not that a process in the place of a crashed one is known as such: by UDP nobody says that a process has died, so that the
 // one before has only fallen silent.
-promises!(quic over Quic:
+promises!(quic over Quic, coded over Coded:
     an_image_goes_out_and_its_answer_comes_back,
     a_large_image_arrives_as_it_was,
     many_images_are_answered_each_once,

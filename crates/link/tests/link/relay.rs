@@ -37,7 +37,7 @@ impl Relay {
                 tokio::spawn(accept(listener, line));
                 address
             }
-            Over::Quic => datagrams::relay(line).await,
+            Over::Quic | Over::Coded => datagrams::relay(line).await,
         };
         Self { address, target, generation, frozen, bytes_per_second, harm }
     }

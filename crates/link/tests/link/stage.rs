@@ -61,6 +61,19 @@ impl Transport for Quic {
     }
 }
 
+/// Strangers are those of QUIC: a manager takes both at one port.
+pub(crate) struct Coded;
+
+impl Transport for Coded {
+    const OVER: Over = Over::Coded;
+    const CUT: Departure = Departure::Silent;
+    type Stranger = Join<RecvStream, SendStream>;
+
+    async fn stranger(manager: SocketAddr) -> Self::Stranger {
+        Quic::stranger(manager).await
+    }
+}
+
 pub(crate) struct Manager {
     pub(crate) end: ManagerEnd,
     pub(crate) events: Receiver<FromWorker>,
@@ -119,7 +132,7 @@ impl Manager {
     pub(crate) fn start_with<T: Transport>(settings: ManagerSettings) -> Self {
         let transports = match T::OVER {
             Over::Tcp => Transports::Tcp,
-            Over::Quic => Transports::Quic,
+            Over::Quic | Over::Coded => Transports::Quic,
         };
         Self::listen(ManagerSettings { transports, ..settings })
     }
