@@ -27,7 +27,7 @@ use socket2::SockRef;
 use crate::congestion::QuicCongestion;
 use crate::manager_end::StartFast;
 use crate::paths::Paths;
-use coded::{CodedSocket, Codes};
+use coded::{CodedSocket, Codes, Coding};
 use control::{Fast, Start, Steering};
 pub(crate) use wire::QuicWire;
 
@@ -74,7 +74,7 @@ impl Listener {
 
     /// Takes a connection: the handshake, and the worker's opening of the control stream.
     pub(crate) async fn accept(self, incoming: Incoming) -> io::Result<QuicWire> {
-        let coded = self.socket.codes_to(incoming.remote_address()).then(|| Arc::clone(&self.socket));
+        let coding = self.socket.with(incoming.remote_address());
         let Self { congestion, silence, start_fast, paths, .. } = self;
         let fast = start_fast.map(|StartFast { unknown_bits_per_s }| Fast {
             paths,
@@ -84,11 +84,11 @@ impl Listener {
         let steered = Arc::new(Steering::default());
         let start = Start { congestion, steered: Arc::clone(&steered), fast };
         let mut config = self.config;
-        config.transport_config(Arc::new(limits::of_manager(silence, coded.is_some(), Arc::new(start))));
+        config.transport_config(Arc::new(limits::of_manager(silence, coding.is_coded(), Arc::new(start))));
         let connecting = incoming.accept_with(Arc::new(config));
         let connection = connecting.map_err(lost)?.await.map_err(lost)?;
         let control = connection.accept_bi().await.map_err(lost)?;
-        Ok(QuicWire::of_manager(connection, coded, control, congestion, steered))
+        Ok(QuicWire::of_manager(connection, coding, control, congestion, steered))
     }
 }
 
@@ -117,10 +117,11 @@ pub(crate) async fn connect(
 async fn connect_to(address: SocketAddr, is_coded: bool, slots: u32, window: u32) -> io::Result<QuicWire> {
     let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = socket(SocketAddr::new(any, 0))?;
-    let coded = is_coded.then(|| CodedSocket::new(Arc::clone(&socket), Codes::ToAll));
-    let endpoint = match &coded {
-        Some(coded) => endpoint(None, coded.clone())?,
-        None => endpoint(None, socket)?,
+    let (endpoint, coding) = if is_coded {
+        let socket = CodedSocket::new(socket, Codes::ToAll);
+        (endpoint(None, socket.clone())?, Coding::Coded(socket))
+    } else {
+        (endpoint(None, socket)?, Coding::Plain)
     };
     let mut config = ClientConfig::new(Arc::new(encryption::of_worker()?));
     config.transport_config(Arc::new(limits::of_worker(window, is_coded)));
@@ -128,7 +129,7 @@ async fn connect_to(address: SocketAddr, is_coded: bool, slots: u32, window: u32
     let connection = connecting.await.map_err(lost)?;
     let control = connection.open_bi().await.map_err(lost)?;
     // The endpoint goes on for as long as it has the connection.
-    Ok(QuicWire::of_worker(connection, coded, control, limits::files_under_way(slots)))
+    Ok(QuicWire::of_worker(connection, coding, control, limits::files_under_way(slots)))
 }
 
 /// A socket with room for what comes while its process does not get to run. The system gives less where it allows no more

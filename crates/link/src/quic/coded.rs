@@ -13,4 +13,4 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-pub(super) use socket::{CodedSocket, Codes};
+pub(super) use socket::{CodedSocket, Codes, Coding};

@@ -9,7 +9,7 @@ use manyeyes_protocol::id::{Attempt, ImageId};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt, WriteError, Written};
 use tokio::io;
 
-use super::coded::CodedSocket;
+use super::coded::Coding;
 use super::control::Steering;
 use super::files_in::FilesIn;
 use super::files_out::FilesOut;
@@ -33,8 +33,7 @@ const TURNS: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct QuicWire {
     connection: Connection,
-    /// What codes it, if it is coded.
-    coded: Option<Arc<CodedSocket>>,
+    coding: Coding,
     reader: RecvStream,
     writer: SendStream,
     inbox: Inbox,
@@ -67,38 +66,33 @@ enum End {
 impl QuicWire {
     pub(super) fn of_manager(
         connection: Connection,
-        coded: Option<Arc<CodedSocket>>,
+        coding: Coding,
         control: (SendStream, RecvStream),
         congestion: QuicCongestion,
         steered: Arc<Steering>,
     ) -> Self {
         let (said, files, ledger) = (Said::default(), FilesOut::default(), Ledger::default());
         let end = End::Manager { said, files, ledger, congestion, steered };
-        Self::new(connection, coded, control, end)
+        Self::new(connection, coding, control, end)
     }
 
     /// With room for so many bytes of files under way.
     pub(super) fn of_worker(
         connection: Connection,
-        coded: Option<Arc<CodedSocket>>,
+        coding: Coding,
         control: (SendStream, RecvStream),
         room: usize,
     ) -> Self {
         let end = End::Worker { heard: Heard::default(), files: FilesIn::new(connection.clone(), room) };
-        Self::new(connection, coded, control, end)
+        Self::new(connection, coding, control, end)
     }
 
-    fn new(
-        connection: Connection,
-        coded: Option<Arc<CodedSocket>>,
-        (writer, reader): (SendStream, RecvStream),
-        end: End,
-    ) -> Self {
+    fn new(connection: Connection, coding: Coding, (writer, reader): (SendStream, RecvStream), end: End) -> Self {
         // Before any file. A stream that is closed already will say so when it is written to.
         let _ = writer.set_priority(i32::MAX);
         Self {
             connection,
-            coded,
+            coding,
             reader,
             writer,
             inbox: Inbox::new(),
@@ -240,7 +234,7 @@ impl QuicWire {
         let now = Observed {
             retransmissions: path.lost_packets,
             bytes_retransmitted: path.lost_bytes,
-            wire_bytes_sent: stats.udp_tx.bytes + self.added(),
+            wire_bytes_sent: stats.udp_tx.bytes + self.coding.added(self.connection.remote_address()),
             round_trip: Some(path.rtt),
             least_round_trip: Some(path.min_rtt),
             window_bytes: Some(path.cwnd),
@@ -256,7 +250,7 @@ impl QuicWire {
     }
 
     pub(crate) fn transport(&self) -> Transport {
-        if self.coded.is_some() { Transport::Coded } else { Transport::Quic }
+        if self.coding.is_coded() { Transport::Coded } else { Transport::Quic }
     }
 
     pub(crate) fn settle(&mut self, delivery: Delivery) -> Option<WireUse> {
@@ -272,7 +266,7 @@ impl QuicWire {
             End::Manager { congestion, .. } => congestion.told(),
             End::Worker { .. } => return None,
         };
-        Some(if self.coded.is_some() { format!("coded {told}") } else { told.to_owned() })
+        Some(if self.coding.is_coded() { format!("coded {told}") } else { told.to_owned() })
     }
 
     pub(crate) fn steer(&mut self, loses: bool) {
@@ -310,11 +304,6 @@ impl QuicWire {
         // Whether it came through is the peer's loss: there is nothing more to do.
         let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
         self.connection.close(CLOSED, b"");
-    }
-
-    /// What was sent beside QUIC's datagrams, bytes.
-    fn added(&self) -> u64 {
-        self.coded.as_ref().map_or(0, |coded| coded.added(self.connection.remote_address()))
     }
 
     fn have_read(&mut self, read: io::Result<usize>) -> Traffic {

@@ -1,6 +1,7 @@
 //! The socket under QUIC's endpoint, which codes what goes to those who do too. It carries; what is sent and handed over is decided by
 //! [`Sender`] and [`Receiver`].
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +35,25 @@ pub(in crate::quic) enum Codes {
     ToThoseWhoDo,
 }
 
+/// How a connection's datagrams go, for as long as it is there.
+#[derive(Debug)]
+pub(in crate::quic) enum Coding {
+    /// As QUIC makes them.
+    Plain,
+    /// The same, from a manager, which believes nobody meanwhile who codes from the worker's address.
+    KeptPlain(#[expect(dead_code, reason = "it is there until it goes")] KeptPlain),
+    /// Coded, by this socket.
+    Coded(Arc<CodedSocket>),
+}
+
+/// While it is there, nothing that is coded is taken from this address. Otherwise one packet with a forged sender would be enough to
+/// have a worker be sent what it cannot read.
+#[derive(Debug)]
+pub(in crate::quic) struct KeptPlain {
+    socket: Arc<CodedSocket>,
+    peer: SocketAddr,
+}
+
 /// A socket that codes.
 #[derive(Debug)]
 pub(in crate::quic) struct CodedSocket {
@@ -45,6 +65,8 @@ pub(in crate::quic) struct CodedSocket {
 #[derive(Debug)]
 struct State {
     peers: HashMap<SocketAddr, Peer>,
+    /// Those who do not code, as long as they have so many connections.
+    plain: HashMap<SocketAddr, usize>,
     /// What is to be handed over to QUIC.
     ready: VecDeque<(Origin, Bytes)>,
     /// Not before this is anything to be done that nothing comes for.
@@ -74,18 +96,18 @@ impl CodedSocket {
     /// Must be called within a tokio runtime.
     pub(in crate::quic) fn new(inner: Arc<dyn AsyncUdpSocket>, codes: Codes) -> Arc<Self> {
         let alarm = Box::pin(sleep_until((Instant::now() + FORGOTTEN_AFTER).into()));
-        let state = State { peers: HashMap::new(), ready: VecDeque::new(), due: None, alarm };
+        let state = State { peers: HashMap::new(), plain: HashMap::new(), ready: VecDeque::new(), due: None, alarm };
         Arc::new(Self { inner, codes, state: Mutex::new(state) })
     }
 
-    /// Whether this peer codes, as far as is known.
-    pub(in crate::quic) fn codes_to(&self, peer: SocketAddr) -> bool {
-        self.codes == Codes::ToAll || self.state().peers.contains_key(&peer)
-    }
-
-    /// How many bytes were sent to this peer beside QUIC's own datagrams.
-    pub(in crate::quic) fn added(&self, peer: SocketAddr) -> u64 {
-        self.state().peers.get(&peer).map_or(0, |peer| peer.added)
+    /// How a connection goes that this peer begins now: as its first datagram came.
+    pub(in crate::quic) fn with(self: &Arc<Self>, peer: SocketAddr) -> Coding {
+        let mut state = self.state();
+        if state.peers.contains_key(&peer) {
+            return Coding::Coded(Arc::clone(self));
+        }
+        *state.plain.entry(peer).or_default() += 1;
+        Coding::KeptPlain(KeptPlain { socket: Arc::clone(self), peer })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -138,6 +160,32 @@ impl CodedSocket {
     }
 }
 
+impl Coding {
+    pub(in crate::quic) fn is_coded(&self) -> bool {
+        matches!(self, Self::Coded(_))
+    }
+
+    /// How many bytes were sent to this peer beside QUIC's own datagrams.
+    pub(in crate::quic) fn added(&self, peer: SocketAddr) -> u64 {
+        match self {
+            Self::Plain | Self::KeptPlain(_) => 0,
+            Self::Coded(socket) => socket.state().peers.get(&peer).map_or(0, |peer| peer.added),
+        }
+    }
+}
+
+impl Drop for KeptPlain {
+    fn drop(&mut self) {
+        let mut state = self.socket.state();
+        if let Entry::Occupied(mut connections) = state.plain.entry(self.peer) {
+            *connections.get_mut() -= 1;
+            if *connections.get() == 0 {
+                connections.remove();
+            }
+        }
+    }
+}
+
 impl State {
     fn peer(&mut self, address: SocketAddr, now: Instant) -> &mut Peer {
         if self.peers.len() >= MOST_PEERS && !self.peers.contains_key(&address) {
@@ -179,7 +227,10 @@ impl State {
                 self.ready.push_back((origin, datagram));
                 continue;
             }
-            let known = codes == Codes::ToThoseWhoDo || self.peers.contains_key(&of.addr);
+            let known = match codes {
+                Codes::ToAll => self.peers.contains_key(&of.addr),
+                Codes::ToThoseWhoDo => !self.plain.contains_key(&of.addr),
+            };
             if let Some((head, packet)) = packet::read(&datagram).filter(|_| known) {
                 let peer = self.peer(of.addr, now);
                 peer.ours = of.dst_ip;
@@ -301,4 +352,78 @@ fn epoch() -> u16 {
     let mut drawn = [0; 2];
     // Without chance it is the same each time, and the peer's word of the path is lost by that until the numbers have passed.
     getrandom::fill(&mut drawn).map_or(0, |()| u16::from_be_bytes(drawn))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use quinn::{Runtime, TokioRuntime};
+    use tokio::net::UdpSocket;
+
+    use super::*;
+    use crate::quic::coded::packet::{Head, original};
+
+    /// A manager's socket, and somebody who sends to it.
+    struct Door {
+        socket: Arc<CodedSocket>,
+        somebody: UdpSocket,
+    }
+
+    impl Door {
+        async fn new() -> Self {
+            let inner = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let socket = CodedSocket::new(TokioRuntime.wrap_udp_socket(inner).unwrap(), Codes::ToThoseWhoDo);
+            let somebody = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            somebody.connect(socket.local_addr().unwrap()).await.unwrap();
+            Self { socket, somebody }
+        }
+
+        fn from(&self) -> SocketAddr {
+            self.somebody.local_addr().unwrap()
+        }
+
+        async fn send_coded(&self, datagram: &[u8]) {
+            self.somebody.send(&original(Head { lost: 0, epoch: 1 }, 0, datagram)).await.unwrap();
+        }
+
+        /// The next datagram that QUIC gets to see.
+        async fn handed_over(&self) -> Vec<u8> {
+            let (mut into, mut meta) = (vec![0; 2_000], [RecvMeta::default()]);
+            poll_fn(|context| self.socket.poll_recv(context, &mut [IoSliceMut::new(&mut into)], &mut meta))
+                .await
+                .unwrap();
+            into[..meta[0].len].to_vec()
+        }
+    }
+
+    #[tokio::test]
+    async fn to_one_who_codes_it_is_coded() {
+        let door = Door::new().await;
+        door.send_coded(b"\xc0hello").await;
+        assert_eq!(door.handed_over().await, b"\xc0hello");
+        assert!(door.socket.with(door.from()).is_coded());
+    }
+
+    /// What is forged comes from the address of a worker that does not code, which could not read what it would be sent then.
+    #[tokio::test]
+    async fn a_forged_packet_does_not_make_a_connection_coded_that_is_not() {
+        let door = Door::new().await;
+        door.somebody.send(b"\xc0hello").await.unwrap();
+        assert_eq!(door.handed_over().await, b"\xc0hello");
+        let [one, other] = [door.socket.with(door.from()), door.socket.with(door.from())];
+        assert!(!one.is_coded() && !other.is_coded());
+        drop(one);
+        door.send_coded(b"\xc0forged").await;
+        door.somebody.send(b"\x40more").await.unwrap();
+        assert_eq!(door.handed_over().await, b"\x40more", "and the forged one is not handed over");
+        door.socket.try_send(&transmit(door.from(), None, &Bytes::from_static(b"\x40answer"))).unwrap();
+        let mut came = [0; 100];
+        let length = door.somebody.recv(&mut came).await.unwrap();
+        assert_eq!(&came[..length], b"\x40answer");
+        drop(other);
+        door.send_coded(b"\xc0again").await;
+        assert_eq!(door.handed_over().await, b"\xc0again", "when the connections have gone, another may begin");
+        assert!(door.socket.with(door.from()).is_coded());
+    }
 }
