@@ -62,6 +62,13 @@ impl Path {
         self.now += SPACING;
     }
 
+    /// It is sent, and does not come; from here on everything does.
+    fn lose(&mut self, number: u32) {
+        self.loss = 1.0;
+        self.send(number);
+        self.loss = 0.0;
+    }
+
     fn send_burst(&mut self, numbers: std::ops::Range<u32>) {
         numbers.for_each(|number| self.send(number));
         self.now += Duration::from_millis(12);
@@ -145,9 +152,7 @@ fn a_single_datagram_is_there_three_times_over() {
 fn what_waits_behind_a_gap_is_handed_over_after_a_while_and_what_is_worked_out_later_too() {
     let mut path = Path::new(0.0, 1);
     path.send(0);
-    path.loss = 1.0;
-    path.send(1);
-    path.loss = 0.0;
+    path.lose(1);
     path.send(2);
     assert_eq!(path.came, [0]);
     path.give_up(Duration::from_millis(39));
@@ -163,9 +168,7 @@ fn what_waits_behind_a_gap_is_handed_over_after_a_while_and_what_is_worked_out_l
 #[test]
 fn nothing_waits_longer_than_a_fifth_of_a_second_whatever_comes() {
     let mut path = Path::new(0.0, 1);
-    path.loss = 1.0;
-    path.send(0);
-    path.loss = 0.0;
+    path.lose(0);
     // Datagrams alone, a few milliseconds apart, which are of one burst.
     let first = path.now;
     while path.came.is_empty() {
@@ -191,9 +194,7 @@ fn a_datagram_that_a_sum_of_the_next_burst_leaves_out_is_not_waited_for() {
 fn a_peer_that_begins_to_count_again_is_heard_and_what_waited_is_handed_over() {
     let mut path = Path::new(0.0, 1);
     path.send(0);
-    path.loss = 1.0;
-    path.send(1);
-    path.loss = 0.0;
+    path.lose(1);
     path.send(2);
     path.sender = Sender::new(2);
     path.send(3);
