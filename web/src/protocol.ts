@@ -396,6 +396,11 @@ transport_rtt_ms: number | null,
  */
 least_rtt_ms: number | null,
 /**
+ * Its path is being sounded, to find out by which transport it should come: for some seconds after one with `--transport auto` has
+ * come by TCP.
+ */
+sounding: boolean,
+/**
  * The congestion window of the manager's end.
  */
 window_bytes: number | null,

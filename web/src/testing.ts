@@ -59,6 +59,7 @@ export function aWorker(own: Partial<Worker> = {}): Worker {
     congestion_control: null,
     transport_rtt_ms: null,
     least_rtt_ms: null,
+    sounding: false,
     window_bytes: null,
     delivery_bits_per_s: null,
     address: '127.0.0.1:40001',

@@ -6,6 +6,7 @@ mod door;
 mod hall;
 mod path;
 pub mod roster;
+mod suiting;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};

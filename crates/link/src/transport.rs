@@ -21,7 +21,7 @@ pub enum Transport {
 pub enum Reach {
     /// By this one and no other.
     Only(Transport),
-    /// By TCP, or by QUIC where there is no TCP; and by the one that the manager asks for, once it has measured the path.
+    /// By TCP, or by QUIC where there is no TCP; and by the one that the manager asks for, once it has sounded the path.
     Auto,
 }
 

@@ -286,6 +286,9 @@ pub struct Worker {
     pub transport_rtt_ms: Option<f64>,
     /// The least that it has seen on this connection: what is not waiting in queues.
     pub least_rtt_ms: Option<f64>,
+    /// Its path is being sounded, to find out by which transport it should come: for some seconds after one with `--transport auto` has
+    /// come by TCP.
+    pub sounding: bool,
     /// The congestion window of the manager's end.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub window_bytes: Option<u64>,

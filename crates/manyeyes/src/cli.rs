@@ -241,7 +241,7 @@ pub(crate) enum Transport {
     /// As quic, and with each lost packet worked out of others instead of sent again: for paths that lose many and are far, for about a
     /// third more bytes at a loss of 15 %.
     Coded,
-    /// By TCP, or by QUIC where there is no TCP; and by the other when the manager has measured that the path wants it. The congestion
+    /// By TCP, or by QUIC where there is no TCP; and as coded when the manager has measured that the path loses packets. The congestion
     /// control is changed too when the path loses packets, unless the manager was told one.
     Auto,
 }

@@ -378,8 +378,11 @@ impl ManagerSession {
         }
     }
 
-    /// Says that we are there; measures the round trip when no large frame would be measured with it.
-    fn ping(&mut self, now: Instant) {
+    /// Says that we are there, as the heartbeat does by itself; measures the round trip when no large frame would be measured with it.
+    pub fn ping(&mut self, now: Instant) {
+        if self.phase != Phase::Joined {
+            return;
+        }
         // Behind a large image on a slow link one is enough.
         if !self.small.iter().any(|frame| matches!(frame, ManagerFrame::Ping { .. })) {
             let nonce = self.next_nonce;

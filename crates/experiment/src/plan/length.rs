@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use manyeyes_testbed::{Conditions, Loss};
 
-use crate::record::{Cell, Service};
+use crate::record::{Cell, Service, Transport};
 use crate::scenario::Scenario;
 
 /// Starting a manager, a worker and a client, and ending them: measured here, on two cores, of which others use half.
@@ -32,6 +32,9 @@ const BEGIN_ROUND_TRIPS: u32 = 4;
 /// What a joining worker loses to a link that loses everything: SYNs are sent again after 1, 3, 7 s. Of a share, it is that share.
 const JOIN_LOST: Duration = Duration::from_secs(25);
 
+/// Sounding a path on which nothing is lost, until its worker's transport is chosen: 200 packets at 20 a second.
+const SOUNDING: Duration = Duration::from_secs(10);
+
 /// What an image of a real model takes on a whole core: GoogLeNet with ONNX Runtime takes 25 to 60 ms on the machines that it
 /// was measured on (`docs/operations.md`), and the pure-Rust engine twice that.
 const MODEL_SERVICE: Duration = Duration::from_millis(80);
@@ -52,7 +55,8 @@ pub fn expected(cell: &Cell, bound: Duration) -> Duration {
     } else {
         work(cell, cell.warm).min(bound) + Duration::from_secs_f64(cell.idle_ms / 1e3)
     };
-    START + START_WORKER * (cell.workers + cell.standby) + join + before + work(cell, cell.images).min(bound)
+    let sounding = if cell.transport == Transport::Auto { SOUNDING } else { Duration::ZERO };
+    START + START_WORKER * (cell.workers + cell.standby) + join + sounding + before + work(cell, cell.images).min(bound)
 }
 
 /// All runs of a study, with the probes between them.

@@ -191,7 +191,8 @@ impl<'a> Cluster<'a> {
         let door = self.door()?;
         loop {
             let here = self.site.at_client(|| client::workers(&door, stop))?;
-            let is_here = |number: &u32| here.iter().any(|worker| worker.name == name(*number));
+            // By which transport one that chooses comes is known when its path has been sounded.
+            let is_here = |number: &u32| here.iter().any(|worker| worker.name == name(*number) && !worker.sounding);
             let Some(missing) = (1..=self.cell.workers).find(|number| !is_here(number)) else { return Ok(()) };
             let process = self.workers[missing as usize - 1].process.as_mut();
             let process = process.context("a worker that was started has no process")?;

@@ -1,8 +1,8 @@
 //! One worker's connection: a task that carries its session. What to do is the session's to say.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use manyeyes_protocol::frame::{Hello, ManagerFrame, WorkerFrame};
 use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::path::{Moves, Path, wanted};
 use super::roster::Seat;
+use super::suiting::Suiting;
 use super::{Departure, FromWorker, Shared};
 use crate::transport::Transport;
 use crate::wire::{CATCH_UP_READS, Traffic, Wire};
@@ -22,18 +22,8 @@ use crate::wire::{CATCH_UP_READS, Traffic, Wire};
 /// connection's task does not get to run, and the connection is given up: its images go to others.
 const MAX_COMMANDS: usize = 16 * 1024;
 
-/// How often the system is asked what it knows of the connection.
-const OBSERVE_EVERY: Duration = Duration::from_secs(1);
-
-/// How often it is while images are on their way over a connection whose congestion control may have to be changed.
-const OBSERVE_CLOSELY: Duration = Duration::from_millis(50);
-
 /// What the congestion control of a connection by TCP is called that is changed as the path wants it.
 const STEERED: &str = "auto";
-
-/// For how long after a worker was asked to come by another transport the end of its connection is taken for that. It connects within
-/// five seconds or not at all, and waits for two until it is idle.
-const MOVING: Duration = Duration::from_secs(15);
 
 /// What the owner wants of a worker.
 #[derive(Debug)]
@@ -93,15 +83,7 @@ pub(super) struct Connection {
     /// Among the connections of workers, once it has said Hello.
     place: Option<OwnedSemaphorePermit>,
     worker: Option<WorkerId>,
-    observed: Instant,
-    /// What was measured of the path.
-    path: Path,
-    /// How often this worker was asked to move, over whatever connection.
-    moves: Arc<Mutex<Moves>>,
-    /// The congestion control is ours to change, over TCP.
-    steers: bool,
-    /// When it was, over this one.
-    asked_to_move: Option<Instant>,
+    suiting: Suiting,
 }
 
 impl Arrival {
@@ -153,11 +135,7 @@ impl Connection {
             arrival: number,
             place: None,
             worker: None,
-            observed: at,
-            path: Path::default(),
-            moves: Arc::default(),
-            steers: false,
-            asked_to_move: None,
+            suiting: Suiting::new(at),
         }
     }
 
@@ -166,10 +144,11 @@ impl Connection {
         // Also when this task panics: a connection that takes its place waits for it.
         let ended = self.line.ended.clone().drop_guard();
         let departure = match self.carry().await {
-            Departure::Disconnected if self.is_moving(Instant::now()) => Departure::Moved,
+            Departure::Disconnected if self.suiting.is_moving(Instant::now()) => Departure::Moved,
             departure => departure,
         };
         self.shared.hall().leave(self.arrival);
+        self.suiting.end(&self.wire);
         tracing::debug!(address = %self.address, worker = ?self.worker, ?departure, "a worker's connection has ended");
         self.wire.observe();
         if let Some(worker) = self.worker {
@@ -242,40 +221,8 @@ impl Connection {
             Happening::HungUp => return Some(Departure::Disconnected),
             Happening::Shutdown => self.session.shutdown(),
         }
-        if now >= self.look_at() {
-            self.observed = now;
-            let observed = self.wire.observe();
-            self.path.note(observed.wire_bytes_sent, observed.bytes_retransmitted);
-            self.suit_the_path(now);
-        }
+        self.suiting.look(&mut self.wire, &mut self.session, self.shared.transports, now);
         None
-    }
-
-    /// Changes the congestion control, if the path wants it, and asks the worker to come by the transport that it wants, if that is
-    /// another one and nothing is on its way.
-    fn suit_the_path(&mut self, now: Instant) {
-        if self.steers && self.path.loses_many() {
-            self.steers = false;
-            self.wire.steer(true);
-        }
-        let over = self.wire.transport();
-        let Some(round_trip) = self.session.smoothed_round_trip().filter(|_| self.session.in_flight() == 0) else {
-            return;
-        };
-        let to = wanted(over, &self.path, round_trip);
-        if to == over || !self.shared.transports.include(to) {
-            return;
-        }
-        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
-        if moves.may(now) && self.session.move_over(to.number()) {
-            moves.note(to, now);
-            self.asked_to_move = Some(now);
-            tracing::info!(%to, path = ?self.path, ?round_trip, "a worker is asked to come by another transport");
-        }
-    }
-
-    fn is_moving(&self, now: Instant) -> bool {
-        self.asked_to_move.is_some_and(|asked| now.saturating_duration_since(asked) < MOVING)
     }
 
     fn handle_bytes(&mut self, now: Instant) {
@@ -329,18 +276,8 @@ impl Connection {
         }
     }
 
-    /// When to ask the system again what it knows of the connection.
-    fn look_at(&self) -> Instant {
-        self.observed + if self.looks_closely() { OBSERVE_CLOSELY } else { OBSERVE_EVERY }
-    }
-
-    /// Whether what is lost now may change how the rest is sent.
-    fn looks_closely(&self) -> bool {
-        self.steers && self.session.in_flight() > 0
-    }
-
     fn set(&self, alarm: std::pin::Pin<&mut Sleep>) {
-        let look_at = self.looks_closely().then(|| self.look_at());
+        let look_at = self.suiting.next_look(self.session.in_flight());
         if let Some(timeout) = self.session.poll_timeout().into_iter().chain(look_at).min()
             && alarm.deadline() != timeout.into()
         {
@@ -388,24 +325,22 @@ impl Connection {
     async fn take_seat(&mut self, hello: Hello) -> bool {
         // Who leaves it to us by what to come leaves that to us too, unless a person has chosen.
         let steers = hello.moves && !self.shared.has_chosen_congestion;
-        self.steers = steers && self.wire.transport() == Transport::Tcp;
+        let moves_over = hello.moves && self.shared.transports.include(Transport::Coded);
         let wanted = self.shared.session.model;
         let Some(seat) = self.shared.roster().join(hello, wanted, self.address, self.line.clone()) else {
             return false;
         };
         let Seat { worker, mut profile, counters, moves, before } = seat;
-        self.moves = moves;
-        if steers {
-            let found_losses = self.moves.lock().unwrap_or_else(PoisonError::into_inner).found_losses();
-            self.wire.steer(found_losses);
-        }
-        profile.congestion_control =
-            if self.steers { Some(STEERED.to_owned()) } else { self.wire.congestion_control() };
+        let is_steered = self.suiting.begin(&mut self.wire, moves, steers);
+        profile.congestion_control = if is_steered { Some(STEERED.to_owned()) } else { self.wire.congestion_control() };
         if let Some(before) = before {
             before.hang_up.cancel();
             before.ended.cancelled().await;
         }
         self.wire.count_in(counters);
+        if moves_over {
+            self.suiting.sound(&self.wire, Instant::now());
+        }
         self.worker = Some(worker);
         self.tell(FromWorker::Joined { worker, profile }).await;
         true

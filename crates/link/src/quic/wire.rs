@@ -231,10 +231,13 @@ impl QuicWire {
     pub(crate) fn observe(&mut self) -> Observed {
         let stats = self.connection.stats();
         let path = stats.path;
+        let beside = self.coding.beside(self.connection.remote_address());
         let now = Observed {
             retransmissions: path.lost_packets,
             bytes_retransmitted: path.lost_bytes,
-            wire_bytes_sent: stats.udp_tx.bytes + self.coding.added(self.connection.remote_address()),
+            wire_bytes_sent: stats.udp_tx.bytes + beside.bytes,
+            packets_sent: path.sent_packets,
+            told_loss: beside.told_loss,
             round_trip: Some(path.rtt),
             least_round_trip: Some(path.min_rtt),
             window_bytes: Some(path.cwnd),

@@ -1,6 +1,6 @@
 //! What connections carry, as it is counted and as it is told.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::WireUse;
@@ -33,6 +33,8 @@ pub struct WireCounters {
     pub delivery_bytes_per_s: Option<u64>,
     /// The session's smoothed round trip, from ping to pong.
     pub smoothed_rtt: Option<Duration>,
+    /// The path is being sounded: by which transport the worker should come is not known yet.
+    pub sounding: bool,
 }
 
 /// What a transport knows of a connection, since its beginning.
@@ -41,6 +43,10 @@ pub(crate) struct Observed {
     pub(crate) retransmissions: u64,
     pub(crate) bytes_retransmitted: u64,
     pub(crate) wire_bytes_sent: u64,
+    /// Packets with something of ours in them.
+    pub(crate) packets_sent: u64,
+    /// The share of them that the path loses, where the peer tells it.
+    pub(crate) told_loss: Option<f64>,
     pub(crate) round_trip: Option<Duration>,
     pub(crate) least_round_trip: Option<Duration>,
     pub(crate) window_bytes: Option<u64>,
@@ -73,6 +79,7 @@ pub(crate) struct Counters {
     pub(crate) window_bytes: AtomicU64,
     pub(crate) delivery_bytes_per_s: AtomicU64,
     pub(crate) smoothed_round_trip: AtomicTime,
+    pub(crate) sounding: AtomicBool,
 }
 
 impl Counters {
@@ -89,6 +96,7 @@ impl Counters {
             window_bytes: Some(self.window_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0),
             delivery_bytes_per_s: Some(self.delivery_bytes_per_s.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0),
             smoothed_rtt: self.smoothed_round_trip.get(),
+            sounding: self.sounding.load(Ordering::Relaxed),
         }
     }
 

@@ -46,8 +46,8 @@ pub(super) struct Way {
 pub(super) enum Plan {
     /// This one alone.
     Only(Transport),
-    /// QUIC and TCP, both at once: QUIC is taken, if it comes soon after TCP.
-    QuicOrTcp,
+    /// This one, which is QUIC, and TCP, both at once: QUIC is taken, if it comes soon after TCP.
+    OrTcp(Transport),
     /// TCP, and QUIC where there is none.
     TcpElseQuic,
 }
@@ -67,7 +67,7 @@ impl Way {
         let without_quic = self.no_quic_since.is_some_and(|since| now.saturating_duration_since(since) < WITHOUT_QUIC);
         match (self.reach, self.asked) {
             (Reach::Only(transport), _) => Plan::Only(transport),
-            (Reach::Auto, Some(Transport::Quic | Transport::Coded)) if !without_quic => Plan::QuicOrTcp,
+            (Reach::Auto, Some(quic @ (Transport::Quic | Transport::Coded))) if !without_quic => Plan::OrTcp(quic),
             (Reach::Auto, _) => Plan::TcpElseQuic,
         }
     }
@@ -84,7 +84,7 @@ impl Way {
     pub(super) fn made(&mut self, plan: Plan, by: Transport, now: Instant) -> bool {
         match by {
             Transport::Quic | Transport::Coded => self.no_quic_since = None,
-            Transport::Tcp if plan == Plan::QuicOrTcp => {
+            Transport::Tcp if matches!(plan, Plan::OrTcp(_)) => {
                 self.no_quic_since = Some(now);
                 return !std::mem::replace(&mut self.has_told, true);
             }
@@ -113,7 +113,7 @@ impl Destination {
                 Ok(connected) => Ok(connected),
                 Err(no_tcp) => self.by(Transport::Quic).await.map_err(|no_quic| neither(&no_tcp, &no_quic)),
             },
-            Plan::QuicOrTcp => self.by_either().await,
+            Plan::OrTcp(quic) => self.by_either(quic).await,
         }
     }
 
@@ -137,9 +137,9 @@ impl Destination {
         QUIC_PATIENCE.max(2 * tcp_took).min(self.limit / 2)
     }
 
-    async fn by_either(&self) -> Connected {
+    async fn by_either(&self, quic: Transport) -> Connected {
         let began = Instant::now();
-        let (quic, tcp) = (self.by(Transport::Quic), self.by(Transport::Tcp));
+        let (quic, tcp) = (self.by(quic), self.by(Transport::Tcp));
         let (mut quic, mut tcp) = (std::pin::pin!(quic), std::pin::pin!(tcp));
         tokio::select! {
             biased;
@@ -177,13 +177,14 @@ mod tests {
     #[test]
     fn where_there_was_no_quic_it_is_told_once_and_tried_again_after_ten_minutes() {
         let (mut way, start) = (Way::new(Reach::Auto), Instant::now());
-        assert!(way.ask(Transport::Quic));
-        assert_eq!(way.plan(start), Plan::QuicOrTcp);
-        assert!(way.made(Plan::QuicOrTcp, Transport::Tcp, start));
+        assert!(way.ask(Transport::Coded));
+        let both = Plan::OrTcp(Transport::Coded);
+        assert_eq!(way.plan(start), both);
+        assert!(way.made(both, Transport::Tcp, start));
         assert_eq!(way.plan(start + Duration::from_secs(599)), Plan::TcpElseQuic);
         let later = start + WITHOUT_QUIC;
-        assert_eq!(way.plan(later), Plan::QuicOrTcp);
-        assert!(!way.made(Plan::QuicOrTcp, Transport::Tcp, later));
+        assert_eq!(way.plan(later), both);
+        assert!(!way.made(both, Transport::Tcp, later));
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
         let (mut way, start) = (Way::new(Reach::Auto), Instant::now());
         assert_eq!(way.plan(start), Plan::TcpElseQuic);
         assert!(way.ask(Transport::Quic));
-        assert_eq!(way.plan(start), Plan::QuicOrTcp);
+        assert_eq!(way.plan(start), Plan::OrTcp(Transport::Quic));
         assert!(way.failed(Transport::Quic, start) && !way.failed(Transport::Quic, start), "told once");
         assert_eq!(way.plan(start), Plan::TcpElseQuic);
     }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::quic;
-use crate::relay::Relay;
+use crate::relay::{Harm, Relay};
 use crate::stage::{Manager, Over, PATIENCE, Quic, Worker, manager_settings, quick_timers, worker_settings};
 
 /// Long enough for QUIC to be waited for while TCP is there.
@@ -26,7 +26,21 @@ fn listening(transports: Transports) -> Manager {
 }
 
 fn choosing(manager: &Manager) -> Worker {
-    let settings = worker_settings("eye", 1, manager.end.local_addr());
+    choosing_by(manager.end.local_addr())
+}
+
+/// A way to the manager by UDP; by TCP nobody listens there.
+async fn relay_without_tcp(manager: &Manager) -> Relay {
+    loop {
+        let relay = Relay::to::<Quic>(manager.end.local_addr()).await;
+        if TcpListener::bind(relay.address).await.is_ok() {
+            return relay;
+        }
+    }
+}
+
+fn choosing_by(address: SocketAddr) -> Worker {
+    let settings = worker_settings("eye", 1, address);
     let (end, events) = WorkerEnd::connect(WorkerSettings { reach: Reach::Auto, timers: patient_timers(), ..settings });
     Worker { end, events }
 }
@@ -132,16 +146,8 @@ async fn where_nobody_listens_both_ways_are_told() {
 async fn a_worker_on_a_short_clean_path_is_asked_over_to_tcp_and_nothing_is_lost() {
     let mut manager = listening(Transports::Both);
     // At first there is no TCP to come by.
-    let relay = loop {
-        let relay = Relay::to::<Quic>(manager.end.local_addr()).await;
-        if TcpListener::bind(relay.address).await.is_ok() {
-            break relay;
-        }
-    };
-    let settings = worker_settings("eye", 1, relay.address);
-    let settings = WorkerSettings { reach: Reach::Auto, timers: patient_timers(), ..settings };
-    let (end, events) = WorkerEnd::connect(settings);
-    let mut worker = Worker { end, events };
+    let relay = relay_without_tcp(&manager).await;
+    let mut worker = choosing_by(relay.address);
     assert_eq!(by(&mut worker).await, Over::Quic);
     let (id, _) = manager.joined().await;
     tokio::spawn(forward(TcpListener::bind(relay.address).await.unwrap(), manager.end.local_addr()));
@@ -163,6 +169,27 @@ async fn a_worker_on_a_short_clean_path_is_asked_over_to_tcp_and_nothing_is_lost
     let assigned = worker.assigned().await;
     worker.answer(&assigned);
     assert_eq!(manager.answered().await.0, ImageId(41));
+}
+
+/// The losses are found by pings alone: whoever chooses is not to pay for them with the first images.
+#[tokio::test]
+async fn a_worker_whose_path_loses_packets_is_asked_to_code_before_it_is_given_an_image() {
+    let mut manager = listening(Transports::Both);
+    let relay = relay_without_tcp(&manager).await;
+    relay.harm(Harm { one_lost_of: Some(6), ..Harm::default() });
+    let mut worker = choosing_by(relay.address);
+    assert_eq!(by(&mut worker).await, Over::Quic);
+    let (id, _) = manager.joined().await;
+    assert!(manager.end.wire(id).unwrap().sounding);
+    assert_eq!(by(&mut worker).await, Over::Coded);
+    assert_eq!(manager.next().await, FromWorker::Left { worker: id, departure: Departure::Moved });
+    let (again, profile) = manager.joined().await;
+    assert_eq!((again, profile.congestion_control.as_deref()), (id, Some("coded quic auto")));
+    assert!(!manager.end.wire(id).unwrap().sounding);
+    manager.assign(id, 1, 1, vec![7; 100_000]);
+    let assigned = worker.assigned().await;
+    worker.answer(&assigned);
+    assert_eq!(manager.answered().await.0, ImageId(1));
 }
 
 async fn forward(listener: TcpListener, target: SocketAddr) {

@@ -75,6 +75,8 @@ pub(crate) struct Harm {
     pub(crate) most_bytes: Option<usize>,
     /// In one of so many a byte is changed.
     pub(crate) one_changed_of: Option<u64>,
+    /// One of so many is lost.
+    pub(crate) one_lost_of: Option<u64>,
 }
 
 /// What a relay is told.

@@ -283,6 +283,7 @@ impl Entry {
             bytes_retransmitted: wire.bytes_retransmitted,
             transport_rtt_ms: wire.transport_rtt.map(ms),
             least_rtt_ms: wire.least_rtt.map(ms),
+            sounding: wire.sounding,
             window_bytes: wire.window_bytes,
             delivery_bits_per_s: wire.delivery_bytes_per_s.map(bits),
             congestion_control: self.profile.congestion_control.clone(),

@@ -42,6 +42,7 @@ pub(crate) struct Worker {
     pub(crate) retransmissions: u64,
     pub(crate) bytes_retransmitted: u64,
     pub(crate) window_bytes: Option<u64>,
+    pub(crate) sounding: bool,
     pub(crate) rtt_ms: Option<f64>,
     pub(crate) service_ms: Option<f64>,
     pub(crate) congestion_control: Option<String>,

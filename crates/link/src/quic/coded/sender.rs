@@ -48,7 +48,8 @@ pub(super) struct Sender {
     /// How many sums are due, and of the next the part that is.
     due: f64,
     seed: u16,
-    lost: f64,
+    /// What the peer says that it misses, as a share.
+    told: Option<f64>,
     quiet_at: Option<Instant>,
 }
 
@@ -68,14 +69,24 @@ impl Sender {
             burst: Burst::default(),
             due: 0.0,
             seed: 0,
-            lost: LOST_AT_FIRST,
+            told: None,
             quiet_at: None,
         }
     }
 
     /// The peer says that it misses so much, in 255ths.
     pub(super) fn hear(&mut self, lost: u8) {
-        self.lost = (f64::from(lost) / PARTS).min(MOST_LOST);
+        self.told = Some(f64::from(lost) / PARTS);
+    }
+
+    /// What the peer has said that it misses, as a share.
+    pub(super) fn told_loss(&self) -> Option<f64> {
+        self.told
+    }
+
+    /// What is taken to be lost.
+    fn lost(&self) -> f64 {
+        self.told.map_or(LOST_AT_FIRST, |told| told.min(MOST_LOST))
     }
 
     /// A datagram as it is to be sent; to be followed by [`Self::sent`], if it was.
@@ -93,12 +104,12 @@ impl Sender {
         }
         self.window.push_back(summed.freeze());
         self.burst.datagrams = self.burst.datagrams.saturating_add(1);
-        self.due += MARGIN * self.lost / (1.0 - self.lost);
+        self.due += MARGIN * self.lost() / (1.0 - self.lost());
         self.quiet_at = Some(now + QUIET);
         match self.next.checked_add(1) {
             Some(next) => self.next = next,
             // It begins to count again, as a new one would.
-            None => *self = Self { lost: self.lost, ..Self::new(self.epoch.wrapping_add(1)) },
+            None => *self = Self { told: self.told, ..Self::new(self.epoch.wrapping_add(1)) },
         }
     }
 
@@ -128,7 +139,7 @@ impl Sender {
         // burst is of no use to the others.
         let of_window = f64::from(in_window) / f64::from(datagrams.max(1));
         let made = (f64::from(sums) * of_window / MARGIN).floor() as u32;
-        let missing = sums_for(in_window, self.lost, FAILING).saturating_sub(made);
+        let missing = sums_for(in_window, self.lost(), FAILING).saturating_sub(made);
         let sums = (0..missing).filter_map(|_| self.sum(lost)).collect();
         self.window.clear();
         self.due = 0.0;

@@ -35,6 +35,15 @@ pub(in crate::quic) enum Codes {
     ToThoseWhoDo,
 }
 
+/// What QUIC does not know of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::quic) struct Beside {
+    /// Sent, beside QUIC's own datagrams.
+    pub(in crate::quic) bytes: u64,
+    /// The share of datagrams that the peer misses, if it has said so.
+    pub(in crate::quic) told_loss: Option<f64>,
+}
+
 /// How a connection's datagrams go, for as long as it is there.
 #[derive(Debug)]
 pub(in crate::quic) enum Coding {
@@ -165,11 +174,11 @@ impl Coding {
         matches!(self, Self::Coded(_))
     }
 
-    /// How many bytes were sent to this peer beside QUIC's own datagrams.
-    pub(in crate::quic) fn added(&self, peer: SocketAddr) -> u64 {
+    /// What there is about this peer beside QUIC's own datagrams.
+    pub(in crate::quic) fn beside(&self, peer: SocketAddr) -> Beside {
         match self {
-            Self::Plain | Self::KeptPlain(_) => 0,
-            Self::Coded(socket) => socket.state().peers.get(&peer).map_or(0, |peer| peer.added),
+            Self::Plain | Self::KeptPlain(_) => Beside::default(),
+            Self::Coded(socket) => socket.state().peers.get(&peer).map(Peer::beside).unwrap_or_default(),
         }
     }
 }
@@ -265,6 +274,10 @@ impl State {
 }
 
 impl Peer {
+    fn beside(&self) -> Beside {
+        Beside { bytes: self.added, told_loss: self.sender.told_loss() }
+    }
+
     fn due(&self) -> Option<Instant> {
         [self.sender.quiet_at(), self.receiver.hopeless_at()].into_iter().flatten().min()
     }

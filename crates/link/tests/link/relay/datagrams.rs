@@ -71,12 +71,16 @@ async fn carry_back(upstream: Arc<UdpSocket>, socket: Arc<UdpSocket>, worker: So
             allowed = (allowed + rate as usize / 100).min(bytes + rate as usize / 100);
         }
         allowed = allowed.saturating_sub(bytes);
-        let Harm { most_bytes, one_changed_of } = *harms.borrow();
+        let Harm { most_bytes, one_changed_of, one_lost_of } = *harms.borrow();
         if most_bytes.is_some_and(|most| bytes > most) {
             continue;
         }
         number += 1;
-        if one_changed_of.is_some_and(|of| number.is_multiple_of(of)) {
+        let is_one_of = |of: Option<u64>| of.is_some_and(|of| number.is_multiple_of(of));
+        if is_one_of(one_lost_of) {
+            continue;
+        }
+        if is_one_of(one_changed_of) {
             buffer[bytes / 2] ^= 1;
         }
         if !*freezing.borrow() && !generations.has_changed().unwrap_or(true) {
