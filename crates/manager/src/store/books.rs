@@ -118,8 +118,11 @@ pub(super) const IMAGE_COLUMNS: &str = seal::IMAGES.columns;
 /// The log is written back into the file when it has this many pages of 4 KiB: rarely enough that it costs little, and
 /// soon enough that the log stays at 16 MiB.
 const CHECKPOINT_PAGES: i64 = 4096;
-/// The writer's cache, so that the indexes' inner pages stay in memory.
-const WRITER_CACHE_KIB: i64 = 8192;
+/// The writer's cache, so that the indexes' inner pages stay in memory: some thousand for a million images. What it does not hold is in
+/// the system's own cache.
+const WRITER_CACHE_KIB: i64 = 2048;
+/// The cache of each reader, who reads each page once in a request.
+const READER_CACHE_KIB: i64 = 512;
 /// Statements kept ready; more than there are.
 const STATEMENTS: usize = 64;
 /// Readers and a checkpoint may meet for moments.
@@ -194,6 +197,7 @@ pub(super) fn open_reader(file: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(file, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(connection)
 }
 
