@@ -119,6 +119,7 @@ impl Sender {
             return None;
         }
         self.due -= 1.0;
+        self.burst.sums = self.burst.sums.saturating_add(1);
         self.sum(lost)
     }
 
@@ -155,7 +156,6 @@ impl Sender {
             field::add_times(&mut bytes, factor, datagram);
         }
         self.seed = self.seed.wrapping_add(1);
-        self.burst.sums = self.burst.sums.saturating_add(1);
         Some(packet::repair(self.head(lost), sum, &bytes))
     }
 
