@@ -82,9 +82,10 @@ impl Listener {
             unknown: unknown_bits_per_s.map(|bits| bits / 8.0),
         });
         let steered = Arc::new(Steering::default());
-        let start = Start { congestion, steered: Arc::clone(&steered), fast };
+        let is_coded = coding.is_coded();
+        let start = Start { congestion, is_coded, steered: Arc::clone(&steered), fast };
         let mut config = self.config;
-        config.transport_config(Arc::new(limits::of_manager(silence, coding.is_coded(), Arc::new(start))));
+        config.transport_config(Arc::new(limits::of_manager(silence, is_coded, Arc::new(start))));
         let connecting = incoming.accept_with(Arc::new(config));
         let connection = connecting.map_err(lost)?.await.map_err(lost)?;
         let control = connection.accept_bi().await.map_err(lost)?;

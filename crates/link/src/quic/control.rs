@@ -4,7 +4,8 @@
 //!   trip that the handshake has shown. `quinn` paces it (its bucket fills at 5/4 of a window for each round trip), so that it
 //!   leaves at that rate and is no burst. Until all of it has come through, a loss means that the path does not carry it: what is
 //!   left of the window is half of what came (the safe retreat of draft-ietf-tsvwg-careful-resume, section 3.5).
-//! - **Which one it is**, where it is steered: cubic, until the path has shown that it loses packets by itself, then bbr.
+//! - **Which one it is**, where it is steered: cubic, until the path has shown that it loses packets by itself, then bbr. Where packets are
+//!   coded it stays cubic: next to none of the losses is left.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -46,6 +47,7 @@ const LONGEST_FOR_BBR: Duration = Duration::from_millis(333);
 #[derive(Clone)]
 pub(super) struct Start {
     pub(super) congestion: QuicCongestion,
+    pub(super) is_coded: bool,
     /// Whether it may be changed.
     pub(super) steered: Arc<Steering>,
     /// What is known of the path. `None`: ten packets.
@@ -211,16 +213,18 @@ impl Started {
         if self.wants_bbr() {
             self.start.congestion = QuicCongestion::Bbr;
             self.begin(self.window().max(FIRST_WINDOW), now);
-            tracing::debug!(losses = ?self.losses, "the path loses packets by itself: bbr from here on");
+            tracing::debug!(losses = ?self.losses, "the path wants bbr from here on");
         }
     }
 
     /// Whether it is time for bbr.
     fn wants_bbr(&self) -> bool {
-        self.start.congestion == QuicCongestion::Cubic
+        let Start { congestion, is_coded, steered, .. } = &self.start;
+        *congestion == QuicCongestion::Cubic
+            && !is_coded
             && self.round.round_trip < LONGEST_FOR_BBR
-            && self.start.steered.is_on()
-            && (self.start.steered.knows_of_losses() || self.losses.are_the_paths_own())
+            && steered.is_on()
+            && (steered.knows_of_losses() || self.losses.are_the_paths_own())
     }
 
     /// So much has come through. How long it took is measured here: what `quinn` tells of it, it tells later, and as no more than
@@ -315,7 +319,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn begins(fast: Option<Fast>) -> Start {
-        Start { congestion: QuicCongestion::Cubic, steered: Arc::default(), fast }
+        Start { congestion: QuicCongestion::Cubic, is_coded: false, steered: Arc::default(), fast }
     }
 
     /// Of a path that is said to carry 8 Mbit/s; its handshake took so long.
@@ -403,6 +407,18 @@ mod tests {
         assert_eq!(after_ten_rounds(true, trip, at_once), QuicCongestion::Cubic);
         let now_and_then = |round| if round % 3 == 0 { 300 } else { 0 };
         assert_eq!(after_ten_rounds(true, trip, now_and_then), QuicCongestion::Cubic);
+    }
+
+    /// What is lost on such a path is no reason for bbr, since next to nothing of it is left. Cubic was the faster one (decision 0018).
+    #[test]
+    fn a_coded_path_keeps_cubic_whatever_is_known_of_its_losses() {
+        let start = Instant::now();
+        let mut started = Start { is_coded: true, ..begins(None) }.started(start, 1_200);
+        started.start.steered.begin(true);
+        started.came(1_200, start, start + Duration::from_millis(20));
+        assert!(!started.wants_bbr());
+        started.start.is_coded = false;
+        assert!(started.wants_bbr());
     }
 
     #[test]
