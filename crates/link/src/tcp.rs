@@ -82,7 +82,7 @@ fn tcp_info(stream: &TcpStream) -> Observed {
         // 0 from a kernel before 4.19, which does not write so far.
         bytes_retransmitted: info.tcpi_bytes_retrans,
         wire_bytes_sent: info.tcpi_bytes_sent,
-        // Without acknowledgements that carry nothing.
+        // Without acknowledgements that carry nothing. 0 from a kernel before 4.6.
         packets_sent: info.tcpi_data_segs_out.into(),
         told_loss: None,
         round_trip: (info.tcpi_rtt > 0).then(|| Duration::from_micros(info.tcpi_rtt.into())),

@@ -43,7 +43,7 @@ pub(crate) struct Observed {
     pub(crate) retransmissions: u64,
     pub(crate) bytes_retransmitted: u64,
     pub(crate) wire_bytes_sent: u64,
-    /// Packets with something of ours in them.
+    /// Packets: over TCP those with something in them, over QUIC all. 0 where the system does not tell.
     pub(crate) packets_sent: u64,
     /// The share of them that the path loses, where the peer tells it.
     pub(crate) told_loss: Option<f64>,
