@@ -34,10 +34,21 @@ pub(crate) struct Delivery {
     pub(crate) outlived: bool,
     bytes: u64,
     assigned: Instant,
-    /// What round trip, queue and service alone were expected to take.
-    predicted_s: f64,
+    /// What it was expected to take without the transfer of image bytes. `None`: the round trip was not known.
+    explained: Option<Explained>,
     /// When it should be back, everything counted.
     expected: Instant,
+}
+
+/// What explains a turnaround but for the transfer of image bytes.
+#[derive(Clone, Copy, Debug)]
+struct Explained {
+    /// Round trip, service and the queue for the slots.
+    all_s: f64,
+    /// The queue for the slots alone.
+    queue_s: f64,
+    /// How many images may still have been on the way before it.
+    before: usize,
 }
 
 /// What was found out about a worker process. Survives its reconnects.
@@ -45,9 +56,11 @@ pub(crate) struct Delivery {
 pub(crate) struct Measured {
     /// Smoothed time that a slot is occupied by one image.
     service_s: Option<f64>,
-    /// Smoothed difference between the turnaround and what round trip, queue and service explain: the bytes' way over a
-    /// narrow link, mostly. May be negative; counts only where positive.
-    unexplained_s: f64,
+    /// Smoothed round trip. Of the connection before, until the present one has been measured: its way is the same.
+    round_trip_s: Option<f64>,
+    /// Smoothed time that the way is taken by one image: what turnarounds are longer than round trip, queue and service
+    /// explain. May be negative; counts only where positive.
+    transfer_s: Option<f64>,
     /// Images that stalled in a slot and were never answered. Their slots are not counted on.
     stuck: Vec<ImageId>,
 }
@@ -61,11 +74,12 @@ pub(crate) struct Worker {
     models: Vec<ModelDigest>,
     draining: bool,
     licence: Licence,
-    round_trip_s: f64,
     measured: Measured,
     /// In the order of assignment.
     held: Vec<Delivery>,
     held_bytes: u64,
+    /// Of what is held, how many no slot has begun: they may be on the way.
+    unbegun: usize,
     /// Since when the worker has been at what it would answer next: its last answer, or an assignment to it when idle.
     at_it_since: Instant,
     /// Of what is held, when the first should be back.
@@ -85,10 +99,10 @@ impl Worker {
             models: capacity.models,
             draining: false,
             licence,
-            round_trip_s: 0.0,
             measured,
             held: Vec::new(),
             held_bytes: 0,
+            unbegun: 0,
             at_it_since: now,
             first_expected: None,
             last_assigned: 0,
@@ -104,6 +118,7 @@ impl Worker {
         now: Instant,
     ) {
         let finish_s = self.finish_s(prior_s, now);
+        let explained = self.measured.round_trip_s.map(|_| self.explained(prior_s, now));
         if self.held.is_empty() {
             self.at_it_since = now;
         }
@@ -114,7 +129,7 @@ impl Worker {
             outlived: false,
             bytes,
             assigned: now,
-            predicted_s: finish_s - self.unexplained_s() - self.lateness_s(now),
+            explained,
             expected: now + Duration::from_secs_f64(finish_s),
         });
         self.last_assigned = turn;
@@ -125,6 +140,7 @@ impl Worker {
         if let Some(delivery) = self.find(image, attempt) {
             delivery.started.get_or_insert(now);
         }
+        self.refresh();
     }
 
     /// An earlier delivery of an image, which a slot is at still.
@@ -208,7 +224,7 @@ impl Worker {
     }
 
     pub(crate) fn measure_round_trip(&mut self, smoothed: Duration) {
-        self.round_trip_s = smoothed.as_secs_f64();
+        self.measured.round_trip_s = Some(smoothed.as_secs_f64());
     }
 
     /// What it held, and what to remember of it.
@@ -271,7 +287,7 @@ impl Worker {
         if slots == 0 {
             return 0;
         }
-        let on_the_way = (f64::from(slots) * self.round_trip_s / self.service_or(prior_s)).round();
+        let on_the_way = (f64::from(slots) * self.round_trip_s() / self.service_or(prior_s)).round();
         let useful = match self.licence {
             Licence::Full => slots as usize + 1 + on_the_way as usize,
             Licence::Trial => 1,
@@ -280,24 +296,29 @@ impl Worker {
         useful.min((self.window as usize).saturating_sub(self.measured.stuck.len()))
     }
 
-    /// How long from now until one more image would be back.
+    /// How long from now until one more image would be back. What is late counts twice: for as long as something is overdue,
+    /// it is most likely to take as long again.
     pub(crate) fn finish_s(&self, prior_s: f64, now: Instant) -> f64 {
-        let service_s = self.service_or(prior_s);
-        let slots = f64::from(self.sound_slots().max(1));
-        let ahead = (self.held.len() as f64 + 1.0 - slots).max(0.0);
-        self.unqueued_s(service_s, slots, now) + ahead * service_s / slots
+        let explained = self.explained(prior_s, now);
+        let transfer_s = self.transfer_s();
+        // It queues for the way and for a slot, but while it does the one the other is worked off.
+        let more_queue_s = (explained.before as f64 * transfer_s - explained.queue_s).max(0.0);
+        explained.all_s + transfer_s + more_queue_s + self.lateness_s(now)
     }
 
     /// How many more images would be back sooner than `horizon_s` from now.
     pub(crate) fn more_before(&self, horizon_s: f64, prior_s: f64, now: Instant) -> usize {
-        let service_s = self.service_or(prior_s);
+        let (service_s, transfer_s) = (self.service_or(prior_s), self.transfer_s());
         let slots = f64::from(self.sound_slots());
-        let spare_s = horizon_s - self.unqueued_s(service_s, slots, now);
+        let unqueued_s = self.round_trip_s() + transfer_s + service_s + self.lateness_s(now);
+        let spare_s = horizon_s - unqueued_s;
+        let rounds = ((spare_s + self.done_s(service_s, slots, now)) * slots / service_s).ceil() - 1.0;
+        let by_slots = slots - self.held.len() as f64 + rounds;
+        let by_way = if transfer_s > 0.0 { (spare_s / transfer_s).ceil() - self.unbegun as f64 } else { by_slots };
         if spare_s <= 0.0 {
             return 0;
         }
-        let rounds = (spare_s * slots / service_s).ceil() - 1.0;
-        let more = (slots - self.held.len() as f64 + rounds).max(0.0) as usize;
+        let more = by_slots.min(by_way).max(0.0) as usize;
         if self.licence == Licence::Trial { more.min(1_usize.saturating_sub(self.held.len())) } else { more }
     }
 
@@ -319,7 +340,7 @@ impl Worker {
         let pace_s = running().map(age_s).fold(service_s, f64::max);
         let ahead = self.held[..at].iter().filter(|held| held.started.is_none()).count();
         let queue_s = first_free_s + (ahead / slots) as f64 * pace_s;
-        (self.round_trip_s / 2.0 + queue_s + pace_s).max(late_s)
+        (self.round_trip_s() / 2.0 + queue_s + pace_s).max(late_s)
     }
 
     /// From when on what is held at this position is late, so that it looks worse with time.
@@ -333,24 +354,46 @@ impl Worker {
         self.held.iter_mut().find(|held| (held.image, held.attempt) == (image, attempt))
     }
 
+    /// Not of a delivery that was made before the round trip was known: what that explains would be taken for the way's, and
+    /// count twice from the round trip's measurement on.
+    ///
+    /// What waited for the way behind others tells of all their transfers. To take it for one's own made much of workers that
+    /// had been given little: those got the whole of the next batch.
     fn measure_turnaround(&mut self, delivery: &Delivery, now: Instant) {
+        let Some(Explained { all_s, queue_s, before }) = delivery.explained else {
+            return;
+        };
         let turnaround_s = now.saturating_duration_since(delivery.assigned).as_secs_f64();
-        let credible_s = OUTLIER_FACTOR * (delivery.predicted_s + self.unexplained_s());
-        let unexplained_s = turnaround_s.min(credible_s) - delivery.predicted_s;
-        self.measured.unexplained_s += NEWEST_WEIGHT * (unexplained_s - self.measured.unexplained_s);
+        let credible_s = self.measured.transfer_s.map(|_| OUTLIER_FACTOR * (all_s + self.transfer_s()));
+        let beyond_s = turnaround_s.min(credible_s.unwrap_or(f64::INFINITY)) - all_s;
+        let way_was_longer = before as f64 * beyond_s > queue_s;
+        let transfer_s = if way_was_longer { (beyond_s + queue_s) / (before as f64 + 1.0) } else { beyond_s };
+        let smoothed_s = self.measured.transfer_s.unwrap_or(transfer_s);
+        self.measured.transfer_s = Some(smoothed_s + NEWEST_WEIGHT * (transfer_s - smoothed_s));
     }
 
-    /// The part of an estimate that does not depend on how many are ahead. What is late counts twice: for as long as
-    /// something is overdue, it is most likely to take as long again.
-    fn unqueued_s(&self, service_s: f64, slots: f64, now: Instant) -> f64 {
+    /// What explains how long one more image would take, but for the transfers.
+    fn explained(&self, prior_s: f64, now: Instant) -> Explained {
+        let service_s = self.service_or(prior_s);
+        let slots = f64::from(self.sound_slots().max(1));
+        let ahead = (self.held.len() as f64 + 1.0 - slots).max(0.0);
+        let queue_s = ahead * service_s / slots - self.done_s(service_s, slots, now);
+        Explained { all_s: self.round_trip_s() + queue_s + service_s, queue_s, before: self.unbegun }
+    }
+
+    /// How much of the next answer's service is done.
+    fn done_s(&self, service_s: f64, slots: f64, now: Instant) -> f64 {
         let all_slots_busy = self.held.len() as f64 >= slots;
         let at_it_s = now.saturating_duration_since(self.at_it_since).as_secs_f64();
-        let done_s = if all_slots_busy { at_it_s.min(service_s / slots) } else { 0.0 };
-        self.round_trip_s + self.unexplained_s() + service_s - done_s + self.lateness_s(now)
+        if all_slots_busy { at_it_s.min(service_s / slots) } else { 0.0 }
     }
 
-    fn unexplained_s(&self) -> f64 {
-        self.measured.unexplained_s.max(0.0)
+    fn transfer_s(&self) -> f64 {
+        self.measured.transfer_s.unwrap_or(0.0).max(0.0)
+    }
+
+    fn round_trip_s(&self) -> f64 {
+        self.measured.round_trip_s.unwrap_or(0.0)
     }
 
     fn lateness_s(&self, now: Instant) -> f64 {
@@ -369,5 +412,6 @@ impl Worker {
     fn refresh(&mut self) {
         self.first_expected = self.held.iter().map(|held| held.expected).min();
         self.held_bytes = self.held.iter().map(|held| held.bytes).sum();
+        self.unbegun = self.held.iter().filter(|held| held.started.is_none()).count();
     }
 }

@@ -55,11 +55,13 @@ pub(super) struct Build {
     pub(super) window: u32,
     pub(super) service: Duration,
     pub(super) round_trip: Duration,
+    /// For how long each image takes the way, one after another.
+    pub(super) transfer: Duration,
 }
 
 impl Default for Build {
     fn default() -> Self {
-        Self { slots: 1, window: 64, service: ms(100), round_trip: Duration::ZERO }
+        Self { slots: 1, window: 64, service: ms(100), round_trip: Duration::ZERO, transfer: Duration::ZERO }
     }
 }
 
@@ -67,6 +69,8 @@ impl Default for Build {
 struct SimulatedWorker {
     build: Build,
     name: String,
+    /// When its way is free.
+    way_free: Instant,
     queue: VecDeque<(ImageId, Attempt)>,
     running: BTreeMap<(ImageId, Attempt), Instant>,
     /// What was assigned, and neither answered nor cancelled nor stalled.
@@ -158,6 +162,7 @@ impl Cluster {
         let worker = SimulatedWorker {
             build,
             name: name.to_owned(),
+            way_free: self.now,
             queue: VecDeque::new(),
             running: BTreeMap::new(),
             unanswered: BTreeSet::new(),
@@ -428,8 +433,11 @@ impl Cluster {
                 self.workers.get_mut(&worker).expect("it is here").unanswered.insert((image, attempt));
                 let build = &self.workers[&worker].build;
                 assert!(self.dispatch.in_flight(worker) <= build.window as usize, "the window was exceeded");
-                let half_way = build.round_trip / 2;
-                self.plan(half_way, Happening::Arrive(worker, image, attempt));
+                let (half_way, transfer) = (build.round_trip / 2, build.transfer);
+                let way_free = &mut self.workers.get_mut(&worker).expect("it is here").way_free;
+                *way_free = self.now.max(*way_free) + transfer;
+                let left = *way_free - self.now;
+                self.plan(left + half_way, Happening::Arrive(worker, image, attempt));
                 self.deadlines.insert((image, attempt), deadline);
                 self.plan(deadline * STANDSTILL_DEADLINES, Happening::Standstill(worker, image, attempt));
             }

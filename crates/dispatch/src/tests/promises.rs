@@ -70,6 +70,35 @@ fn credit_covers_the_round_trip_and_one_more() {
     assert_eq!(assigned(&all).len(), 1 + 5 + 1, "one in the slot, five on the way, one to spare");
 }
 
+/// A worker that moved to another transport looked 200 ms nearer than it was until its first pong: it was given nearly all of a batch.
+#[test]
+fn the_round_trip_is_remembered_over_a_reconnect() {
+    let mut desk = Desk::new();
+    for worker in [A, B] {
+        desk.join(worker, 64);
+        desk.tell(Event::RoundTrip { worker, smoothed: ms(500) });
+    }
+    desk.leave(A, Departure::Disconnected);
+    desk.join_as(A, "worker-1", Capacity { window: 64, returning: true, ..one_slot() });
+    let all: Vec<_> = (1..=4).flat_map(|image| desk.submit(image)).collect();
+    let given = |to| assigned(&all).iter().filter(|(worker, ..)| *worker == to).count();
+    assert_eq!((given(A), given(B)), (2, 2), "{all:?}");
+}
+
+/// The round trip was taken for something that nothing explains, and counted twice once it was known.
+#[test]
+fn what_was_delivered_before_the_round_trip_was_known_says_nothing_of_the_way() {
+    let mut desk = Desk::new();
+    desk.join(A, 64);
+    desk.submit(1);
+    desk.wait(ms(600));
+    desk.answer(A, 1, 1, ms(100));
+    desk.tell(Event::RoundTrip { worker: A, smoothed: ms(500) });
+    desk.join(B, 64);
+    desk.tell(Event::RoundTrip { worker: B, smoothed: ms(510) });
+    assert_eq!(assigned(&desk.submit(2)), [(A, 2, 1)]);
+}
+
 #[test]
 fn large_images_are_not_piled_up_at_a_far_worker() {
     let mut desk = Desk::new();
