@@ -86,8 +86,8 @@ impl Dispatch {
             }
             Event::Failed { worker, image, attempt, code } => self.failed(worker, image, attempt, code, now),
             Event::Stalled { worker, image, attempt } => self.stalled(worker, image, attempt, now),
-            Event::RoundTrip { worker, smoothed } => {
-                self.roster.change(worker, |worker, _| worker.measure_round_trip(smoothed));
+            Event::RoundTrip { worker, least } => {
+                self.roster.change(worker, |worker, _| worker.measure_round_trip(least));
             }
             Event::Left { worker, departure } => self.left(worker, departure, now),
             Event::Crashed { worker } => self.crashed(worker, now),

@@ -112,8 +112,8 @@ pub enum Event {
     RoundTrip {
         /// The worker.
         worker: WorkerId,
-        /// Smoothed.
-        smoothed: Duration,
+        /// The least of late. What queues and losses add is found in how long images take.
+        least: Duration,
     },
     /// The worker is gone.
     Left {

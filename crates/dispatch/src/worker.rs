@@ -56,7 +56,7 @@ struct Explained {
 pub(crate) struct Measured {
     /// Smoothed time that a slot is occupied by one image.
     service_s: Option<f64>,
-    /// Smoothed round trip. Of the connection before, until the present one has been measured: its way is the same.
+    /// The least round trip of late. Of the connection before, until the present one has been measured: its way is the same.
     round_trip_s: Option<f64>,
     /// Smoothed time that the way is taken by one image: what turnarounds are longer than round trip, queue and service
     /// explain. May be negative; counts only where positive.
@@ -223,8 +223,8 @@ impl Worker {
         self.draining = true;
     }
 
-    pub(crate) fn measure_round_trip(&mut self, smoothed: Duration) {
-        self.measured.round_trip_s = Some(smoothed.as_secs_f64());
+    pub(crate) fn measure_round_trip(&mut self, least: Duration) {
+        self.measured.round_trip_s = Some(least.as_secs_f64());
     }
 
     /// What it held, and what to remember of it.

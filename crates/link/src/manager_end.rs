@@ -150,8 +150,8 @@ pub enum FromWorker {
     RoundTrip {
         /// Of whom.
         worker: WorkerId,
-        /// Smoothed.
-        smoothed: Duration,
+        /// The least of late.
+        least: Duration,
     },
     /// A worker was turned away, for a reason that will not mend. Nothing follows of its connection.
     Refused {
@@ -184,7 +184,7 @@ impl FromWorker {
             }
             ManagerEvent::Failed { image, attempt, failure } => Self::Failed { worker, image, attempt, failure },
             ManagerEvent::Stalled { image, attempt } => Self::Stalled { worker, image, attempt },
-            ManagerEvent::RoundTrip { smoothed } => Self::RoundTrip { worker, smoothed },
+            ManagerEvent::RoundTrip { least, .. } => Self::RoundTrip { worker, least },
         })
     }
 }

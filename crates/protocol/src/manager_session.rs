@@ -11,6 +11,7 @@ mod admission;
 mod delivery_rate;
 mod event;
 mod in_flight;
+mod least;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ use crate::smoothed::Smoothed;
 use crate::timer::{Timer, TimerSettings, TimerTable};
 pub use event::{Ending, ManagerEvent};
 use in_flight::InFlight;
+use least::Least;
 
 /// What a session needs to know of its manager.
 #[derive(Clone, Debug)]
@@ -87,6 +89,7 @@ pub struct ManagerSession {
     small: VecDeque<ManagerFrame>,
     events: VecDeque<ManagerEvent>,
     round_trip: Smoothed,
+    least_round_trip: Least,
     measuring: Option<Measuring>,
     next_nonce: u64,
 }
@@ -123,6 +126,7 @@ impl ManagerSession {
             small: VecDeque::new(),
             events: VecDeque::new(),
             round_trip: Smoothed::default(),
+            least_round_trip: Least::default(),
             measuring: None,
             next_nonce: 0,
         }
@@ -401,9 +405,11 @@ impl ManagerSession {
         };
         if nonce == expected {
             self.measuring = None;
-            self.round_trip.measure(now.saturating_duration_since(sent));
+            let round_trip = now.saturating_duration_since(sent);
+            self.round_trip.measure(round_trip);
             let smoothed = self.round_trip.mean().unwrap_or_default();
-            self.events.push_back(ManagerEvent::RoundTrip { smoothed });
+            let least = self.least_round_trip.measure(round_trip, now);
+            self.events.push_back(ManagerEvent::RoundTrip { smoothed, least });
         }
     }
 

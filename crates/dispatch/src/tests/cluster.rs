@@ -158,7 +158,7 @@ impl Cluster {
         let id = WorkerId(self.next_worker);
         self.next_worker += 1;
         let capacity = Capacity { slots: build.slots, window: build.window, models: vec![], returning: false };
-        let smoothed = build.round_trip;
+        let least = build.round_trip;
         let worker = SimulatedWorker {
             build,
             name: name.to_owned(),
@@ -172,7 +172,7 @@ impl Cluster {
         };
         self.workers.insert(id, worker);
         self.tell(Event::Joined { worker: id, capacity, name: name.to_owned() });
-        self.tell(Event::RoundTrip { worker: id, smoothed });
+        self.tell(Event::RoundTrip { worker: id, least });
         id
     }
 

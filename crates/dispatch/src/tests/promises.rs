@@ -54,7 +54,7 @@ fn one_image_more_than_the_limit_is_answered_with_full_and_room_comes_back() {
 fn a_worker_gets_no_more_than_its_window() {
     let mut desk = Desk::new();
     desk.join(A, 2);
-    desk.tell(Event::RoundTrip { worker: A, smoothed: Duration::from_secs(5) });
+    desk.tell(Event::RoundTrip { worker: A, least: Duration::from_secs(5) });
     let all: Vec<_> = (1..=5).flat_map(|image| desk.submit(image)).collect();
     assert_eq!(assigned(&all), [(A, 1, 1), (A, 2, 1)]);
 }
@@ -65,7 +65,7 @@ fn credit_covers_the_round_trip_and_one_more() {
     desk.join(A, 1000);
     desk.submit(1);
     desk.answer(A, 1, 1, ms(100));
-    desk.tell(Event::RoundTrip { worker: A, smoothed: ms(500) });
+    desk.tell(Event::RoundTrip { worker: A, least: ms(500) });
     let all: Vec<_> = (2..=50).flat_map(|image| desk.submit(image)).collect();
     assert_eq!(assigned(&all).len(), 1 + 5 + 1, "one in the slot, five on the way, one to spare");
 }
@@ -76,7 +76,7 @@ fn the_round_trip_is_remembered_over_a_reconnect() {
     let mut desk = Desk::new();
     for worker in [A, B] {
         desk.join(worker, 64);
-        desk.tell(Event::RoundTrip { worker, smoothed: ms(500) });
+        desk.tell(Event::RoundTrip { worker, least: ms(500) });
     }
     desk.leave(A, Departure::Disconnected);
     desk.join_as(A, "worker-1", Capacity { window: 64, returning: true, ..one_slot() });
@@ -93,9 +93,9 @@ fn what_was_delivered_before_the_round_trip_was_known_says_nothing_of_the_way() 
     desk.submit(1);
     desk.wait(ms(600));
     desk.answer(A, 1, 1, ms(100));
-    desk.tell(Event::RoundTrip { worker: A, smoothed: ms(500) });
+    desk.tell(Event::RoundTrip { worker: A, least: ms(500) });
     desk.join(B, 64);
-    desk.tell(Event::RoundTrip { worker: B, smoothed: ms(510) });
+    desk.tell(Event::RoundTrip { worker: B, least: ms(510) });
     assert_eq!(assigned(&desk.submit(2)), [(A, 2, 1)]);
 }
 
@@ -105,7 +105,7 @@ fn large_images_are_not_piled_up_at_a_far_worker() {
     desk.join_as(A, "worker-1", Capacity { slots: 2, window: 128, ..one_slot() });
     desk.submit(1);
     desk.answer(A, 1, 1, ms(10));
-    desk.tell(Event::RoundTrip { worker: A, smoothed: ms(500) });
+    desk.tell(Event::RoundTrip { worker: A, least: ms(500) });
     let large = |image| Event::Submitted(Work { bytes: 20 << 20, ..work(image, 1) });
     let all: Vec<_> = (2..=50).flat_map(|image| desk.tell(large(image))).collect();
     assert_eq!(assigned(&all).len(), 4, "64 MiB, where a hundred small ones would be on the way");

@@ -302,7 +302,7 @@ impl Connection {
                     return Some(Departure::of(ending));
                 }
                 event => {
-                    if let ManagerEvent::RoundTrip { smoothed } = event {
+                    if let ManagerEvent::RoundTrip { smoothed, .. } = event {
                         self.wire.counters().smoothed_round_trip.set(smoothed);
                     }
                     let used = match &event {

@@ -201,8 +201,8 @@ impl Desk {
             FromWorker::Stalled { worker, image, attempt } => {
                 self.tell(Event::Stalled { worker, image, attempt }, now);
             }
-            FromWorker::RoundTrip { worker, smoothed } => {
-                self.tell(Event::RoundTrip { worker, smoothed }, now);
+            FromWorker::RoundTrip { worker, least } => {
+                self.tell(Event::RoundTrip { worker, least }, now);
             }
             FromWorker::Refused { name, reason } => self.happenings.refused(&name, reason, now),
             FromWorker::Left { worker, departure } => self.left(worker, &departure, now),

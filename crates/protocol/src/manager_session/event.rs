@@ -50,6 +50,8 @@ pub enum ManagerEvent {
     RoundTrip {
         /// Smoothed.
         smoothed: Duration,
+        /// The least of the last half minute, up to a minute: without what losses and queues add.
+        least: Duration,
     },
     /// The session is over: say what is still to be said, and close the connection. Always the last event.
     Closed(Ending),
