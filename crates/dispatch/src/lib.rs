@@ -30,6 +30,7 @@ mod plan;
 mod rescue;
 mod roster;
 mod settings;
+mod transfer;
 mod worker;
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use manyeyes_protocol::id::{Attempt, ImageId, ModelDigest};
 
 use crate::breaker::Licence;
 use crate::event::Capacity;
+use crate::transfer::{Explained, Transfer};
 
 /// Weight of the newest measurement. A quarter forgets a cold start within a dozen images and rides out one odd photo.
-const NEWEST_WEIGHT: f64 = 0.25;
+pub(crate) const NEWEST_WEIGHT: f64 = 0.25;
 
 /// A measurement counts for at most this many times what was expected. A process that was stopped for a while, or a machine
 /// that slept, says that one photo took seconds; a worker that has really become slow says so again and again.
-const OUTLIER_FACTOR: f64 = 4.0;
+pub(crate) const OUTLIER_FACTOR: f64 = 4.0;
 
 /// No recognition is taken to be shorter, so that nothing is divided by zero.
 const SHORTEST_SERVICE_S: f64 = 1e-6;
@@ -40,17 +41,6 @@ pub(crate) struct Delivery {
     expected: Instant,
 }
 
-/// What explains a turnaround but for the transfer of image bytes.
-#[derive(Clone, Copy, Debug)]
-struct Explained {
-    /// Round trip, service and the queue for the slots.
-    all_s: f64,
-    /// The queue for the slots alone.
-    queue_s: f64,
-    /// How many images may still have been on the way before it.
-    before: usize,
-}
-
 /// What was found out about a worker process. Survives its reconnects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Measured {
@@ -58,9 +48,7 @@ pub(crate) struct Measured {
     service_s: Option<f64>,
     /// The least round trip of late. Of the connection before, until the present one has been measured: its way is the same.
     round_trip_s: Option<f64>,
-    /// Smoothed time that the way is taken by one image: what turnarounds are longer than round trip, queue and service
-    /// explain. May be negative; counts only where positive.
-    transfer_s: Option<f64>,
+    transfer: Transfer,
     /// Images that stalled in a slot and were never answered. Their slots are not counted on.
     stuck: Vec<ImageId>,
 }
@@ -299,16 +287,12 @@ impl Worker {
     /// How long from now until one more image would be back. What is late counts twice: for as long as something is overdue,
     /// it is most likely to take as long again.
     pub(crate) fn finish_s(&self, prior_s: f64, now: Instant) -> f64 {
-        let explained = self.explained(prior_s, now);
-        let transfer_s = self.transfer_s();
-        // It queues for the way and for a slot, but while it does the one the other is worked off.
-        let more_queue_s = (explained.before as f64 * transfer_s - explained.queue_s).max(0.0);
-        explained.all_s + transfer_s + more_queue_s + self.lateness_s(now)
+        self.measured.transfer.finish_s(&self.explained(prior_s, now)) + self.lateness_s(now)
     }
 
     /// How many more images would be back sooner than `horizon_s` from now.
     pub(crate) fn more_before(&self, horizon_s: f64, prior_s: f64, now: Instant) -> usize {
-        let (service_s, transfer_s) = (self.service_or(prior_s), self.transfer_s());
+        let (service_s, transfer_s) = (self.service_or(prior_s), self.measured.transfer.each_s());
         let slots = f64::from(self.sound_slots());
         let unqueued_s = self.round_trip_s() + transfer_s + service_s + self.lateness_s(now);
         let spare_s = horizon_s - unqueued_s;
@@ -356,20 +340,11 @@ impl Worker {
 
     /// Not of a delivery that was made before the round trip was known: what that explains would be taken for the way's, and
     /// count twice from the round trip's measurement on.
-    ///
-    /// What waited for the way behind others tells of all their transfers. To take it for one's own made much of workers that
-    /// had been given little: those got the whole of the next batch.
     fn measure_turnaround(&mut self, delivery: &Delivery, now: Instant) {
-        let Some(Explained { all_s, queue_s, before }) = delivery.explained else {
-            return;
-        };
-        let turnaround_s = now.saturating_duration_since(delivery.assigned).as_secs_f64();
-        let credible_s = self.measured.transfer_s.map(|_| OUTLIER_FACTOR * (all_s + self.transfer_s()));
-        let beyond_s = turnaround_s.min(credible_s.unwrap_or(f64::INFINITY)) - all_s;
-        let way_was_longer = before as f64 * beyond_s > queue_s;
-        let transfer_s = if way_was_longer { (beyond_s + queue_s) / (before as f64 + 1.0) } else { beyond_s };
-        let smoothed_s = self.measured.transfer_s.unwrap_or(transfer_s);
-        self.measured.transfer_s = Some(smoothed_s + NEWEST_WEIGHT * (transfer_s - smoothed_s));
+        if let Some(explained) = delivery.explained {
+            let turnaround_s = now.saturating_duration_since(delivery.assigned).as_secs_f64();
+            self.measured.transfer.measure(&explained, turnaround_s);
+        }
     }
 
     /// What explains how long one more image would take, but for the transfers.
@@ -386,10 +361,6 @@ impl Worker {
         let all_slots_busy = self.held.len() as f64 >= slots;
         let at_it_s = now.saturating_duration_since(self.at_it_since).as_secs_f64();
         if all_slots_busy { at_it_s.min(service_s / slots) } else { 0.0 }
-    }
-
-    fn transfer_s(&self) -> f64 {
-        self.measured.transfer_s.unwrap_or(0.0).max(0.0)
     }
 
     fn round_trip_s(&self) -> f64 {
