@@ -182,7 +182,11 @@ fn frames_that_are_longer_than_a_wires_are_refused_and_make_a_measurement_void()
     until(|| emulator.carried(0, Direction::Down).faults.too_long == 1);
     let down = emulator.carried(0, Direction::Down);
     assert_eq!(down.packets, 0);
-    assert!(down.void().iter().any(|reason| reason.contains("longer than an Ethernet frame")), "{:?}", down.void());
+    assert!(
+        down.void(0.0).iter().any(|reason| reason.contains("longer than an Ethernet frame")),
+        "{:?}",
+        down.void(0.0)
+    );
 }
 
 #[test]
@@ -201,7 +205,7 @@ fn frames_that_the_kernel_dropped_unread_are_counted_and_make_a_measurement_void
     let emulator = Emulator::start(ends).expect("the emulator starts");
     let down = emulator.carried(0, Direction::Down);
     assert!(down.faults.unread > 0, "{down:?}");
-    assert!(down.void().iter().any(|reason| reason.contains("faster than")), "{:?}", down.void());
+    assert!(down.void(0.0).iter().any(|reason| reason.contains("faster than")), "{:?}", down.void(0.0));
 }
 
 #[test]

@@ -156,7 +156,7 @@ impl Bench {
             let client = client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             directed.and(client)?;
             shown.notes = notebook.read();
-            let (links, void) = site.links(found)?;
+            let (links, void) = site.links(cell, found)?;
             shown.links = links;
             shown.void.extend(void);
             Ok(shown)

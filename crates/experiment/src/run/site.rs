@@ -220,19 +220,27 @@ impl Site {
         self.wires.reset().context("failed to begin to count what the links carry")
     }
 
-    /// What the links have carried, beside what was found of them before; and why that does not count, if it does not.
+    /// What the links have carried in a run of this cell, beside what was found of them before; and why that does not count, if it does
+    /// not.
     ///
     /// # Errors
     /// The kernel, which counts, does not say what it has counted.
-    pub(crate) fn links(&self, found: &BTreeMap<usize, Calibration>) -> anyhow::Result<(Vec<Link>, Vec<String>)> {
+    pub(crate) fn links(
+        &self,
+        cell: &Cell,
+        found: &BTreeMap<usize, Calibration>,
+    ) -> anyhow::Result<(Vec<Link>, Vec<String>)> {
         let (mut links, mut void) = (Vec::new(), Vec::new());
         for link in 0..self.wires.links() {
             let number = u32::try_from(link).unwrap_or(u32::MAX);
             let end = if link == 0 { "client".to_owned() } else { Whom::Worker(number).to_string() };
+            let round_trip_ms = if link == 0 { 0.0 } else { cell.down.delay_ms + cell.up.delay_ms };
             let [down, up] = [Direction::Down, Direction::Up].map(|direction| {
                 let carried = self.wires.carried(link, direction).context("failed to learn what a link has carried")?;
                 let way = if direction == Direction::Down { "to" } else { "from" };
-                void.extend(carried.void().into_iter().map(|why| format!("on the way {way} {end}: {why}")));
+                void.extend(
+                    carried.void(round_trip_ms).into_iter().map(|why| format!("on the way {way} {end}: {why}")),
+                );
                 anyhow::Ok(record(carried))
             });
             let calibration = found.get(&link).cloned();

@@ -42,14 +42,17 @@ pub struct Faults {
 }
 
 impl Carried {
-    /// How late the 99th percentile of packets may be, milliseconds.
-    pub const MOST_LATE_MS: f64 = 1.0;
+    /// How late the 99th percentile of packets may be, milliseconds, over a link with this round trip: 1 ms, and over a long one a
+    /// hundredth of it, half of what a probe's median may be off.
+    fn most_late_ms(round_trip_ms: f64) -> f64 {
+        (round_trip_ms / 100.0).max(1.0)
+    }
 
-    /// Why nothing that was measured meanwhile counts, each reason a sentence. Empty: it counts.
-    pub fn void(&self) -> Vec<String> {
+    /// Why nothing that was measured meanwhile over a link with this round trip counts, each reason a sentence. Empty: it counts.
+    pub fn void(&self, round_trip_ms: f64) -> Vec<String> {
         let Faults { unread, crowded, too_long, unsent } = self.faults;
         let mut reasons = Vec::new();
-        let most = Self::MOST_LATE_MS;
+        let most = Self::most_late_ms(round_trip_ms);
         if let Some(late) = self.late_p99_ms.filter(|late_ms| *late_ms > most) {
             reasons.push(format!("One packet in a hundred was {late:.2} ms late or more, and {most} ms is the most."));
         }
@@ -125,9 +128,10 @@ mod tests {
     #[test]
     fn a_late_or_failed_packet_makes_a_measurement_void_and_a_lost_one_does_not() {
         let good = Carried { lost: 9, dropped: 9, cut: 9, late_p99_ms: Some(1.0), ..Carried::default() };
-        assert!(good.void().is_empty());
-        assert_eq!(Carried { late_p99_ms: Some(1.01), ..good.clone() }.void().len(), 1);
+        assert!(good.void(0.0).is_empty());
+        let late = Carried { late_p99_ms: Some(1.01), ..good.clone() };
+        assert_eq!([0.0, 100.0, 102.0].map(|round_trip_ms| late.void(round_trip_ms).len()), [1, 1, 0]);
         let faults = Faults { unread: 1, crowded: 1, too_long: 1, unsent: 1 };
-        assert_eq!(Carried { faults, ..good }.void().len(), 4);
+        assert_eq!(Carried { faults, ..good }.void(0.0).len(), 4);
     }
 }

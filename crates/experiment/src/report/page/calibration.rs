@@ -47,7 +47,7 @@ pub(super) fn section(studies: &[Study<'_>]) -> Markup {
                 "Before the runs, probes measured each link; what they found is beside what was asked. How many packets a model of loss \
                  takes is a matter of chance: the allowed interval holds 99 % of that chance, corrected for the number of links in the \
                  table, and a link that misses is probed once more. During each run the emulator noted how much later than asked it \
-                 delivered packets: above 1 ms at the 99th percentile the run is void. The kernel's emulator (netem) tells no lateness."
+                 delivered packets: above 1 ms at the 99th percentile, or a hundredth of a longer round trip, the run is void. The kernel's emulator (netem) tells no lateness."
             }
             (drawn("Links of each cell", &together))
             details.screen { summary { "Each worker's link by itself" } (drawn("Each link", &each)) }
