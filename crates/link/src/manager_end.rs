@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::paths::Paths;
 use crate::transport::Transports;
 use crate::wire::{WireCounters, WireUse};
 use complaints::Complaints;
@@ -286,6 +287,7 @@ impl ManagerEnd {
             address: doors.address,
             transports,
             has_chosen_congestion: congestion_control.is_some(),
+            paths: Arc::clone(&doors.paths),
             connections: Arc::new(Semaphore::new(max_connections)),
             hall: Mutex::new(Hall::new(max_ungreeted)),
             events,
@@ -363,6 +365,7 @@ struct Shared {
     transports: Transports,
     /// A person has chosen the congestion control.
     has_chosen_congestion: bool,
+    paths: Arc<Paths>,
     /// A place for each worker that has been greeted.
     connections: Arc<Semaphore>,
     hall: Mutex<Hall<CancellationToken>>,

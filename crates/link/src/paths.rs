@@ -1,6 +1,7 @@
-//! What is remembered of the ways to workers, by their addresses: what they have carried, for whoever wants to begin with that.
+//! What is remembered of the ways to workers, by their addresses: what they have carried, for whoever wants to begin with that; and how
+//! long they are to workers that were asked to come by another transport.
 //!
-//! The rules are those of careful resume (draft-ietf-tsvwg-careful-resume) and of RFC 9040: only what was carried without loss is
+//! The rules of the first are those of careful resume (draft-ietf-tsvwg-careful-resume) and of RFC 9040: only what was carried without loss is
 //! remembered, half of it is used, it grows old, and it counts for a path of about the same round trip only.
 
 use std::collections::HashMap;
@@ -18,12 +19,20 @@ const AGE: Duration = Duration::from_secs(600);
 /// How much shorter or longer a round trip may be than the remembered one. A path of another length is another path.
 const OF_THE_SAME_PATH: f64 = 2.0;
 
+/// For how long a worker that was asked to come by another transport is expected: it connects within five seconds or not at all, and
+/// waits for two until it is idle.
+pub(crate) const EXPECTED: Duration = Duration::from_secs(15);
+
 /// The ways to workers, shared by all connections.
 #[derive(Debug, Default)]
 pub(crate) struct Paths(Mutex<Memory>);
 
 #[derive(Debug, Default)]
-struct Memory(HashMap<IpAddr, Carried>);
+struct Memory {
+    carried: HashMap<IpAddr, Carried>,
+    /// Where a worker was asked to come from by another transport: over a path of which round trip, and when.
+    expected: HashMap<IpAddr, (Duration, Instant)>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Carried {
@@ -44,7 +53,7 @@ impl Paths {
         round_trip: Duration,
         now: Instant,
     ) -> Option<f64> {
-        let known = self.memory().0.get(&address).copied().filter(|carried| carried.counts_for(round_trip, now));
+        let known = self.memory().carried.get(&address).copied().filter(|carried| carried.counts_for(round_trip, now));
         match known {
             Some(Carried { bytes_per_s, has_lost: true, .. }) => Some(bytes_per_s),
             Some(Carried { bytes_per_s, has_lost: false, .. }) => Some((bytes_per_s / 2.0).max(unknown.unwrap_or(0.0))),
@@ -57,7 +66,7 @@ impl Paths {
         let bytes_per_s = bytes as f64 / round_trip.as_secs_f64().max(f64::MIN_POSITIVE);
         let carried = Carried { bytes_per_s, round_trip, has_lost: false, at: now };
         let mut memory = self.memory();
-        match memory.0.get_mut(&address) {
+        match memory.carried.get_mut(&address) {
             // Who has little to send says nothing of what could be carried.
             Some(known) if bytes_per_s < known.bytes_per_s && known.counts_for(round_trip, now) => {
                 if bytes_per_s >= known.bytes_per_s / 2.0 {
@@ -72,9 +81,22 @@ impl Paths {
     /// Something was lost, of what was tried at this rate: half of it is left, or half of what was remembered.
     pub(crate) fn lost(&self, address: IpAddr, tried: f64, round_trip: Duration, now: Instant) {
         let mut memory = self.memory();
-        let known = memory.0.get(&address).filter(|known| known.counts_for(round_trip, now));
+        let known = memory.carried.get(&address).filter(|known| known.counts_for(round_trip, now));
         let bytes_per_s = known.map_or(tried, |known| known.bytes_per_s) / 2.0;
         memory.remember(address, Carried { bytes_per_s, round_trip, has_lost: true, at: now });
+    }
+
+    /// A worker at this address was asked to come by another transport, over a path with this round trip.
+    pub(crate) fn expect(&self, address: IpAddr, round_trip: Duration, now: Instant) {
+        let mut memory = self.memory();
+        memory.expected.retain(|_, (_, asked)| now.saturating_duration_since(*asked) < EXPECTED);
+        memory.expected.insert(address, (round_trip, now));
+    }
+
+    /// The round trip to a worker that is expected from this address.
+    pub(crate) fn expected(&self, address: IpAddr, now: Instant) -> Option<Duration> {
+        let (round_trip, asked) = *self.memory().expected.get(&address)?;
+        (now.saturating_duration_since(asked) < EXPECTED).then_some(round_trip)
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -92,12 +114,12 @@ impl Carried {
 
 impl Memory {
     fn remember(&mut self, address: IpAddr, carried: Carried) {
-        let is_full = self.0.len() >= REMEMBERED && !self.0.contains_key(&address);
-        let oldest = self.0.iter().min_by_key(|(_, carried)| carried.at).map(|(address, _)| *address);
+        let is_full = self.carried.len() >= REMEMBERED && !self.carried.contains_key(&address);
+        let oldest = self.carried.iter().min_by_key(|(_, carried)| carried.at).map(|(address, _)| *address);
         if let Some(oldest) = oldest.filter(|_| is_full) {
-            self.0.remove(&oldest);
+            self.carried.remove(&oldest);
         }
-        self.0.insert(address, carried);
+        self.carried.insert(address, carried);
     }
 }
 
@@ -131,6 +153,16 @@ mod tests {
         assert_eq!(rate(), Some(1_000_000.0), "of the two million");
         paths.lost(HERE, 800_000.0, SECOND, start);
         assert_eq!(rate(), Some(500_000.0));
+    }
+
+    #[test]
+    fn a_worker_is_expected_for_a_while() {
+        let (paths, start) = (Paths::default(), Instant::now());
+        paths.expect(HERE, SECOND, start);
+        let expected = |address, after| paths.expected(address, start + after);
+        assert_eq!(expected(HERE, 14 * SECOND), Some(SECOND));
+        assert_eq!(expected(HERE, EXPECTED), None);
+        assert_eq!(expected(IpAddr::from([192, 0, 2, 2]), SECOND), None);
     }
 
     #[test]

@@ -13,9 +13,9 @@ mod order;
 mod wire;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::{
     AsyncUdpSocket, ClientConfig, ConnectionError, Endpoint, EndpointConfig, Incoming, Runtime, ServerConfig,
@@ -61,6 +61,7 @@ impl Listener {
         start_fast: Option<StartFast>,
         silence: Duration,
         most_at_the_door: usize,
+        paths: Arc<Paths>,
     ) -> io::Result<Self> {
         let mut config = ServerConfig::with_crypto(Arc::new(encryption::of_manager()?));
         config
@@ -69,20 +70,27 @@ impl Listener {
             .incoming_buffer_size_total(INCOMING_BYTES.saturating_mul(most_at_the_door as u64));
         let socket = CodedSocket::new(socket(address)?, Codes::ToThoseWhoDo);
         let endpoint = endpoint(Some(config.clone()), socket.clone())?;
-        Ok(Self { endpoint, socket, config, congestion, silence, start_fast, paths: Arc::default() })
+        Ok(Self { endpoint, socket, config, congestion, silence, start_fast, paths })
+    }
+
+    /// The congestion control of a connection that comes from this address, coded or not.
+    fn congestion_of(&self, address: IpAddr, is_coded: bool, now: Instant) -> QuicCongestion {
+        let expected = self.paths.expected(address, now).filter(|_| is_coded);
+        expected.map_or(self.congestion, control::of_expected)
     }
 
     /// Takes a connection: the handshake, and the worker's opening of the control stream.
     pub(crate) async fn accept(self, incoming: Incoming) -> io::Result<QuicWire> {
         let coding = self.socket.with(incoming.remote_address());
-        let Self { congestion, silence, start_fast, paths, .. } = self;
+        let (address, is_coded) = (incoming.remote_address().ip(), coding.is_coded());
+        let congestion = self.congestion_of(address, is_coded, Instant::now());
+        let Self { silence, start_fast, paths, .. } = self;
         let fast = start_fast.map(|StartFast { unknown_bits_per_s }| Fast {
             paths,
-            address: incoming.remote_address().ip(),
+            address,
             unknown: unknown_bits_per_s.map(|bits| bits / 8.0),
         });
         let steered = Arc::new(Steering::default());
-        let is_coded = coding.is_coded();
         let start = Start { congestion, is_coded, steered: Arc::clone(&steered), fast };
         let mut config = self.config;
         config.transport_config(Arc::new(limits::of_manager(silence, is_coded, Arc::new(start))));
@@ -183,5 +191,25 @@ fn reason(error: &ConnectionError) -> String {
             "a program that is no manager answers there by QUIC".to_owned()
         }
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn who_is_expected_over_a_far_path_gets_bbr_if_it_comes_coded() {
+        let (here, elsewhere) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from([192, 0, 2, 1]));
+        let (paths, now) = (Arc::<Paths>::default(), Instant::now());
+        paths.expect(here, SECOND, now);
+        let listener =
+            Listener::open(SocketAddr::from((here, 0)), QuicCongestion::Reno, None, SECOND, 1, paths).unwrap();
+        let congestion_of = |address, is_coded| listener.congestion_of(address, is_coded, now);
+        assert_eq!(congestion_of(here, true), QuicCongestion::Bbr);
+        assert_eq!(congestion_of(here, false), QuicCongestion::Reno);
+        assert_eq!(congestion_of(elsewhere, true), QuicCongestion::Reno);
     }
 }

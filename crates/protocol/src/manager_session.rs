@@ -293,10 +293,10 @@ impl ManagerSession {
         self.phase == Phase::Joined
     }
 
-    /// The round trip from ping to pong, smoothed.
+    /// The least round trip from ping to pong of late; `None` until one was measured.
     #[must_use]
-    pub fn smoothed_round_trip(&self) -> Option<Duration> {
-        self.round_trip.mean()
+    pub fn least_round_trip(&self) -> Option<Duration> {
+        self.least_round_trip.value()
     }
 
     /// The timers that are set: when nothing is in flight, none of an image.
@@ -408,7 +408,8 @@ impl ManagerSession {
             let round_trip = now.saturating_duration_since(sent);
             self.round_trip.measure(round_trip);
             let smoothed = self.round_trip.mean().unwrap_or_default();
-            let least = self.least_round_trip.measure(round_trip, now);
+            self.least_round_trip.measure(round_trip, now);
+            let least = self.least_round_trip.value().unwrap_or_default();
             self.events.push_back(ManagerEvent::RoundTrip { smoothed, least });
         }
     }

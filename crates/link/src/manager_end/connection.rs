@@ -125,18 +125,8 @@ impl Connection {
         let Arrival { shared, address, number, at, line, commands } = arrival;
         let settings = shared.roster().session_settings(&shared.session);
         let session = ManagerSession::new(settings, at);
-        Self {
-            shared,
-            address,
-            session,
-            wire,
-            commands,
-            line,
-            arrival: number,
-            place: None,
-            worker: None,
-            suiting: Suiting::new(at),
-        }
+        let suiting = Suiting::new(Arc::clone(&shared.paths), address.ip(), at);
+        Self { shared, address, session, wire, commands, line, arrival: number, place: None, worker: None, suiting }
     }
 
     /// Carries the session to its end.
@@ -148,7 +138,7 @@ impl Connection {
             departure => departure,
         };
         self.shared.hall().leave(self.arrival);
-        self.suiting.end(&self.wire);
+        self.suiting.end(&self.wire, &self.session, Instant::now());
         tracing::debug!(address = %self.address, worker = ?self.worker, ?departure, "a worker's connection has ended");
         self.wire.observe();
         if let Some(worker) = self.worker {
@@ -324,14 +314,14 @@ impl Connection {
     /// is hung up, and is refused when it comes again.
     async fn take_seat(&mut self, hello: Hello) -> bool {
         // Who leaves it to us by what to come leaves that to us too, unless a person has chosen.
-        let steers = hello.moves && !self.shared.has_chosen_congestion;
+        let chooses = hello.moves && !self.shared.has_chosen_congestion;
         let moves_over = hello.moves && self.shared.transports.include(Transport::Coded);
         let wanted = self.shared.session.model;
         let Some(seat) = self.shared.roster().join(hello, wanted, self.address, self.line.clone()) else {
             return false;
         };
         let Seat { worker, mut profile, counters, moves, before } = seat;
-        let is_steered = self.suiting.begin(&mut self.wire, moves, steers);
+        let is_steered = self.suiting.begin(&mut self.wire, moves, chooses);
         profile.congestion_control = if is_steered { Some(STEERED.to_owned()) } else { self.wire.congestion_control() };
         if let Some(before) = before {
             before.hang_up.cancel();

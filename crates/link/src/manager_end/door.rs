@@ -13,6 +13,7 @@ use tracing::Instrument;
 use super::connection::{Arrival, Connection};
 use super::{ManagerSettings, Shared};
 use crate::congestion::{CongestionControlError, QuicCongestion};
+use crate::paths::Paths;
 use crate::transport::{Transport, Transports};
 use crate::wire::Wire;
 use crate::{quic, tcp};
@@ -46,6 +47,7 @@ pub(super) struct Doors {
     pub(super) address: SocketAddr,
     tcp: Option<TcpListener>,
     quic: Option<quic::Listener>,
+    pub(super) paths: Arc<Paths>,
 }
 
 impl Doors {
@@ -66,7 +68,7 @@ impl Doors {
 
     fn try_to_open(listen: SocketAddr, settings: &ManagerSettings) -> Result<Self, ListenError> {
         let ManagerSettings { transports, congestion_control, start_fast, timers, max_ungreeted, .. } = settings;
-        let mut doors = Self { address: listen, tcp: None, quic: None };
+        let mut doors = Self { address: listen, tcp: None, quic: None, paths: Arc::default() };
         let congestion_control = congestion_control.as_deref();
         if transports.include(Transport::Tcp) {
             let listener = tcp::listen(listen, congestion_control)?;
@@ -75,7 +77,9 @@ impl Doors {
         }
         if transports.include(Transport::Quic) {
             let congestion = QuicCongestion::called(congestion_control)?;
-            let opened = quic::Listener::open(doors.address, congestion, *start_fast, timers.silence, *max_ungreeted);
+            let paths = Arc::clone(&doors.paths);
+            let opened =
+                quic::Listener::open(doors.address, congestion, *start_fast, timers.silence, *max_ungreeted, paths);
             let listener = opened.map_err(ListenError::Udp)?;
             doors.address = listener.endpoint.local_addr().map_err(ListenError::Udp)?;
             doors.quic = Some(listener);

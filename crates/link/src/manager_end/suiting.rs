@@ -1,6 +1,7 @@
 //! Gives a connection's path what it wants: a congestion control, and a worker that comes by another transport. What a path wants is
 //! [`path`](super::path)'s to say; here it is looked at, and acted upon.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use manyeyes_protocol::manager_session::ManagerSession;
 
 use super::path::{Moves, Path, Sounding, wanted};
+use crate::paths::{EXPECTED, Paths};
 use crate::transport::{Transport, Transports};
 use crate::wire::Wire;
 
@@ -18,10 +20,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// sounded.
 const LOOK_CLOSELY: Duration = Duration::from_millis(50);
 
-/// For how long after a worker was asked to come by another transport the end of its connection is taken for that. It connects within
-/// five seconds or not at all, and waits for two until it is idle.
-const MOVING: Duration = Duration::from_secs(15);
-
 /// One connection's.
 #[derive(Debug)]
 pub(super) struct Suiting {
@@ -30,8 +28,11 @@ pub(super) struct Suiting {
     path: Path,
     /// How often this worker was asked to move, over whatever connection.
     moves: Arc<Mutex<Moves>>,
-    /// The congestion control is ours to change, over TCP.
+    /// The congestion control is ours to choose, and over TCP to change.
+    chooses: bool,
     steers: bool,
+    paths: Arc<Paths>,
+    address: IpAddr,
     /// When the worker was asked to move, over this connection.
     asked_to_move: Option<Instant>,
     /// As long as the path of a worker that may be asked is sounded.
@@ -39,18 +40,28 @@ pub(super) struct Suiting {
 }
 
 impl Suiting {
-    /// Of a connection whose worker is not known yet.
-    pub(super) fn new(now: Instant) -> Self {
-        let (path, moves) = (Path::default(), Arc::default());
-        Self { looked: now, path, moves, steers: false, asked_to_move: None, sounding: None }
+    /// Of a connection from this address, whose worker is not known yet.
+    pub(super) fn new(paths: Arc<Paths>, address: IpAddr, now: Instant) -> Self {
+        Self {
+            looked: now,
+            path: Path::default(),
+            moves: Arc::default(),
+            chooses: false,
+            steers: false,
+            paths,
+            address,
+            asked_to_move: None,
+            sounding: None,
+        }
     }
 
-    /// The worker is known, and whether the congestion control is ours to change. Says whether it is so over TCP; over QUIC it changes
+    /// The worker is known, and whether the congestion control is ours to choose. Says whether it is so over TCP; over QUIC it changes
     /// by itself.
-    pub(super) fn begin(&mut self, wire: &mut Wire, moves: Arc<Mutex<Moves>>, steers: bool) -> bool {
+    pub(super) fn begin(&mut self, wire: &mut Wire, moves: Arc<Mutex<Moves>>, chooses: bool) -> bool {
         self.moves = moves;
-        self.steers = steers && wire.transport() == Transport::Tcp;
-        if steers {
+        self.chooses = chooses;
+        self.steers = chooses && wire.transport() == Transport::Tcp;
+        if chooses {
             let found_losses = self.moves().found_losses();
             wire.steer(found_losses);
         }
@@ -86,12 +97,22 @@ impl Suiting {
 
     /// Whether the end of the connection is that of a worker which has come by another one.
     pub(super) fn is_moving(&self, now: Instant) -> bool {
-        self.asked_to_move.is_some_and(|asked| now.saturating_duration_since(asked) < MOVING)
+        self.asked_to_move.is_some_and(|asked| now.saturating_duration_since(asked) < EXPECTED)
     }
 
-    /// The connection has ended.
-    pub(super) fn end(&mut self, wire: &Wire) {
+    /// The connection has ended. One that coded will come again as it was.
+    pub(super) fn end(&mut self, wire: &Wire, session: &ManagerSession, now: Instant) {
         self.set_sounding(wire, None);
+        if wire.transport() == Transport::Coded {
+            self.expect(session, now);
+        }
+    }
+
+    /// The worker will come by another connection, coded.
+    fn expect(&self, session: &ManagerSession, now: Instant) {
+        if let (true, Some(round_trip)) = (self.chooses, session.least_round_trip()) {
+            self.paths.expect(self.address, round_trip, now);
+        }
     }
 
     /// Changes the congestion control, if the path wants it, and asks the worker to come by the transport that it wants, if that is
@@ -103,7 +124,7 @@ impl Suiting {
         }
         let over = wire.transport();
         // What is not known yet may be long.
-        let round_trip = session.smoothed_round_trip().unwrap_or(Duration::MAX);
+        let round_trip = session.least_round_trip().unwrap_or(Duration::MAX);
         let to = wanted(over, &self.path, round_trip);
         let mut moves = self.moves();
         if to == over || !there_are.include(to) {
@@ -113,6 +134,7 @@ impl Suiting {
             moves.note(to, now);
             drop(moves);
             self.asked_to_move = Some(now);
+            self.expect(session, now);
             tracing::info!(%to, path = ?self.path, ?round_trip, "a worker is asked to come by another transport");
         }
     }

@@ -5,7 +5,7 @@
 //!   leaves at that rate and is no burst. Until all of it has come through, a loss means that the path does not carry it: what is
 //!   left of the window is half of what came (the safe retreat of draft-ietf-tsvwg-careful-resume, section 3.5).
 //! - **Which one it is**, where it is steered: cubic, until the path has shown that it loses packets by itself, then bbr. Where packets are
-//!   coded it stays cubic: next to none of the losses is left.
+//!   coded it stays what it began with, since next to none of the losses is left: cubic, and bbr over a far path.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -42,6 +42,15 @@ const LOSSY: f64 = 0.03;
 /// The longest path for which `quinn`'s bbr is taken. It never believes that a round trip is longer than the third of a second with
 /// which `quinn` begins (RFC 9002 section 6.2.2), and so keeps too little on its way where it is.
 const LONGEST_FOR_BBR: Duration = Duration::from_millis(333);
+
+/// A path with at least this round trip is far: there bbr is the faster one for what is coded, from the handshake on, and not where it
+/// comes later (decision 0018). Of a fifth of a second neither is, of a second bbr is; between them nothing was measured.
+const FAR: Duration = Duration::from_millis(500);
+
+/// The congestion control of a worker that was asked to come coded over a path with this round trip.
+pub(super) fn of_expected(round_trip: Duration) -> QuicCongestion {
+    if round_trip >= FAR { QuicCongestion::Bbr } else { QuicCongestion::Cubic }
+}
 
 /// How a connection's congestion control is to begin, and whether it may be changed.
 #[derive(Clone)]
@@ -407,6 +416,13 @@ mod tests {
         assert_eq!(after_ten_rounds(true, trip, at_once), QuicCongestion::Cubic);
         let now_and_then = |round| if round % 3 == 0 { 300 } else { 0 };
         assert_eq!(after_ten_rounds(true, trip, now_and_then), QuicCongestion::Cubic);
+    }
+
+    #[test]
+    fn a_worker_that_comes_coded_over_a_far_path_begins_with_bbr() {
+        let ms = Duration::from_millis;
+        assert_eq!([200, 499].map(|near| of_expected(ms(near))), [QuicCongestion::Cubic; 2]);
+        assert_eq!([500, 1_000].map(|far| of_expected(ms(far))), [QuicCongestion::Bbr; 2]);
     }
 
     /// What is lost on such a path is no reason for bbr, since next to nothing of it is left. Cubic was the faster one (decision 0018).

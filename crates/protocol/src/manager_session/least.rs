@@ -15,21 +15,21 @@ pub(super) struct Least {
 }
 
 impl Least {
-    /// Takes a measurement, and says the least.
-    pub(super) fn measure(&mut self, sample: Duration, now: Instant) -> Duration {
-        let least = match self.now {
-            Some((since, least)) if now.saturating_duration_since(since) < COUNTS => {
-                self.now = Some((since, least.min(sample)));
-                least.min(sample)
-            }
+    /// The least; `None` until something was measured.
+    pub(super) fn value(&self) -> Option<Duration> {
+        self.now.map(|(_, least)| self.before.map_or(least, |before| before.min(least)))
+    }
+
+    /// Takes a measurement.
+    pub(super) fn measure(&mut self, sample: Duration, now: Instant) {
+        self.now = Some(match self.now {
+            Some((since, least)) if now.saturating_duration_since(since) < COUNTS => (since, least.min(sample)),
             earlier => {
                 let just_before = |(since, _): &(Instant, _)| now.saturating_duration_since(*since) < 2 * COUNTS;
                 self.before = earlier.filter(just_before).map(|(_, least)| least);
-                self.now = Some((now, sample));
-                sample
+                (now, sample)
             }
-        };
-        self.before.map_or(least, |before| before.min(least))
+        });
     }
 }
 
@@ -40,26 +40,29 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    /// The least after each of these measurements, which were made at these seconds.
+    fn said(measurements: impl IntoIterator<Item = (u64, Duration)>) -> Vec<Duration> {
+        let (mut least, start) = (Least::default(), start());
+        let after = |(second, sample)| {
+            least.measure(sample, start + Duration::from_secs(second));
+            least.value().unwrap()
+        };
+        measurements.into_iter().map(after).collect()
+    }
+
     #[test]
     fn one_measurement_that_was_held_up_changes_nothing() {
-        let (mut least, start) = (Least::default(), start());
-        assert_eq!(least.measure(1_300 * MS, start), 1_300 * MS);
-        assert_eq!(least.measure(1_000 * MS, start + 1_000 * MS), 1_000 * MS);
-        assert_eq!(least.measure(2_600 * MS, start + 2_000 * MS), 1_000 * MS);
+        assert_eq!(said([(0, 1_300 * MS), (1, 1_000 * MS), (2, 2_600 * MS)]), [1_300, 1_000, 1_000].map(|ms| ms * MS));
     }
 
     #[test]
     fn a_way_that_has_become_longer_is_believed_within_a_minute() {
-        let (mut least, start) = (Least::default(), start());
-        let at = |second: u64| if second < 10 { 20 * MS } else { 500 * MS };
-        let said: Vec<_> = (0..70).map(|s| least.measure(at(s), start + Duration::from_secs(s))).collect();
+        let said = said((0..70).map(|second| (second, if second < 10 { 20 * MS } else { 500 * MS })));
         assert_eq!((said[59], said[60]), (20 * MS, 500 * MS));
     }
 
     #[test]
     fn after_a_long_silence_the_first_word_counts() {
-        let (mut least, start) = (Least::default(), start());
-        least.measure(20 * MS, start);
-        assert_eq!(least.measure(500 * MS, start + Duration::from_secs(60)), 500 * MS);
+        assert_eq!(said([(0, 20 * MS), (60, 500 * MS)])[1], 500 * MS);
     }
 }

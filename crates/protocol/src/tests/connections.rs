@@ -108,13 +108,18 @@ fn other_books_make_a_worker_forget() {
 }
 
 #[test]
-fn the_round_trip_is_measured_and_smoothed_and_not_behind_an_image() {
+fn the_round_trip_is_measured_smoothed_and_at_its_least_and_not_behind_an_image() {
     let mut pair = Pair::connected();
-    assert_eq!(pair.manager().smoothed_round_trip(), Some(20 * MS));
+    assert_eq!(pair.manager().least_round_trip(), Some(20 * MS));
     pair.delay = 50 * MS;
     pair.run_for(30 * SECOND);
-    let smoothed = pair.manager().smoothed_round_trip().unwrap();
+    let told = pair.manager_events.iter().rev().find_map(|event| match event {
+        ManagerEvent::RoundTrip { smoothed, least } => Some((*smoothed, *least)),
+        _ => None,
+    });
+    let (smoothed, least) = told.expect("it is measured each second");
     assert!(smoothed > 95 * MS && smoothed < 101 * MS, "{smoothed:?}");
+    assert_eq!(least, 20 * MS);
     // The last ping's pong has come. Now an image is on the way and its bytes do not arrive: pings wait behind it, and tell nothing.
     pair.run_for(200 * MS);
     pair.manager_events.clear();
