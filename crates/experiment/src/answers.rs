@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::record::{Level, Run};
-use crate::statistics::{Moments, summarise, welch};
+use manyeyes_statistics::{Moments, summarise, welch};
 
 #[cfg(test)]
 mod tests;

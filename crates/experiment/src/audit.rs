@@ -16,7 +16,7 @@ mod tests;
 
 use serde::Serialize;
 
-use crate::statistics::{
+use manyeyes_statistics::{
     Contrast, Moments, Ratio, RunsNeeded, SIGNIFICANCE, holm, ratio_of, runs_needed_of, student, welch_of,
 };
 

@@ -1,5 +1,5 @@
 //! The lab: what is to be measured (`scenario`), measuring it on a testbed (`run`), what was measured (`record`), what that says
-//! (`statistics`), and how it is shown (`report`); and the same study's machines and links as a real testbed is asked for them
+//! (by the crate of statistics), and how it is shown (`report`); and the same study's machines and links as a real testbed is asked for them
 //! (`rspec`). It sees of manyeyes what a user sees: its command line, HTTP, WebSocket and `/metrics`.
 
 pub mod answers;
@@ -11,4 +11,3 @@ pub mod report;
 pub mod rspec;
 pub mod run;
 pub mod scenario;
-pub mod statistics;

@@ -9,7 +9,7 @@ mod median;
 mod power;
 mod ratio;
 mod scaling;
-pub(crate) mod student;
+pub mod student;
 mod summary;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ const MANY_DEGREES: f64 = 1e4;
 ///
 /// # Panics
 /// Where `probability` is not between 0 and 1, or `freedom` is not above 0: a caller's bug.
-pub(crate) fn quantile(probability: f64, freedom: f64) -> f64 {
+pub fn quantile(probability: f64, freedom: f64) -> f64 {
     if freedom < MANY_DEGREES {
         return distribution(freedom).inverse_cdf(probability);
     }
@@ -21,12 +21,12 @@ pub(crate) fn quantile(probability: f64, freedom: f64) -> f64 {
 }
 
 /// How many standard errors an interval of this confidence reaches to each side of a mean.
-pub(crate) fn two_sided(confidence: f64, freedom: f64) -> f64 {
+pub fn two_sided(confidence: f64, freedom: f64) -> f64 {
     quantile(f64::midpoint(1.0, confidence), freedom)
 }
 
 /// The chance of a t at least as far from 0 as this one, either side, where there is no difference.
-pub(crate) fn two_sided_p(t: f64, freedom: f64) -> f64 {
+pub fn two_sided_p(t: f64, freedom: f64) -> f64 {
     if t.is_infinite() {
         return 0.0;
     }
@@ -40,17 +40,17 @@ pub(crate) fn two_sided_p(t: f64, freedom: f64) -> f64 {
 }
 
 /// The confidence of an interval that reaches `t` standard errors to each side: what [`two_sided`] undoes.
-pub(crate) fn confidence_of(t: f64, freedom: f64) -> f64 {
+pub fn confidence_of(t: f64, freedom: f64) -> f64 {
     1.0 - two_sided_p(t, freedom)
 }
 
 /// The z below which the share `probability` of the standard normal distribution lies.
-pub(crate) fn normal_quantile(probability: f64) -> f64 {
+pub fn normal_quantile(probability: f64) -> f64 {
     Normal::standard().inverse_cdf(probability)
 }
 
 /// As [`confidence_of`], by the normal distribution.
-pub(crate) fn normal_confidence_of(z: f64) -> f64 {
+pub fn normal_confidence_of(z: f64) -> f64 {
     1.0 - 2.0 * Normal::standard().cdf(-z.abs())
 }
 

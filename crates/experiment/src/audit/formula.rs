@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::statistics::student;
+use manyeyes_statistics::student;
 
 /// How far a quantile from a printed table of three decimals, and anything computed with it, may be from the exact one, as a share: half
 /// a thousandth of a quantile that is nearly 2, doubled.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Audit, Difference, Formula, Row, Scaling, Verdict};
-use crate::statistics::RunsNeeded;
+use manyeyes_statistics::RunsNeeded;
 
 impl fmt::Display for Audit {
     /// What is wrong first, then the rows, then which differences hold. Ends with a line break.

@@ -7,7 +7,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::columns::{Column, Columns};
 use super::number::Number;
-use crate::statistics::{CONFIDENCE, Moments};
+use manyeyes_statistics::{CONFIDENCE, Moments};
 
 /// The most rows of a table: the pairs of so many are some 20,000, of which nobody reads more.
 pub const ROWS_MAX: usize = 200;

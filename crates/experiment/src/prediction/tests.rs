@@ -158,7 +158,7 @@ proptest! {
         let cluster = Cluster { images, workers, slots, service_s, link, ..cluster() };
         for model in [LossModel::Mathis, LossModel::Padhye] {
             let found = batch(&cluster, model).expect("a batch");
-            let floor = crate::statistics::Floor {
+            let floor = manyeyes_statistics::Floor {
                 images, workers, slots, service_s, round_trip_s,
                 image_bytes: cluster.image_bytes, rate_bits_per_s: Some(rate),
             };

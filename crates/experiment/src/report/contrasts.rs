@@ -4,7 +4,7 @@
 //! All contrasts of a study are one family, for which Holm's correction holds the chance of a single false alarm at 5 %.
 
 use crate::record::Run;
-use crate::statistics::{Contrast, RunsNeeded, SIGNIFICANCE, holm, runs_needed, welch};
+use manyeyes_statistics::{Contrast, RunsNeeded, SIGNIFICANCE, holm, runs_needed, welch};
 
 use super::measures::SPEED;
 use super::numbers::{chance, count};

@@ -1,7 +1,7 @@
 //! Figures of one run, and of a cell's runs.
 
 use crate::record::{Link, Run, Service};
-use crate::statistics::{Floor, Summary, summarise};
+use manyeyes_statistics::{Floor, Summary, summarise};
 
 use super::figures::PARTS;
 use super::studies::Cell;

@@ -7,7 +7,7 @@ use maud::Markup;
 
 use crate::audit::audit;
 use crate::record::Level;
-use crate::statistics::{Moments, Ratio, ratio_of};
+use manyeyes_statistics::{Moments, Ratio, ratio_of};
 
 use super::figures::{Axis, Point, Points};
 use super::measures::SPEED;

@@ -5,7 +5,7 @@ use manyeyes_testbed::Loss;
 
 use crate::prediction::{Cluster, Failing, LossModel, Path, batch, with_failing};
 use crate::record::{Calibration, Failure, Link, Run, Transport};
-use crate::statistics::summarise;
+use manyeyes_statistics::summarise;
 
 use super::measures::{CLIENT, image_bytes, service_s};
 

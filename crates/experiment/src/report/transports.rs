@@ -5,7 +5,7 @@
 //! others' ratios to it are rather too large than too small.
 
 use crate::record::Level;
-use crate::statistics::{MedianInterval, Ratio, median_interval, ratio_of_typical, summarise};
+use manyeyes_statistics::{MedianInterval, Ratio, median_interval, ratio_of_typical, summarise};
 
 use super::measures::LAST_IMAGE;
 use super::studies::{Cell, Study, TRANSPORT};

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may know whom, without the `manyeyes-` of the package names.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("manyeyes", &["experiment", "manager", "picture", "vision", "worker"]),
     ("manager", &["dispatch", "link", "picture", "protocol"]),
     ("worker", &["link", "protocol", "vision"]),
@@ -17,7 +17,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("protocol", &[]),
     ("picture", &[]),
     ("testbed", &[]),
-    ("experiment", &["testbed"]),
+    ("experiment", &["statistics", "testbed"]),
+    ("statistics", &[]),
     ("chaos", &["testbed"]),
 ];
 

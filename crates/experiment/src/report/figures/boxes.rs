@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::statistics::{Summary, summarise};
+use manyeyes_statistics::{Summary, summarise};
 
 use super::axes::{Axis, Plot};
 use super::canvas::{BELOW_TITLE, Figure, WIDTH, legend, line, px};

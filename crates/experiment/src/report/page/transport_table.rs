@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::report::numbers::{count, figure, share};
 use crate::report::studies::Study;
 use crate::report::transports::{Compared, Conditions, compare};
-use crate::statistics::Ratio;
+use manyeyes_statistics::Ratio;
 
 use super::table::{numbers, table, words};
 
