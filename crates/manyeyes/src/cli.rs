@@ -8,8 +8,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use manyeyes_vision::EngineChoice;
 
+mod bench;
 #[cfg(target_os = "linux")]
 mod experiment;
+
+pub(crate) use self::bench::Bench;
 #[cfg(target_os = "linux")]
 pub(crate) use self::experiment::{
     Experiment, ExperimentAudit, ExperimentCheck, ExperimentOnHost, ExperimentReport, ExperimentRspec, ExperimentRun,
@@ -58,6 +61,16 @@ pub(crate) enum Command {
     ///
     /// Example: `manyeyes classify holiday/ --json | jq -r 'select(.labels[0].probability > 0.5) | .file'`
     Classify(Classify),
+    /// Put load on a manager, or on any HTTP classifier, and say what it did: images a second and times to the answer.
+    ///
+    /// Open loop (`--rate`): requests start when they are due, and their time counts from then, so that a service which stalls is charged for
+    /// it. Closed loop (`--concurrency`): so many are always under way, which finds what it can do. Means of the repeats have 95 %
+    /// intervals by Student's t.
+    ///
+    /// Exit status: 0 all was answered rightly, 1 failed to run, 2 wrong usage, 3 some request was not.
+    ///
+    /// Example: `manyeyes bench photos/ --rate 20 --json result.json`
+    Bench(Bench),
     /// List, fetch and check the models.
     #[command(subcommand)]
     Model(Model),

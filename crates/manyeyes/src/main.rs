@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "a program talks to the person who runs it")]
 
+mod bench;
 mod canaries;
 mod classify;
 mod cli;
@@ -42,6 +43,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Manager(arguments) => manager::run(&arguments)?,
         Command::Worker(arguments) => return worker::run(arguments),
         Command::Classify(arguments) => return classify::run(arguments),
+        Command::Bench(arguments) => return bench::run(&arguments),
         Command::Model(command) => model::run(command)?,
         Command::Store(command) => return store::run(command),
         #[cfg(target_os = "linux")]

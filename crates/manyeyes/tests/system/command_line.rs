@@ -34,6 +34,7 @@ fn every_command_has_a_help_text_with_an_example() {
         "manager",
         "worker",
         "classify",
+        "bench",
         "store check",
         "store backup",
         "experiment run",

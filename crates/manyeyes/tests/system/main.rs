@@ -16,6 +16,7 @@ mod failures;
 mod for_good;
 mod hosts;
 mod lab;
+mod load;
 mod misbehave;
 mod network;
 mod overload;

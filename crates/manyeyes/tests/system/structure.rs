@@ -6,8 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may know whom, without the `manyeyes-` of the package names.
-const ARROWS: [(&str, &[&str]); 13] = [
-    ("manyeyes", &["experiment", "manager", "picture", "vision", "worker"]),
+const ARROWS: [(&str, &[&str]); 14] = [
+    ("manyeyes", &["experiment", "load", "manager", "picture", "vision", "worker"]),
     ("manager", &["dispatch", "link", "picture", "protocol"]),
     ("worker", &["link", "protocol", "vision"]),
     ("simulation", &["dispatch", "link", "manager", "protocol"]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("picture", &[]),
     ("testbed", &[]),
     ("experiment", &["statistics", "testbed"]),
+    ("load", &["statistics"]),
     ("statistics", &[]),
     ("chaos", &["testbed"]),
 ];
