@@ -4,9 +4,11 @@
 //! differs from machine to machine: so what is in use is always read back from the socket.
 
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
 
 use thiserror::Error;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 
 /// Why a congestion control cannot be chosen. A sentence for a person, less its capital letter and full stop.
 #[derive(Debug, Error)]
@@ -83,6 +85,10 @@ impl QuicCongestion {
     }
 }
 
+/// What a path is begun with that is not known to lose packets: the standards' own (RFC 9438, RFC 5681), the first for the privileged
+/// on many systems. The system's default may be another.
+pub(crate) const STANDARD: [&str; 2] = ["cubic", "reno"];
+
 /// Sets the congestion control of a socket that is to listen: the connections that it accepts have it too, unless their route
 /// has one of its own (`ip route ... congctl`).
 #[cfg(target_os = "linux")]
@@ -108,25 +114,25 @@ pub(crate) fn choose(_: &TcpSocket, _: &str) -> Result<(), CongestionControlErro
     Err(CongestionControlError::NotHere)
 }
 
-/// Has a connection that there is carried with the first of these from here on that the system has, and lets us have. Where there is
+/// Has a connection, or a socket that is to listen, carried with the first of these from here on that the system has, and lets us have. Where there is
 /// none it stays as it is.
 #[cfg(target_os = "linux")]
-pub(crate) fn take_first(stream: &TcpStream, names: &[&str]) {
-    let taken = names.iter().find(|name| rustix::net::sockopt::set_tcp_congestion(stream, name).is_ok());
+pub(crate) fn take_first(socket: &impl AsFd, names: &[&str]) {
+    let taken = names.iter().find(|name| rustix::net::sockopt::set_tcp_congestion(socket, name).is_ok());
     tracing::debug!(?names, ?taken, "the congestion control of a connection is changed");
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn take_first(_: &TcpStream, _: &[&str]) {}
+pub(crate) fn take_first<S>(_: &S, _: &[&str]) {}
 
-/// What a connection is carried with, where the system tells.
+/// What a connection is carried with, or a socket that is to listen gives, where the system tells.
 #[cfg(target_os = "linux")]
-pub(crate) fn in_use(stream: &TcpStream) -> Option<String> {
-    rustix::net::sockopt::tcp_congestion(stream).ok()
+pub(crate) fn in_use(socket: &impl AsFd) -> Option<String> {
+    rustix::net::sockopt::tcp_congestion(socket).ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn in_use(_: &TcpStream) -> Option<String> {
+pub(crate) fn in_use<S>(_: &S) -> Option<String> {
     None
 }
 

@@ -3,6 +3,7 @@
 mod wire;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -21,16 +22,49 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// How many connections may wait to be accepted: as many as workers may be connected, so that all can come back at once.
 const BACKLOG: u32 = 1024;
 
-/// Listens. What it accepts has this congestion control; `None`: the system's own.
-pub(crate) fn listen(address: SocketAddr, congestion_control: Option<&str>) -> Result<TcpListener, ListenError> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A manager that is started again finds its port, though connections of the one before are still being forgotten.
-    socket.set_reuseaddr(true)?;
-    if let Some(name) = congestion_control {
-        congestion::choose(&socket, name)?;
+/// Listens for workers.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    inner: TcpListener,
+    /// The congestion control that the system gives, where none was chosen and it tells.
+    systems_own: Option<Arc<str>>,
+}
+
+impl Listener {
+    /// What it accepts has this congestion control. `None`: the standard's at first, until it is known whether the worker leaves it to us;
+    /// who does not is given the system's own. Not the other way round: Linux goes on pacing a connection that has once had bbr, whatever
+    /// it has then.
+    pub(crate) fn open(address: SocketAddr, congestion_control: Option<&str>) -> Result<Self, ListenError> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A manager that is started again finds its port, though connections of the one before are still being forgotten.
+        socket.set_reuseaddr(true)?;
+        let systems_own = match congestion_control {
+            Some(name) => {
+                congestion::choose(&socket, name)?;
+                None
+            }
+            None => {
+                let systems_own = congestion::in_use(&socket);
+                congestion::take_first(&socket, &congestion::STANDARD);
+                systems_own.map(Arc::from)
+            }
+        };
+        socket.bind(address)?;
+        Ok(Self { inner: socket.listen(BACKLOG)?, systems_own })
     }
-    socket.bind(address)?;
-    Ok(socket.listen(BACKLOG)?)
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.inner.accept().await
+    }
+
+    /// Makes a link of a connection that was accepted.
+    pub(crate) fn carry(&self, stream: TcpStream) -> io::Result<TcpWire> {
+        carry(stream, self.systems_own.clone())
+    }
 }
 
 /// Connects to `HOST:PORT`.
@@ -42,15 +76,15 @@ pub(crate) async fn connect(address: String, limit: Duration) -> io::Result<(Tcp
         }
     };
     let peer = stream.peer_addr()?;
-    Ok((carry(stream)?, peer))
+    Ok((carry(stream, None)?, peer))
 }
 
 /// Makes a link of a connection.
-pub(crate) fn carry(stream: TcpStream) -> io::Result<TcpWire> {
+fn carry(stream: TcpStream, systems_own: Option<Arc<str>>) -> io::Result<TcpWire> {
     // A frame is written as a whole; waiting for more of it would only delay it.
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-    Ok(TcpWire::new(stream))
+    Ok(TcpWire::new(stream, systems_own))
 }
 
 #[cfg(target_os = "linux")]

@@ -162,6 +162,15 @@ impl Wire {
         }
     }
 
+    /// The congestion control is not ours to choose.
+    pub(crate) fn leave_to_the_system(&mut self) {
+        match self {
+            Self::Tcp(wire) => wire.leave_to_the_system(),
+            // What it brings itself it has already.
+            Self::Quic(_) => {}
+        }
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         match self {
             Self::Tcp(wire) => wire.counters(),

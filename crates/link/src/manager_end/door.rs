@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use quinn::Incoming;
 use thiserror::Error;
 use tokio::io;
-use tokio::net::{TcpListener, TcpStream};
 use tracing::Instrument;
 
 use super::connection::{Arrival, Connection};
 use super::{ManagerSettings, Shared};
 use crate::congestion::{CongestionControlError, QuicCongestion};
 use crate::paths::Paths;
+use crate::tcp::TcpWire;
 use crate::transport::{Transport, Transports};
 use crate::wire::Wire;
 use crate::{quic, tcp};
@@ -45,7 +45,7 @@ pub enum ListenError {
 /// What is listened on: at least one of them.
 pub(super) struct Doors {
     pub(super) address: SocketAddr,
-    tcp: Option<TcpListener>,
+    tcp: Option<tcp::Listener>,
     quic: Option<quic::Listener>,
     pub(super) paths: Arc<Paths>,
 }
@@ -71,7 +71,7 @@ impl Doors {
         let mut doors = Self { address: listen, tcp: None, quic: None, paths: Arc::default() };
         let congestion_control = congestion_control.as_deref();
         if transports.include(Transport::Tcp) {
-            let listener = tcp::listen(listen, congestion_control)?;
+            let listener = tcp::Listener::open(listen, congestion_control)?;
             doors.address = listener.local_addr()?;
             doors.tcp = Some(listener);
         }
@@ -100,14 +100,14 @@ impl Doors {
     }
 }
 
-async fn accept_tcp(shared: Arc<Shared>, listener: TcpListener) {
+async fn accept_tcp(shared: Arc<Shared>, listener: tcp::Listener) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = shared.shutdown.cancelled() => return,
         };
         match accepted {
-            Ok((stream, address)) => admit(&shared, stream, address),
+            Ok((stream, address)) => admit(&shared, listener.carry(stream), address),
             // Too many open files, most likely. The connection stays in the backlog; asking at once would only spin.
             Err(error) => {
                 if let Some(passed_over) = shared.complaints.one_more(Instant::now()) {
@@ -120,8 +120,8 @@ async fn accept_tcp(shared: Arc<Shared>, listener: TcpListener) {
 }
 
 /// Gives a connection its task.
-fn admit(shared: &Arc<Shared>, stream: TcpStream, address: SocketAddr) {
-    match tcp::carry(stream) {
+fn admit(shared: &Arc<Shared>, wire: io::Result<TcpWire>, address: SocketAddr) {
+    match wire {
         Ok(wire) => {
             let connection = Connection::new(Arrival::new(Arc::clone(shared), address), Wire::Tcp(Box::new(wire)));
             shared.tasks.spawn(connection.run().instrument(tracing::info_span!("worker", %address)));

@@ -64,6 +64,8 @@ impl Suiting {
         if chooses {
             let found_losses = self.moves().found_losses();
             wire.steer(found_losses);
+        } else {
+            wire.leave_to_the_system();
         }
         self.steers
     }

@@ -12,12 +12,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::tcp_info;
-use crate::congestion;
+use crate::congestion::{self, STANDARD};
 use crate::wire::{Counters, Inbox, LAST_WORDS, Ledger, OUTBOX_BYTES, Observed, Outbox, Traffic, WireUse, add};
-
-/// What a path is begun with that is not known to lose packets: the standards' own (RFC 9438, RFC 5681), the first for the privileged
-/// on many systems. The system's default may be another.
-const STANDARD: [&str; 2] = ["cubic", "reno"];
 
 /// What a path is given that loses packets.
 const FOR_LOSSES: [&str; 1] = ["bbr"];
@@ -38,10 +34,12 @@ pub(crate) struct TcpWire {
     ledger: Ledger,
     /// How much the system has taken of all that was said.
     written: u64,
+    /// The congestion control that the system would have given it.
+    systems_own: Option<Arc<str>>,
 }
 
 impl TcpWire {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream, systems_own: Option<Arc<str>>) -> Self {
         let (reader, writer) = stream.into_split();
         Self {
             reader,
@@ -53,6 +51,7 @@ impl TcpWire {
             observed: Observed::default(),
             ledger: Ledger::default(),
             written: 0,
+            systems_own,
         }
     }
 
@@ -145,6 +144,15 @@ impl TcpWire {
 
     pub(crate) fn steer(&mut self, loses: bool) {
         congestion::take_first(self.reader.as_ref(), if loses { &FOR_LOSSES } else { &STANDARD });
+    }
+
+    /// Gives it the congestion control that the system would have given it.
+    pub(crate) fn leave_to_the_system(&mut self) {
+        // One that its route gives it (`ip route ... congctl`) is the system's own already.
+        let is_ours = congestion::in_use(self.reader.as_ref()).is_some_and(|name| STANDARD.contains(&name.as_str()));
+        if let Some(systems_own) = self.systems_own.as_deref().filter(|_| is_ours) {
+            congestion::take_first(self.reader.as_ref(), &[systems_own]);
+        }
     }
 
     pub(crate) fn counters(&self) -> &Counters {
