@@ -296,12 +296,12 @@ impl Worker {
         let slots = f64::from(self.sound_slots());
         let unqueued_s = self.round_trip_s() + transfer_s + service_s + self.lateness_s(now);
         let spare_s = horizon_s - unqueued_s;
-        let rounds = ((spare_s + self.done_s(service_s, slots, now)) * slots / service_s).ceil() - 1.0;
-        let by_slots = slots - self.held.len() as f64 + rounds;
-        let by_way = if transfer_s > 0.0 { (spare_s / transfer_s).ceil() - self.unbegun as f64 } else { by_slots };
         if spare_s <= 0.0 {
             return 0;
         }
+        let rounds = ((spare_s + self.done_s(service_s, slots, now)) * slots / service_s).ceil() - 1.0;
+        let by_slots = slots - self.held.len() as f64 + rounds;
+        let by_way = if transfer_s > 0.0 { (spare_s / transfer_s).ceil() - self.unbegun as f64 } else { by_slots };
         let more = by_slots.min(by_way).max(0.0) as usize;
         if self.licence == Licence::Trial { more.min(1_usize.saturating_sub(self.held.len())) } else { more }
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "a program talks to the person who runs it")]
 
+mod address;
 mod bench;
 mod canaries;
 mod classify;

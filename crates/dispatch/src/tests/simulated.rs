@@ -52,15 +52,15 @@ fn a_link_of_500_ms_does_not_idle_a_worker() {
     assert!(share > 0.98, "the slot worked {share:.3} of the time");
 }
 
-#[test]
-fn a_tenfold_slower_worker_does_not_delay_the_end_of_a_batch_by_more_than_its_own_service_time() {
-    for images in [10, 37, 100, 250] {
-        let took = |with_slow: bool| {
+/// How long a batch takes two workers that are alike, alone and with a third one beside them; for batches of several sizes.
+fn with_and_without(third: &Build, others: &Build) -> impl Iterator<Item = (u64, Duration, Duration)> {
+    [10, 37, 100, 250].into_iter().map(move |images| {
+        let took = |with_third: bool| {
             let mut cluster = Cluster::new(Settings::default());
-            cluster.join("fast-1", Build::default());
-            cluster.join("fast-2", Build::default());
-            if with_slow {
-                cluster.join("slow", Build { service: ms(1000), ..Build::default() });
+            cluster.join("one", others.clone());
+            cluster.join("other", others.clone());
+            if with_third {
+                cluster.join("third", third.clone());
             }
             // The first batch shows how fast each is; the second is measured.
             cluster.submit(0..60, 1);
@@ -70,30 +70,23 @@ fn a_tenfold_slower_worker_does_not_delay_the_end_of_a_batch_by_more_than_its_ow
             assert!(cluster.run_until_ended(60 + images as usize));
             cluster.elapsed() - before
         };
-        let (without, with) = (took(false), took(true));
+        (images, took(true), took(false))
+    })
+}
+
+#[test]
+fn a_tenfold_slower_worker_does_not_delay_the_end_of_a_batch_by_more_than_its_own_service_time() {
+    let slow = Build { service: ms(1000), ..Build::default() };
+    for (images, with, without) in with_and_without(&slow, &Build::default()) {
         assert!(with <= without + ms(100), "{images} images: {with:?} with the slow worker, {without:?} without");
     }
 }
 
 #[test]
 fn a_worker_behind_a_narrow_link_does_not_delay_the_end_of_a_batch_by_more_than_a_service_time() {
-    for images in [10, 37, 100, 250] {
-        let took = |with_narrow: bool| {
-            let mut cluster = Cluster::new(Settings::default());
-            let build = Build { round_trip: ms(20), transfer: ms(10), ..Build::default() };
-            cluster.join("wide-1", build.clone());
-            cluster.join("wide-2", build.clone());
-            if with_narrow {
-                cluster.join("narrow", Build { transfer: ms(1000), ..build });
-            }
-            cluster.submit(0..60, 1);
-            assert!(cluster.run_until_ended(60));
-            let before = cluster.elapsed();
-            cluster.submit(1000..1000 + images, 2);
-            assert!(cluster.run_until_ended(60 + images as usize));
-            cluster.elapsed() - before
-        };
-        let (without, with) = (took(false), took(true));
+    let wide = Build { round_trip: ms(20), transfer: ms(10), ..Build::default() };
+    let narrow = Build { transfer: ms(1000), ..wide.clone() };
+    for (images, with, without) in with_and_without(&narrow, &wide) {
         assert!(with <= without + ms(100), "{images} images: {with:?} with the narrow link, {without:?} without");
     }
 }

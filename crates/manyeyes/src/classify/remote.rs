@@ -8,13 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use manyeyes_manager::api::{BatchPage, ErrorBody, Image, ImageState, NewBatch, Uploaded};
-use ureq::http::{Response, StatusCode, Uri};
+use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
 use super::patience::pause;
 use super::{Numbered, Outcome};
+use crate::address::Address;
 use crate::files;
 
 /// Uploads at a time: enough to fill a link with a round trip in it, few enough to leave room for others.
@@ -33,10 +34,9 @@ const PAGE: usize = 1000;
 /// answers that it is busy, or ends, is asked for as long as it says so.
 const MAX_UNANSWERED: u32 = 60;
 
-/// Where the manager is, and the token it asks for.
+/// A manager that is asked.
 pub(super) struct Server {
-    base: String,
-    token: Option<String>,
+    address: Address,
     agent: Agent,
     /// Whether it has ever answered: what cannot be reached at first is a wrong address, later it is a restart.
     reached: AtomicBool,
@@ -148,25 +148,11 @@ impl From<Image> for Outcome {
 }
 
 impl Server {
-    /// Takes the address as the manager prints it, `?token=` included.
+    /// Takes the address as the manager prints it.
     pub(super) fn parse(address: &str) -> anyhow::Result<Self> {
-        let uri: Uri = address.parse().with_context(|| format!("'{address}' is not a URL"))?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            bail!("'{address}' is not a URL: it must look like http://127.0.0.1:8080");
-        };
-        let token = uri
-            .query()
-            .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")))
-            .map(str::to_owned)
-            .or_else(|| std::env::var("MANYEYES_TOKEN").ok());
+        let address = Address::parse(address)?;
         let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Ok(Self {
-            base: format!("{scheme}://{authority}"),
-            token,
-            agent,
-            reached: AtomicBool::new(false),
-            told: Mutex::default(),
-        })
+        Ok(Self { address, agent, reached: AtomicBool::new(false), told: Mutex::default() })
     }
 
     /// Uploads one file, as often as it takes. Its key makes a second try the same upload, so nothing is there twice.
@@ -181,8 +167,8 @@ impl Server {
 
     fn get(&self, path: &str) -> anyhow::Result<Response<Body>> {
         self.until_taken(|| {
-            let request = self.agent.get(format!("{}{path}", self.base));
-            match &self.token {
+            let request = self.agent.get(format!("{}{path}", self.address.base));
+            match &self.address.token {
                 Some(token) => request.header("Authorization", format!("Bearer {token}")).call(),
                 None => request.call(),
             }
@@ -191,11 +177,11 @@ impl Server {
 
     fn post(&self, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> anyhow::Result<Response<Body>> {
         self.until_taken(|| {
-            let mut request = self.agent.post(format!("{}{path}", self.base));
+            let mut request = self.agent.post(format!("{}{path}", self.address.base));
             for (name, value) in headers {
                 request = request.header(*name, *value);
             }
-            if let Some(token) = &self.token {
+            if let Some(token) = &self.address.token {
                 request = request.header("Authorization", format!("Bearer {token}"));
             }
             match body {
@@ -221,7 +207,8 @@ impl Server {
                 Err(error) => {
                     unanswered += 1;
                     if !reached || unanswered == MAX_UNANSWERED {
-                        return Err(error).with_context(|| format!("failed to reach the manager at {}", self.base));
+                        return Err(error)
+                            .with_context(|| format!("failed to reach the manager at {}", self.address.base));
                     }
                     None
                 }
@@ -285,18 +272,6 @@ fn percent_encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_may_carry_its_token() {
-        let server = Server::parse("http://10.0.0.1:8080/?token=abc").unwrap();
-        assert_eq!((server.base.as_str(), server.token.as_deref()), ("http://10.0.0.1:8080", Some("abc")));
-    }
-
-    #[test]
-    fn an_address_without_a_scheme_is_explained() {
-        let error = Server::parse("localhost:8080").err().unwrap().to_string();
-        assert!(error.contains("http://127.0.0.1:8080"), "{error}");
-    }
 
     #[test]
     fn any_name_survives_the_query() {

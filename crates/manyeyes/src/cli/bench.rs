@@ -4,9 +4,6 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-/// How long the manager may keep a request waiting, seconds: its own limit.
-const LONGEST_WAIT_S: u64 = 300;
-
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("pace").required(true).args(["rate", "concurrency"])))]
 pub(crate) struct Bench {
@@ -51,29 +48,6 @@ pub(crate) struct Bench {
     pub(crate) json: Option<PathBuf>,
 }
 
-impl Bench {
-    /// Where pictures are posted. The token is not in it.
-    pub(crate) fn target(&self) -> String {
-        self.url.clone().unwrap_or_else(|| {
-            let server = self.server.split_once('?').map_or(self.server.as_str(), |(address, _)| address);
-            let wait_s = (self.patience.ceil() as u64).clamp(1, LONGEST_WAIT_S);
-            format!("{}/api/v1/classify?timeout={wait_s}", server.trim_end_matches('/'))
-        })
-    }
-
-    /// What the manager asks for; nothing of it goes to another service.
-    pub(crate) fn token(&self) -> Option<String> {
-        if self.url.is_some() {
-            return None;
-        }
-        let in_address = self
-            .server
-            .split_once('?')
-            .and_then(|(_, query)| query.split('&').find_map(|pair| pair.strip_prefix("token=")).map(str::to_owned));
-        in_address.or_else(|| std::env::var("MANYEYES_TOKEN").ok())
-    }
-}
-
 fn above_zero(text: &str) -> Result<f64, String> {
     zero_or_more(text).and_then(|number| if number > 0.0 { Ok(number) } else { Err("it must be above 0".to_owned()) })
 }
@@ -99,16 +73,6 @@ mod tests {
     fn parsed(words: &str) -> Result<Bench, String> {
         let words = std::iter::once("bench").chain(words.split_whitespace());
         Line::try_parse_from(words).map(|line| line.bench).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_token_of_the_address_is_not_told_to_anyone_else() {
-        let ours = parsed("photos --concurrency 8 --server http://here:8080/?token=abc").unwrap();
-        assert_eq!(ours.target(), "http://here:8080/api/v1/classify?timeout=60");
-        assert_eq!(ours.token().as_deref(), Some("abc"));
-        let theirs =
-            parsed("photos --concurrency 8 --server http://here:8080/?token=abc --url http://there/predict").unwrap();
-        assert_eq!((theirs.target().as_str(), theirs.token()), ("http://there/predict", None));
     }
 
     #[test]
