@@ -244,7 +244,8 @@ fn the_committed_results_are_of_the_committed_studies_and_whole() {
     for run in report::read(&committed("results", ".jsonl.gz")).expect("rows that can be read") {
         *made.entry(run.scenario).or_default() += 1;
     }
-    let planned = committed("", ".toml").into_iter().map(|path| {
+    let studies = ["", "transports"].into_iter().flat_map(|folder| committed(folder, ".toml"));
+    let planned = studies.map(|path| {
         let study = Scenario::read(&path, false).expect("a study");
         (study.digest, study.cells.len() * study.repeats as usize)
     });
