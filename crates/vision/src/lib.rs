@@ -9,6 +9,7 @@ mod engine;
 mod labels;
 mod manifest;
 mod model;
+mod normalisation;
 mod onnx;
 mod pull;
 mod recogniser;
