@@ -1,6 +1,7 @@
 //! `manyeyes model`, and the model that the other commands use.
 
 mod accuracy;
+mod precision;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
@@ -33,15 +34,16 @@ pub(crate) fn run(command: cli::Model) -> anyhow::Result<()> {
 
 /// The model of a name or a path, or the default one. One that is not on this machine is downloaded, if it is published.
 /// What a person should know of it is said.
-pub(crate) fn find(named: Option<&OsStr>) -> anyhow::Result<Model> {
-    let lookup = Lookup::from_environment(named.map(OsStr::to_owned));
-    told(find_or_pull(&lookup, WITHOUT_FALLBACK))
+pub(crate) fn find(choice: &cli::ModelChoice) -> anyhow::Result<Model> {
+    let lookup = Lookup::from_environment(choice.model.clone());
+    precision::chosen(told(find_or_pull(&lookup, WITHOUT_FALLBACK))?, choice)
 }
 
 /// As [`find`]; where the default model cannot be had, soon, it is the built-in one.
-pub(crate) fn find_or_builtin(named: Option<&OsStr>) -> anyhow::Result<Model> {
-    let lookup = Lookup::from_environment(named.map(OsStr::to_owned));
-    told(find_or_pull(&lookup, WITH_FALLBACK).or_else(|error| Model::in_place_of_default(&lookup, error)))
+pub(crate) fn find_or_builtin(choice: &cli::ModelChoice) -> anyhow::Result<Model> {
+    let lookup = Lookup::from_environment(choice.model.clone());
+    let found = find_or_pull(&lookup, WITH_FALLBACK).or_else(|error| Model::in_place_of_default(&lookup, error));
+    precision::chosen(told(found)?, choice)
 }
 
 /// What a parent process has found with [`find_or_builtin`], and has told. Nothing is downloaded.
