@@ -4,7 +4,9 @@ mod accuracy;
 mod precision;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -28,6 +30,7 @@ pub(crate) fn run(command: cli::Model) -> anyhow::Result<()> {
         cli::Model::List => list(),
         cli::Model::Pull { name, if_missing } => pull(&name, if_missing),
         cli::Model::Verify { model } => verify(model),
+        cli::Model::Export { model, out } => export(model, &out),
         cli::Model::Accuracy(arguments) => accuracy::run(&arguments),
     }
 }
@@ -127,6 +130,16 @@ fn verify(named: Option<OsString>) -> anyhow::Result<()> {
     }
     let (digest, engine) = (digest_of(&model), recogniser.engine());
     writeln!(io::stdout(), "{}\n  {source}\n  sha256 {digest} ({state})\n  loads in {engine}", model.name)?;
+    Ok(())
+}
+
+/// Writes the network as it is run here, in operations that any runtime knows.
+fn export(named: OsString, out: &Path) -> anyhow::Result<()> {
+    let model = told(Model::find(&Lookup::from_environment(Some(named))))?;
+    let onnx = model.in_cheaper_operations()?;
+    let mut file = File::create_new(out).with_context(|| format!("failed to make {}", out.display()))?;
+    file.write_all(&onnx).with_context(|| format!("failed to write {}", out.display()))?;
+    writeln!(io::stdout(), "{}", out.display())?;
     Ok(())
 }
 

@@ -189,6 +189,18 @@ impl Model {
         Ok(Cow::Owned(onnx))
     }
 
+    /// The ONNX bytes with each local response normalisation spelt out in operations that are cheaper and that every
+    /// runtime knows; the values stay within 1e-6.
+    ///
+    /// # Errors
+    /// The file has changed since it was found, or its graph cannot be read.
+    pub fn in_cheaper_operations(&self) -> Result<Vec<u8>, ModelError> {
+        onnx::rewrite_lrn(&self.onnx()?, onnx::Form::Operations).map_err(|error| ModelError::NotAModel {
+            path: PathBuf::from(self.source.to_string()),
+            why: error.to_string(),
+        })
+    }
+
     pub(crate) fn interface(&self) -> &Interface {
         &self.interface
     }
