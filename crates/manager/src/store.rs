@@ -305,6 +305,12 @@ impl Store {
         })
     }
 
+    /// The bytes of an image's file, while they are in memory: until it is in the books, and if it is not a large one.
+    #[must_use]
+    pub fn payload_in_memory(&self, image: ImageId) -> Option<Bytes> {
+        self.inner.shared.fresh_bytes_in_memory(image)
+    }
+
     /// The batch of that id.
     ///
     /// # Errors

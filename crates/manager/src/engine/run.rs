@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    future::pending,
+    future::{pending, ready},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -102,8 +102,12 @@ impl EngineLoop {
         }
     }
 
-    /// Off the loop, because a disk may be slow.
+    /// What is not in memory is read off the loop, because a disk may be slow.
     fn read(&mut self, reading: Reading) {
+        if let Some(payload) = self.store.payload_in_memory(reading.image) {
+            self.reading.push_back(Box::pin(ready(Read { reading, payload: Ok(payload) })));
+            return;
+        }
         let store = self.store.clone();
         let payload = tokio::task::spawn_blocking(move || store.payload(reading.image));
         self.reading.push_back(Box::pin(async move {

@@ -126,6 +126,14 @@ impl Shared {
         })
     }
 
+    /// The same, if they are in memory: no disk is waited for.
+    pub(super) fn fresh_bytes_in_memory(&self, image: ImageId) -> Option<Bytes> {
+        match self.fresh().get(&image)? {
+            Fresh::Small(bytes) => Some(bytes.clone()),
+            Fresh::Large(..) => None,
+        }
+    }
+
     /// An upload is in the books, or will never be.
     pub(super) fn settle(&self, keep: Keep, outcome: Result<(), StoreError>) {
         let mut fresh = self.fresh();

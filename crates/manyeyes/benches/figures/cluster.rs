@@ -175,6 +175,16 @@ pub(crate) fn memory_mb(process: u32, line: &str) -> f64 {
     kilobytes * 1024.0 / 1e6
 }
 
+/// Seconds of processor that a process has used, in itself and in the kernel for it. Linux counts them in hundredths,
+/// whatever its own clock ticks at (`USER_HZ`; proc_pid_stat(5)).
+pub(crate) fn processor_s(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The second field is a name in brackets, which may hold anything.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let hundredths = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    (hundredths(11) + hundredths(12)) / 100.0
+}
+
 /// One connection, kept open: HTTP/1.1 by hand, so that the client's own cost is small beside what is measured.
 pub(crate) struct Client {
     stream: BufReader<TcpStream>,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use crate::Figure;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, processor_s};
 use crate::statistics::median;
 
 const UPLOADS: usize = 6000;
@@ -17,30 +17,41 @@ const GROUP: usize = CONNECTIONS;
 
 pub(crate) fn measure(_: &[Vec<u8>]) -> Vec<Figure> {
     let files: Vec<Vec<u8>> = (0..64).map(picture).collect();
-    let (mut rates, mut ratios) = (Vec::new(), Vec::new());
+    let (mut rates, mut ratios, mut costs_ms) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let plain = plain_rate(&files);
-        let ours = cluster_rate(&files);
+        let (ours, cost_ms) = cluster_rate(&files);
         rates.push(ours);
         ratios.push(ours / plain);
+        costs_ms.push(cost_ms);
     }
-    let rate = median(&rates);
-    vec![Figure {
-        name: "durable uploads/s of 100 kB, null workers (/ plain group commit)",
-        measured: format!("{rate:.0}/s ({:.3})", median(&ratios)),
-        aim: ">= 2000/s",
-        met: rate >= 2000.0,
-    }]
+    let (rate, cost_ms) = (median(&rates), median(&costs_ms));
+    vec![
+        Figure {
+            name: "durable uploads/s of 100 kB, null workers (/ plain group commit)",
+            measured: format!("{rate:.0}/s ({:.3})", median(&ratios)),
+            aim: ">= 2000/s",
+            met: rate >= 2000.0,
+        },
+        Figure {
+            name: "the manager's processor time for one of these, until it is recognised",
+            measured: format!("{cost_ms:.3} ms"),
+            aim: "<= 0.25 ms",
+            met: cost_ms <= 0.25,
+        },
+    ]
 }
 
-fn cluster_rate(files: &[Vec<u8>]) -> f64 {
+/// Uploads a second, and the manager's processor time an image in ms.
+fn cluster_rate(files: &[Vec<u8>]) -> (f64, f64) {
     let cluster = Cluster::null(2);
     let batch = cluster.new_batch();
+    let spent_s = processor_s(cluster.manager.id());
     let start = Instant::now();
     cluster.upload(&batch, CONNECTIONS, UPLOADS, files);
     let rate = UPLOADS as f64 / start.elapsed().as_secs_f64();
     cluster.wait_until_recognised(&batch, UPLOADS);
-    rate
+    (rate, (processor_s(cluster.manager.id()) - spent_s) * 1e3 / UPLOADS as f64)
 }
 
 fn plain_rate(files: &[Vec<u8>]) -> f64 {
