@@ -19,34 +19,44 @@ pub(crate) type Eight = [f32; 8];
 impl Colours {
     /// Red, green and blue of eight pixels, to the nearest of 0 to 255.
     #[inline(always)]
-    pub(crate) fn rgb(self, channels: &[Eight]) -> [[u8; 8]; 3] {
+    pub(crate) fn rgb(self, channels: &[Eight]) -> [[u8; 3]; 8] {
         match (self, channels) {
-            (Self::Grey, [grey, ..]) => [rounded(*grey); 3],
-            (Self::Rgb, [red, green, blue, ..]) => [*red, *green, *blue].map(rounded),
-            (Self::YCbCr, [y, cb, cr, ..]) => from_differences(y, cb, cr).map(rounded),
-            (Self::Cmyk, [cyan, magenta, yellow, key]) => [cyan, magenta, yellow].map(|ink| rounded(shaded(ink, key))),
-            (Self::Ycck, [y, cb, cr, key]) => from_differences(y, cb, cr)
-                .map(|colour| rounded(shaded(&colour.map(|value| 255.0 - clamped(value)), key))),
+            (Self::Grey, [grey, ..]) => each(|nth| [grey[nth]; 3]),
+            (Self::Rgb, [red, green, blue, ..]) => each(|nth| [red[nth], green[nth], blue[nth]]),
+            (Self::YCbCr, [y, cb, cr, ..]) => each(|nth| from_differences(y[nth], cb[nth], cr[nth])),
+            (Self::Cmyk, [cyan, magenta, yellow, key]) => {
+                each(|nth| shaded([cyan[nth], magenta[nth], yellow[nth]], key[nth]))
+            }
+            (Self::Ycck, [y, cb, cr, key]) => each(|nth| {
+                let [red, green, blue] = from_differences(y[nth], cb[nth], cr[nth]);
+                shaded([255.0 - clamped(red), 255.0 - clamped(green), 255.0 - clamped(blue)], key[nth])
+            }),
             _ => unreachable!("a picture has as many channels as its colours need"),
         }
     }
 }
 
+#[inline(always)]
+fn each(colours: impl Fn(usize) -> [f32; 3]) -> [[u8; 3]; 8] {
+    let mut pixels = [[0; 3]; 8];
+    for (nth, pixel) in pixels.iter_mut().enumerate() {
+        let [red, green, blue] = colours(nth);
+        *pixel = [round(red), round(green), round(blue)];
+    }
+    pixels
+}
+
 /// JFIF 1.02, page 3.
 #[inline(always)]
-fn from_differences(y: &Eight, cb: &Eight, cr: &Eight) -> [Eight; 3] {
-    let each =
-        |colour: fn(f32, f32, f32) -> f32| std::array::from_fn(|nth| colour(y[nth], cb[nth] - 128.0, cr[nth] - 128.0));
-    [
-        each(|y, _, cr| y + 1.402 * cr),
-        each(|y, cb, cr| y - 0.344_136 * cb - 0.714_136 * cr),
-        each(|y, cb, _| y + 1.772 * cb),
-    ]
+fn from_differences(y: f32, cb: f32, cr: f32) -> [f32; 3] {
+    let (blue, red) = (cb - 128.0, cr - 128.0);
+    [y + 1.402 * red, y - 0.344_136 * blue - 0.714_136 * red, y + 1.772 * blue]
 }
 
 #[inline(always)]
-fn shaded(ink: &Eight, key: &Eight) -> Eight {
-    std::array::from_fn(|nth| ink[nth] * key[nth] * (1.0 / 255.0))
+fn shaded([cyan, magenta, yellow]: [f32; 3], key: f32) -> [f32; 3] {
+    let light = key * (1.0 / 255.0);
+    [cyan * light, magenta * light, yellow * light]
 }
 
 #[inline(always)]
@@ -54,11 +64,6 @@ fn clamped(value: f32) -> f32 {
     // Not `clamp`, whose answer to what is no number costs as much again.
     let value = if value > 0.0 { value } else { 0.0 };
     if value < 255.0 { value } else { 255.0 }
-}
-
-#[inline(always)]
-fn rounded(values: Eight) -> [u8; 8] {
-    values.map(round)
 }
 
 /// To the nearest of 0 to 255. Added to 2^23, a float's last bit counts ones: so whole rows are rounded at once, which the

@@ -13,6 +13,7 @@ mod header;
 mod jpeg;
 mod limits;
 mod orient;
+mod processor;
 mod raster;
 mod resize;
 mod rgb;

@@ -29,11 +29,28 @@ const ROWS: usize = 8;
 
 /// Brings the parts of all planes to one size, and makes pixels of them.
 pub(crate) fn resized(planes: &[Wanted], colours: Colours, width: u32, height: u32) -> Rgb {
+    #[cfg(target_arch = "x86_64")]
+    if crate::processor::has_avx2() {
+        #[target_feature(enable = "avx2,bmi1,bmi2")]
+        fn resized_with_avx2(planes: &[Wanted], colours: Colours, width: u32, height: u32) -> Rgb {
+            resized_anywhere(planes, colours, width, height)
+        }
+        // SAFETY: the processor was asked.
+        #[expect(unsafe_code, reason = "what a processor has is known when it is asked")]
+        return unsafe { resized_with_avx2(planes, colours, width, height) };
+    }
+    resized_anywhere(planes, colours, width, height)
+}
+
+#[inline(always)]
+fn resized_anywhere(planes: &[Wanted], colours: Colours, width: u32, height: u32) -> Rgb {
     let (columns, rows) = (width as usize, height as usize);
     let mut planes = planes.iter().map(|plane| Resized::new(plane, columns, rows)).collect::<Vec<_>>();
     let mut pixels = vec![0; columns * rows * 3];
     for (group, pixels) in pixels.chunks_mut(ROWS * columns * 3).enumerate() {
-        planes.iter_mut().for_each(|plane| plane.sum_rows(group * ROWS));
+        for plane in &mut planes {
+            plane.sum_rows(group * ROWS);
+        }
         for column in 0..columns {
             let (mut channels, mut count) = ([[0.0; ROWS]; 4], 0);
             for plane in &planes {
@@ -42,9 +59,12 @@ pub(crate) fn resized(planes: &[Wanted], colours: Colours, width: u32, height: u
                     count += 1;
                 }
             }
-            let [red, green, blue] = colours.rgb(&channels[..count]);
-            for (row, pixels) in pixels.chunks_exact_mut(columns * 3).enumerate() {
-                pixels[column * 3..][..3].copy_from_slice(&[red[row], green[row], blue[row]]);
+            let mut left = column * 3;
+            for pixel in colours.rgb(&channels[..count]) {
+                if let Some(target) = pixels.get_mut(left..left + 3) {
+                    target.copy_from_slice(&pixel);
+                }
+                left += columns * 3;
             }
         }
     }
@@ -75,6 +95,7 @@ impl<'a> Resized<'a> {
         Self { plane, rows, columns, used, sums, beside }
     }
 
+    #[inline(always)]
     fn sum_rows(&mut self, first_target: usize) {
         for (lane, target) in (first_target..self.rows.count()).take(ROWS).enumerate() {
             let (first, weights) = self.rows.of(target);
@@ -96,14 +117,22 @@ impl<'a> Resized<'a> {
         let (first, weights) = self.columns.of(target);
         let channels = self.plane.channels;
         let values = &self.beside[first * channels + nth_channel - self.used.start..];
-        let mut sums = [0.0; ROWS];
-        for (values, weight) in values.iter().step_by(channels).zip(weights) {
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += weight * value;
-            }
+        match channels {
+            1 => weighted(values.iter(), weights),
+            _ => weighted(values.iter().step_by(channels), weights),
         }
-        sums
     }
+}
+
+#[inline(always)]
+fn weighted<'a>(values: impl Iterator<Item = &'a Eight>, weights: &[f32]) -> Eight {
+    let mut sums = [0.0; ROWS];
+    for (values, weight) in values.zip(weights) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += weight * value;
+        }
+    }
+    sums
 }
 
 /// For each column (or row) of the target, which ones of the source make it, and with what weights.

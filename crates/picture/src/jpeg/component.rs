@@ -101,15 +101,12 @@ impl Seen {
 
     /// Puts a block's samples where they belong.
     #[inline(always)]
-    pub(super) fn show<C: Corner>(&mut self, column: u32, row: u32, corner: C) {
-        let mut samples = corner.samples();
-        let mut left = row as usize * C::SIDE * self.plane.stride + column as usize * C::SIDE;
-        for samples in samples.values().chunks_exact(C::SIDE) {
-            let targets = &mut self.plane.samples[left..left + C::SIDE];
-            for (target, sample) in targets.iter_mut().zip(samples) {
-                *target = crate::colours::round(*sample);
-            }
-            left += self.plane.stride;
+    pub(super) fn show<C: Corner>(&mut self, column: u32, row: u32, corner: &C) {
+        let samples = corner.samples();
+        let stride = self.plane.stride;
+        let left = row as usize * C::SIDE * stride + column as usize * C::SIDE;
+        for (row, samples) in samples.chunks_exact(C::SIDE).take(C::SIDE).enumerate() {
+            self.plane.samples[left + row * stride..][..C::SIDE].copy_from_slice(samples);
         }
     }
 
@@ -138,7 +135,7 @@ impl Seen {
                     }
                 }
                 corner.values()[0] += dct::MIDDLE;
-                self.show(column, row, corner);
+                self.show(column, row, &corner);
             }
         }
     }

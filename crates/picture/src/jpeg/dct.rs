@@ -8,6 +8,9 @@
 
 use std::array;
 use std::f32::consts::FRAC_1_SQRT_2;
+use std::ops::{Add, Mul, Sub};
+
+use wide::{f32x4, i16x8, i32x8, u8x16};
 
 /// What is added to a block's first coefficient, after its factor, so that its samples are of 0 to 255 (T.81 A.3.1).
 pub(super) const MIDDLE: f32 = 128.0;
@@ -37,8 +40,8 @@ pub(super) trait Corner: Copy {
     /// By place.
     fn values(&mut self) -> &mut [f32];
 
-    /// The samples, row by row.
-    fn samples(self) -> Self;
+    /// The samples, of 0 to 255, row by row.
+    fn samples(&self) -> [u8; 64];
 }
 
 /// [`Corner::PLACES`] of a corner.
@@ -84,8 +87,10 @@ impl Corner for [[f32; 1]; 1] {
     }
 
     #[inline(always)]
-    fn samples(self) -> Self {
-        self
+    fn samples(&self) -> [u8; 64] {
+        let mut samples = [0; 64];
+        samples[0] = round(self[0][0]);
+        samples
     }
 }
 
@@ -103,8 +108,12 @@ impl Corner for [[f32; 2]; 2] {
     }
 
     #[inline(always)]
-    fn samples(self) -> Self {
-        two(transposed(two(self)))
+    fn samples(&self) -> [u8; 64] {
+        let [[left0, right0], [left1, right1]] = array::from_fn(|row| two([self[0][row], self[1][row]]));
+        let ([above_left, below_left], [above_right, below_right]) = (two([left0, left1]), two([right0, right1]));
+        let mut samples = [0; 64];
+        samples[..4].copy_from_slice(&[round(above_left), round(above_right), round(below_left), round(below_right)]);
+        samples
     }
 }
 
@@ -122,8 +131,12 @@ impl Corner for [[f32; 4]; 4] {
     }
 
     #[inline(always)]
-    fn samples(self) -> Self {
-        four(transposed(four(self)))
+    fn samples(&self) -> [u8; 64] {
+        let columns = array::from_fn(|column| f32x4::new(self[column]));
+        let rows = four(f32x4::transpose(four(columns)));
+        let mut samples = [0; 64];
+        samples[..16].copy_from_slice(&rounded(rows));
+        samples
     }
 }
 
@@ -141,64 +154,95 @@ impl Corner for [[f32; 8]; 8] {
     }
 
     #[inline(always)]
-    fn samples(self) -> Self {
-        eight(transposed(eight(self)))
+    fn samples(&self) -> [u8; 64] {
+        // Four lanes at a time: first the upper rows and the lower rows of all columns, then the left columns and the right ones.
+        let (upper, lower) = (eight(lanes(self, 0)), eight(lanes(self, 4)));
+        let left = eight(turned(&upper, &lower, 0));
+        let right = eight(turned(&upper, &lower, 4));
+        let mut samples = [0; 64];
+        for (pair, rows) in samples.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            let (above, below) = (2 * pair, 2 * pair + 1);
+            *rows = rounded([left[above], right[above], left[below], right[below]]);
+        }
+        samples
     }
 }
 
+/// Four rows of all columns.
 #[inline(always)]
-fn transposed<const N: usize>(rows: [[f32; N]; N]) -> [[f32; N]; N] {
-    array::from_fn(|column| array::from_fn(|row| rows[row][column]))
+fn lanes(columns: &[[f32; 8]; 8], row: usize) -> [f32x4; 8] {
+    array::from_fn(|column| f32x4::new(array::from_fn(|lane| columns[column][row + lane])))
 }
 
+/// Four columns of all rows, of which upper and lower ones are given column by column.
 #[inline(always)]
-fn sum<const L: usize>(a: [f32; L], b: [f32; L]) -> [f32; L] {
-    array::from_fn(|lane| a[lane] + b[lane])
+fn turned(upper: &[f32x4; 8], lower: &[f32x4; 8], column: usize) -> [f32x4; 8] {
+    let upper = f32x4::transpose(array::from_fn(|lane| upper[column + lane]));
+    let lower = f32x4::transpose(array::from_fn(|lane| lower[column + lane]));
+    [upper[0], upper[1], upper[2], upper[3], lower[0], lower[1], lower[2], lower[3]]
 }
 
+/// To the nearest of 0 to 255. Added to 2^23, a float's last bit counts ones.
 #[inline(always)]
-fn difference<const L: usize>(a: [f32; L], b: [f32; L]) -> [f32; L] {
-    array::from_fn(|lane| a[lane] - b[lane])
+fn round(value: f32) -> u8 {
+    (value.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
 }
 
+/// The same of sixteen values.
 #[inline(always)]
-fn times<const L: usize>(a: [f32; L], factor: f32) -> [f32; L] {
-    array::from_fn(|lane| a[lane] * factor)
+fn rounded(values: [f32x4; 4]) -> [u8; 16] {
+    let [a, b, c, d] = values;
+    let low = bytemuck::cast::<_, i32x8>([a.fast_round_int(), b.fast_round_int()]);
+    let high = bytemuck::cast::<_, i32x8>([c.fast_round_int(), d.fast_round_int()]);
+    let (low, high) = (i16x8::from_i32x8_saturate(low), i16x8::from_i32x8_saturate(high));
+    u8x16::narrow_i16x8(low, high).to_array()
 }
 
-/// cos(k pi / 16) for k of 1 to 7.
+/// Values that are transformed together.
+trait Lanes: Copy + From<f32> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {}
+
+impl Lanes for f32 {}
+impl Lanes for f32x4 {}
+
+/// cos(k pi / 16).
 const COS: [f32; 8] =
     [1.0, 0.980_785_25, 0.923_879_5, 0.831_469_6, FRAC_1_SQRT_2, 0.555_570_24, 0.382_683_43, 0.195_090_32];
 
-/// Two points of each lane.
+/// Two points.
 #[inline(always)]
-fn two<const L: usize>([s0, s1]: [[f32; L]; 2]) -> [[f32; L]; 2] {
-    let odd = times(s1, COS[4]);
-    [sum(s0, odd), difference(s0, odd)]
+fn two<L: Lanes>([s0, s1]: [L; 2]) -> [L; 2] {
+    let odd = s1 * L::from(COS[4]);
+    [s0 + odd, s0 - odd]
 }
 
-/// Four points of each lane.
+/// Four points.
 #[inline(always)]
-fn four<const L: usize>([s0, s1, s2, s3]: [[f32; L]; 4]) -> [[f32; L]; 4] {
+fn four<L: Lanes>([s0, s1, s2, s3]: [L; 4]) -> [L; 4] {
+    let (c2, c6) = (L::from(COS[2]), L::from(COS[6]));
     let [even0, even1] = two([s0, s2]);
-    let odd0 = sum(times(s1, COS[2]), times(s3, COS[6]));
-    let odd1 = difference(times(s1, COS[6]), times(s3, COS[2]));
-    [sum(even0, odd0), sum(even1, odd1), difference(even1, odd1), difference(even0, odd0)]
+    let [odd0, odd1] = [s1 * c2 + s3 * c6, s1 * c6 - s3 * c2];
+    [even0 + odd0, even1 + odd1, even1 - odd1, even0 - odd0]
 }
 
-/// Eight points of each lane.
+/// Eight points.
 #[inline(always)]
-fn eight<const L: usize>([s0, s1, s2, s3, s4, s5, s6, s7]: [[f32; L]; 8]) -> [[f32; L]; 8] {
+fn eight<L: Lanes>([s0, s1, s2, s3, s4, s5, s6, s7]: [L; 8]) -> [L; 8] {
+    let (c1, c3, c5, c7) = (L::from(COS[1]), L::from(COS[3]), L::from(COS[5]), L::from(COS[7]));
     let even = four([s0, s2, s4, s6]);
-    let odd =
-        |c1: f32, c3: f32, c5: f32, c7: f32| sum(sum(times(s1, c1), times(s3, c3)), sum(times(s5, c5), times(s7, c7)));
     let odd = [
-        odd(COS[1], COS[3], COS[5], COS[7]),
-        odd(COS[3], -COS[7], -COS[1], -COS[5]),
-        odd(COS[5], -COS[1], COS[7], COS[3]),
-        odd(COS[7], -COS[5], COS[3], -COS[1]),
+        s1 * c1 + s3 * c3 + (s5 * c5 + s7 * c7),
+        s1 * c3 - s3 * c7 - (s5 * c1 + s7 * c5),
+        s1 * c5 - s3 * c1 + (s5 * c7 + s7 * c3),
+        s1 * c7 - s3 * c5 + (s5 * c3 - s7 * c1),
     ];
-    let upper = array::from_fn::<_, 4, _>(|x| sum(even[x], odd[x]));
-    let lower = array::from_fn::<_, 4, _>(|x| difference(even[x], odd[x]));
-    [upper[0], upper[1], upper[2], upper[3], lower[3], lower[2], lower[1], lower[0]]
+    [
+        even[0] + odd[0],
+        even[1] + odd[1],
+        even[2] + odd[2],
+        even[3] + odd[3],
+        even[3] - odd[3],
+        even[2] - odd[2],
+        even[1] - odd[1],
+        even[0] - odd[0],
+    ]
 }

@@ -27,17 +27,21 @@ pub(super) struct Bits<'a> {
     window: Vec<u8>,
     /// Of the window's bytes those that are the segment's, once its end is among them.
     segment_bytes: Option<usize>,
-    at: usize,
-    ahead: u64,
-    ahead_count: u32,
+    place: Place,
 }
 
 /// Reads one block's bits.
 pub(super) struct Block<'w> {
     window: &'w [u8],
+    pub(super) place: Place,
+}
+
+/// How far bits have been read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
     /// The window's next byte that is not wholly read ahead.
     at: usize,
-    /// Bits read ahead, the next one on top; behind [`Self::ahead_count`] of them lie further ones or zeros.
+    /// Bits read ahead, the next one on top; behind so many of them lie further ones or zeros.
     ahead: u64,
     ahead_count: u32,
 }
@@ -45,28 +49,39 @@ pub(super) struct Block<'w> {
 impl<'a> Bits<'a> {
     pub(super) fn new(file: &'a [u8], at: usize) -> Self {
         let window = Vec::with_capacity(WINDOW_BYTES + 3 * BLOCK_BYTES);
-        Self { file, taken: at, window, segment_bytes: None, at: 0, ahead: 0, ahead_count: 0 }
+        Self { file, taken: at, window, segment_bytes: None, place: Place::default() }
     }
 
     /// Reads what belongs to one block.
     #[inline(always)]
     pub(super) fn block<T>(&mut self, read: impl FnOnce(&mut Block) -> Result<T, Stop>) -> Result<T, Stop> {
-        if self.at + BLOCK_BYTES > self.window.len() {
+        let mut block = self.next_block();
+        let result = read(&mut block);
+        let place = block.place;
+        self.go_on(place, result)
+    }
+
+    /// What one block is read from; [`Bits::go_on`] is told where its reader stopped.
+    #[inline(always)]
+    pub(super) fn next_block(&mut self) -> Block<'_> {
+        if self.place.at + BLOCK_BYTES > self.window.len() {
             self.move_window();
         }
-        let Self { at, ahead, ahead_count, .. } = *self;
-        let mut block = Block { window: &self.window, at, ahead, ahead_count };
-        let result = read(&mut block);
-        let Block { at, ahead, ahead_count, .. } = block;
-        (self.at, self.ahead, self.ahead_count) = (at, ahead, ahead_count);
+        Block { window: &self.window, place: self.place }
+    }
+
+    /// The result, unless what was read was not there.
+    #[inline(always)]
+    pub(super) fn go_on<T>(&mut self, place: Place, result: Result<T, Stop>) -> Result<T, Stop> {
+        self.place = place;
         if self.segment_bytes.is_some() { self.if_data_was_there(result) } else { result }
     }
 
     /// Zeros behind a segment's end have been read as if they were data: were they needed?
     fn if_data_was_there<T>(&self, result: Result<T, Stop>) -> Result<T, Stop> {
         const LONGEST_CODE: usize = 16;
-        let there = self.segment_bytes.map_or(usize::MAX, |bytes| 8 * bytes + self.ahead_count as usize);
-        let needed = 8 * self.at + if result.is_err() { LONGEST_CODE } else { 0 };
+        let there = self.segment_bytes.map_or(usize::MAX, |bytes| 8 * bytes + self.place.ahead_count as usize);
+        let needed = 8 * self.place.at + if result.is_err() { LONGEST_CODE } else { 0 };
         if needed > there { Err(Stop::OutOfData) } else { result }
     }
 
@@ -78,7 +93,7 @@ impl<'a> Bits<'a> {
         };
         self.window.clear();
         (self.taken, self.segment_bytes) = (marker + 2, None);
-        (self.at, self.ahead, self.ahead_count) = (0, 0, 0);
+        self.place = Place::default();
         Ok(())
     }
 
@@ -98,11 +113,11 @@ impl<'a> Bits<'a> {
     #[cold]
     #[inline(never)]
     fn move_window(&mut self) {
-        self.window.drain(..self.at);
+        self.window.drain(..self.place.at);
         if let Some(bytes) = &mut self.segment_bytes {
-            *bytes = bytes.saturating_sub(self.at);
+            *bytes = bytes.saturating_sub(self.place.at);
         }
-        self.at = 0;
+        self.place.at = 0;
         while self.segment_bytes.is_none() && self.window.len() < WINDOW_BYTES {
             self.take_clean_bytes();
         }
@@ -134,8 +149,8 @@ impl Block<'_> {
     #[inline(always)]
     pub(super) fn coded(&mut self, table: &Huffman) -> Result<(Coded, i32), Stop> {
         self.fill();
-        let coded = table.look(self.ahead).ok_or(Stop::BadCode)?;
-        let number = extended(self.ahead << coded.code_bits(), coded.number_bits());
+        let coded = table.look(self.place.ahead).ok_or(Stop::BadCode)?;
+        let number = extended(self.place.ahead << coded.code_bits(), coded.number_bits());
         self.drop(coded.bits());
         Ok((coded, number))
     }
@@ -144,7 +159,7 @@ impl Block<'_> {
     #[inline(always)]
     pub(super) fn symbol(&mut self, table: &Huffman) -> Result<u8, Stop> {
         self.fill();
-        let coded = table.look(self.ahead).ok_or(Stop::BadCode)?;
+        let coded = table.look(self.place.ahead).ok_or(Stop::BadCode)?;
         self.drop(coded.code_bits());
         Ok(coded.symbol())
     }
@@ -160,12 +175,12 @@ impl Block<'_> {
         while coefficient < 64 {
             self.fill();
             // Two looks take at most twice 12 + 15 bits.
-            let mut skip = skips.look(self.ahead);
+            let mut skip = skips.look(self.place.ahead);
             let mut after = skip.from(coefficient);
             if after < 64 {
                 self.drop(skip.bits());
                 coefficient = after;
-                skip = skips.look(self.ahead);
+                skip = skips.look(self.place.ahead);
                 after = skip.from(coefficient);
             }
             if after < 64 {
@@ -179,7 +194,7 @@ impl Block<'_> {
             }
             // One by one, since the block may end before the last of several.
             self.fill();
-            let coded = table.look(self.ahead).ok_or(Stop::BadCode)?;
+            let coded = table.look(self.place.ahead).ok_or(Stop::BadCode)?;
             self.drop(coded.bits());
             if coded.ends_block() {
                 return Ok(());
@@ -193,7 +208,7 @@ impl Block<'_> {
     #[inline(always)]
     pub(super) fn number(&mut self, count: u32) -> u32 {
         self.fill();
-        let number = (self.ahead >> 1 >> (63 - count)) as u32;
+        let number = (self.place.ahead >> 1 >> (63 - count)) as u32;
         self.drop(count);
         number
     }
@@ -209,18 +224,18 @@ impl Block<'_> {
 
     #[inline(always)]
     fn drop(&mut self, count: u32) {
-        self.ahead <<= count;
-        self.ahead_count -= count;
+        self.place.ahead <<= count;
+        self.place.ahead_count -= count;
     }
 
     /// Reads ahead to at least 56 bits: eight bytes at once, of which those count that fit wholly.
     #[inline(always)]
     fn fill(&mut self) {
-        let next = self.window.get(self.at..).and_then(|rest| rest.first_chunk::<8>());
+        let next = self.window.get(self.place.at..).and_then(|rest| rest.first_chunk::<8>());
         let next = next.map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        self.ahead |= next >> self.ahead_count;
-        self.at += ((63 - self.ahead_count) >> 3) as usize;
-        self.ahead_count |= 56;
+        self.place.ahead |= next >> self.place.ahead_count;
+        self.place.at += ((63 - self.place.ahead_count) >> 3) as usize;
+        self.place.ahead_count |= 56;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Scans of a sequential frame (T.81 F): whole blocks, which become samples as they are read.
 
+use crate::processor;
+
 use super::component::Seen;
 use super::dct::{self, Corner};
 use super::entropy::{Bits, Block, Stop};
@@ -18,6 +20,8 @@ struct Part<'t> {
     /// Blocks in an MCU.
     across: u32,
     down: u32,
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "nobody asks elsewhere"))]
+    has_avx2: bool,
     /// The last DC coefficient, to which the next is a difference.
     prediction: i32,
 }
@@ -30,13 +34,13 @@ pub(super) fn read(
     tables: &Tables,
     bits: &mut Bits,
 ) -> Result<(), Fault> {
-    let mut parts = Vec::new();
+    let (has_avx2, mut parts) = (processor::has_avx2(), Vec::new());
     for component in &scan.components {
         let (across, down) = scan.blocks_in_a_unit(frame, component.index);
         let factors = seen[component.index].factors.clone().ok_or(Fault::NoSteps)?;
         let (dc, ac) = (tables.dc(component.dc_table)?, tables.ac(component.ac_table)?);
         let skips = (seen[component.index].side < 8).then(|| ac.skips());
-        parts.push(Part { index: component.index, dc, ac, skips, factors, across, down, prediction: 0 });
+        parts.push(Part { index: component.index, dc, ac, skips, factors, across, down, has_avx2, prediction: 0 });
     }
     each_unit(scan.units(frame, seen), tables.restart_interval, bits, |bits, unit| {
         for part in &mut parts {
@@ -61,24 +65,61 @@ pub(super) fn read(
 
 impl Part<'_> {
     /// From codes to samples. A function of its own for each size: together in one they are compiled to something slower.
-    #[inline(never)]
+    #[inline(always)]
     fn show_block<C: Corner>(&mut self, seen: &mut Seen, column: u32, row: u32, bits: &mut Bits) -> Result<(), Stop> {
+        #[cfg(target_arch = "x86_64")]
+        if self.has_avx2 {
+            // SAFETY: the processor was asked.
+            #[expect(unsafe_code, reason = "what a processor has is known when it is asked")]
+            return unsafe { self.show_block_with_avx2::<C>(seen, column, row, bits) };
+        }
+        self.show_block_anywhere::<C>(seen, column, row, bits)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn show_block_with_avx2<C: Corner>(
+        &mut self,
+        seen: &mut Seen,
+        column: u32,
+        row: u32,
+        bits: &mut Bits,
+    ) -> Result<(), Stop> {
         let corner = self.block::<C>(bits)?;
-        seen.show(column, row, corner);
+        seen.show(column, row, &corner);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn show_block_anywhere<C: Corner>(
+        &mut self,
+        seen: &mut Seen,
+        column: u32,
+        row: u32,
+        bits: &mut Bits,
+    ) -> Result<(), Stop> {
+        let corner = self.block::<C>(bits)?;
+        seen.show(column, row, &corner);
         Ok(())
     }
 
     /// One block: a DC difference, then runs of zeros each with a coefficient behind it (T.81 F.1.2).
     #[inline(always)]
     fn block<C: Corner>(&mut self, bits: &mut Bits) -> Result<C, Stop> {
-        bits.block(|block| {
-            let (_, difference) = block.coded(self.dc)?;
-            self.prediction = self.prediction.wrapping_add(difference);
-            let mut corner = C::zero();
-            corner.values()[0] = self.prediction as f32 * self.factors[0] + dct::MIDDLE;
-            self.coefficients(block, &mut corner)?;
-            Ok(corner)
-        })
+        let mut block = bits.next_block();
+        let corner = self.corner(&mut block);
+        let place = block.place;
+        bits.go_on(place, corner)
+    }
+
+    #[inline(always)]
+    fn corner<C: Corner>(&mut self, block: &mut Block) -> Result<C, Stop> {
+        let (_, difference) = block.coded(self.dc)?;
+        self.prediction = self.prediction.wrapping_add(difference);
+        let mut corner = C::zero();
+        corner.values()[0] = self.prediction as f32 * self.factors[0] + dct::MIDDLE;
+        self.coefficients(block, &mut corner)?;
+        Ok(corner)
     }
 
     #[inline(always)]
