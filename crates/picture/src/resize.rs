@@ -87,8 +87,8 @@ struct Resized<'a> {
 impl<'a> Resized<'a> {
     fn new(wanted: &Wanted<'a>, columns: usize, rows: usize) -> Self {
         let plane = wanted.plane;
-        let rows = Weights::new(wanted.rows, plane.rows, rows);
-        let columns = Weights::new(wanted.columns, plane.columns, columns);
+        let rows = Weights::new(wanted.rows, plane.rows, plane.extent.1, rows);
+        let columns = Weights::new(wanted.columns, plane.columns, plane.extent.0, columns);
         let used = columns.used();
         let used = used.start * plane.channels..used.end * plane.channels;
         let (sums, beside) = (vec![0.0; used.len()], vec![[0.0; ROWS]; used.len()]);
@@ -143,8 +143,9 @@ struct Weights {
 }
 
 impl Weights {
-    /// Of `count` targets from a span of `there` sources.
-    fn new(span: Span, there: usize, count: usize) -> Self {
+    /// Of `count` targets from a span of `there` sources, of which the picture has `extent`: the last source counts by how much of
+    /// it is the picture's, in the middle of that.
+    fn new(span: Span, there: usize, extent: f64, count: usize) -> Self {
         let step = span.length / count as f64;
         let reach = step.max(1.0);
         let (mut ranges, mut weights) = (Vec::with_capacity(count), Vec::new());
@@ -154,7 +155,11 @@ impl Weights {
             let first = ((middle - reach).floor().max(0.0) as usize).min(there - 1);
             let end = ((middle + reach).ceil() as usize).clamp(first + 1, there);
             own.clear();
-            own.extend((first..end).map(|source| (1.0 - (source as f64 + 0.5 - middle).abs() / reach).max(0.0)));
+            own.extend((first..end).map(|source| {
+                let part = (extent - source as f64).clamp(0.0, 1.0);
+                let distance = (source as f64 + 0.5 * part - middle).abs();
+                part * (1.0 - distance / reach).max(0.0)
+            }));
             let all: f64 = own.iter().sum();
             let zeros = own.iter().take_while(|weight| **weight == 0.0).count().min(own.len() - 1);
             let begin = weights.len();

@@ -246,3 +246,71 @@ fn eight<L: Lanes>([s0, s1, s2, s3, s4, s5, s6, s7]: [L; 8]) -> [L; 8] {
         even[0] - odd[0],
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::PI;
+
+    use super::*;
+
+    /// Coefficients of a block in zigzag order, from small steps to large ones.
+    fn block(seed: u64) -> [i32; 64] {
+        let mut state = seed;
+        array::from_fn(|k| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) % 41) as i32 - 20 + if k == 0 { 100 } else { 0 }
+        })
+    }
+
+    /// The sum of cosines of T.81 A.3.3 at the middles of so many samples, of as many frequencies, to the nearest of 0 to 255.
+    fn formula(block: &[i32; 64], side: usize) -> Vec<u8> {
+        let cosine = |x: usize, k: usize| {
+            let factor = if k == 0 { 0.5_f64.sqrt() } else { 1.0 };
+            factor / 2.0 * ((2 * x + 1) as f64 * k as f64 * PI / (2 * side) as f64).cos()
+        };
+        let sample = |x: usize, y: usize| {
+            let kept = (0..64).map(|k| (usize::from(ZIGZAG[k]) % 8, usize::from(ZIGZAG[k]) / 8, block[k]));
+            let kept = kept.filter(|(u, v, _)| *u < side && *v < side);
+            let sum: f64 = kept.map(|(u, v, value)| f64::from(value) * cosine(x, u) * cosine(y, v)).sum();
+            (sum + 128.0).round().clamp(0.0, 255.0) as u8
+        };
+        (0..side * side).map(|at| sample(at % side, at / side)).collect()
+    }
+
+    fn samples<C: Corner>(block: &[i32; 64]) -> Vec<u8> {
+        let (mut corner, factors) = (C::zero(), factors(&[1; 64]));
+        for k in 0..C::READ {
+            if let Some(value) = corner.values().get_mut(usize::from(C::PLACES[k])) {
+                *value = block[k] as f32 * factors[k];
+            }
+        }
+        corner.values()[0] += MIDDLE;
+        corner.samples()[..C::SIDE * C::SIDE].to_vec()
+    }
+
+    fn assert_close(ours: Vec<u8>, exact: Vec<u8>) {
+        assert_eq!(ours.len(), exact.len());
+        // Halves may be rounded either way.
+        assert!(ours.iter().zip(&exact).all(|(a, b)| a.abs_diff(*b) <= 1), "{ours:?} in the place of {exact:?}");
+    }
+
+    #[test]
+    fn samples_are_the_sum_of_cosines_at_every_size() {
+        for seed in 0..200 {
+            let block = block(seed);
+            assert_close(samples::<[[f32; 1]; 1]>(&block), formula(&block, 1));
+            assert_close(samples::<[[f32; 2]; 2]>(&block), formula(&block, 2));
+            assert_close(samples::<[[f32; 4]; 4]>(&block), formula(&block, 4));
+            assert_close(samples::<[[f32; 8]; 8]>(&block), formula(&block, 8));
+        }
+    }
+
+    #[test]
+    fn a_single_sample_is_the_mean_of_all() {
+        let mut block = block(3);
+        block[0] = -77;
+        let all = formula(&block, 8);
+        let mean = all.iter().map(|sample| u32::from(*sample)).sum::<u32>() as f64 / 64.0;
+        assert!((f64::from(samples::<[[f32; 1]; 1]>(&block)[0]) - mean).abs() <= 1.0);
+    }
+}

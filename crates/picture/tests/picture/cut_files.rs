@@ -17,7 +17,7 @@ const LAYOUT: Layout = Layout {
 };
 
 /// Every way to lay out the data of one picture.
-fn layouts() -> Vec<Layout> {
+pub(crate) fn layouts() -> Vec<Layout> {
     let mut layouts = Vec::new();
     for (components, sampling) in [(1, 1), (3, 1), (3, 2), (4, 1)] {
         for restart_interval in [0, 1, 4] {
