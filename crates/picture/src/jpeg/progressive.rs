@@ -140,7 +140,13 @@ impl Band {
         if self.ended_blocks > 0 {
             self.ended_blocks -= 1;
             let known = *non_zero & band;
-            return if known == 0 { Ok(()) } else { bits.block(|block| Ok(self.correct(known, block, kept))) };
+            if known == 0 {
+                return Ok(());
+            }
+            return bits.block(|block| {
+                self.correct(known, block, kept);
+                Ok(())
+            });
         }
         bits.block(|block| {
             let mut rest = band;
