@@ -35,9 +35,10 @@ pub(super) trait Corner: Copy {
     /// How many coefficients, in zigzag order, have to be read for all that are kept.
     const READ: usize = read(Self::SIDE);
 
+    /// Of a block whose coefficients are all 0.
     fn zero() -> Self;
 
-    /// By place.
+    /// The kept coefficients, by place.
     fn values(&mut self) -> &mut [f32];
 
     /// The samples, of 0 to 255, row by row.
