@@ -1,5 +1,5 @@
-//! A whole file to RGB pixels. The formats' own decoders do the work; what they leave open is decided here: no file that
-//! ends early, transparency on white, 8 bits a channel.
+//! A whole file to pixels. The formats' own decoders do the work; what they leave open is decided here: no file that ends
+//! early, transparency on white, 8 bits a channel.
 
 use std::io::{Cursor, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use crate::orient::Turn;
+use crate::raster::Raster;
 use crate::{Format, Limits, PictureError, Rgb, cut, jpeg, read_header};
 
 /// Bytes a pixel of the widest form that a decoder makes (16-bit RGBA).
@@ -22,31 +23,35 @@ const WORKING_BYTES: u64 = 64 << 20;
 /// converted, and of an animation it is the first frame. Never a part of a picture: a file that ends before its last row
 /// is `Truncated`. A missing end marker and bytes behind the picture do no harm.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Rgb, PictureError> {
-    let Stored { picture, turn } = decode_as_stored(bytes, limits)?;
-    Ok(turn.upright(picture))
+    let (stored, turn) = decode_stored(bytes, limits, |width, height| (width, height))?;
+    let (width, height) = (stored.width, stored.height);
+    Ok(turn.upright(stored.sized(width, height)))
 }
 
-/// A picture as it lies in the file, and the turn that makes it upright.
-pub(crate) struct Stored {
-    pub(crate) picture: Rgb,
-    pub(crate) turn: Turn,
-}
-
-/// [`decode`] without the turn, which is cheaper after the picture has been made smaller.
-pub(crate) fn decode_as_stored(bytes: &[u8], limits: &Limits) -> Result<Stored, PictureError> {
+/// A picture as it lies in the file, and the turn that makes it upright: that is cheaper after it has been made smaller.
+///
+/// `needed` says, of the stored picture's sides, at what sides it will be shown. What is decoded of it may have fewer pixels than the
+/// file, but enough for that.
+pub(crate) fn decode_stored(
+    bytes: &[u8],
+    limits: &Limits,
+    needed: impl Fn(u32, u32) -> (u32, u32),
+) -> Result<(Raster, Turn), PictureError> {
     let header = read_header(bytes)?;
     limits.check(&header)?;
-    let whole = if header.format == Format::Jpeg { jpeg::complete(bytes)? } else { bytes.into() };
     // The decoders are others' code on a stranger's bytes. A panic there is that file's problem and nobody else's.
-    let (image, orientation) = catch_unwind(AssertUnwindSafe(|| run_decoder(&whole, header.format, limits)))
-        .unwrap_or_else(|_| Err(PictureError::damaged("its decoder gave up")))?;
-    if (image.width(), image.height()) != (header.width, header.height) {
+    let (raster, orientation) = catch_unwind(AssertUnwindSafe(|| match header.format {
+        Format::Jpeg => jpeg::decode(bytes, needed(header.width, header.height)),
+        format => others(bytes, format, limits),
+    }))
+    .unwrap_or_else(|_| Err(PictureError::damaged("its decoder gave up")))?;
+    if (raster.width, raster.height) != (header.width, header.height) {
         return Err(PictureError::damaged("its parts disagree about its size"));
     }
-    Ok(Stored { picture: over_white(image), turn: Turn::of(orientation) })
+    Ok((raster, Turn::of(orientation)))
 }
 
-fn run_decoder(bytes: &[u8], format: Format, limits: &Limits) -> Result<(DynamicImage, Orientation), PictureError> {
+fn others(bytes: &[u8], format: Format, limits: &Limits) -> Result<(Raster, Orientation), PictureError> {
     let explain = |error| explain(error, bytes, format);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), image_format(format));
     let mut decoder_limits = image::Limits::no_limits();
@@ -56,7 +61,7 @@ fn run_decoder(bytes: &[u8], format: Format, limits: &Limits) -> Result<(Dynamic
     // An orientation that cannot be read is none.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder).map_err(explain)?;
-    Ok((image, orientation))
+    Ok((Raster::of_rgb(over_white(image)), orientation))
 }
 
 fn image_format(format: Format) -> ImageFormat {

@@ -3,11 +3,9 @@
 //! Matches Pillow's `resize(size, BILINEAR)` followed by a centre crop, within one level of 255: the filter is a triangle
 //! as wide as the reduction (antialiased), the sizes and the crop's corner are rounded as torchvision's transforms do.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-
-use crate::decode::{Stored, decode_as_stored};
+use crate::decode::decode_stored;
 use crate::orient::Rectangle;
+use crate::raster::Part;
 use crate::{Limits, PictureError, Rgb};
 
 /// How the whole photo is resized before the centre crop.
@@ -29,7 +27,7 @@ pub enum Fit {
 /// # Panics
 /// If the crop is empty or larger than what `fit` makes: a model's manifest is checked where it is read.
 pub fn decode_fitted(bytes: &[u8], fit: Fit, crop: u32, limits: &Limits) -> Result<Rgb, PictureError> {
-    let Stored { picture, turn } = decode_as_stored(bytes, limits)?;
+    let (picture, turn) = decode_stored(bytes, limits, |width, height| fit.needed(width, height))?;
     let (upright_width, upright_height) = turn.sides(picture.width, picture.height);
     let (width, height) = fit.sides(upright_width, upright_height);
     assert!(crop > 0 && crop <= width && crop <= height, "the crop of {crop} lies within {width} x {height}");
@@ -41,13 +39,13 @@ pub fn decode_fitted(bytes: &[u8], fit: Fit, crop: u32, limits: &Limits) -> Resu
     let (width, height) = turn.sides(width, height);
     let (scale_x, scale_y) =
         (f64::from(picture.width) / f64::from(width), f64::from(picture.height) / f64::from(height));
-    let options = antialiased().crop(
-        f64::from(centre.left) * scale_x,
-        f64::from(centre.top) * scale_y,
-        f64::from(centre.width) * scale_x,
-        f64::from(centre.height) * scale_y,
-    );
-    Ok(turn.upright(resize(&picture, crop, crop, &options)))
+    let part = Part {
+        left: f64::from(centre.left) * scale_x,
+        top: f64::from(centre.top) * scale_y,
+        width: f64::from(centre.width) * scale_x,
+        height: f64::from(centre.height) * scale_y,
+    };
+    Ok(turn.upright(picture.part_sized(part, crop, crop)))
 }
 
 impl Fit {
@@ -58,6 +56,14 @@ impl Fit {
             Self::Squash { .. } => (width.min(fitted_width), height.min(fitted_height)),
             Self::ShorterSide(_) if fitted_width > width => (width, height),
             Self::ShorterSide(_) => (fitted_width, fitted_height),
+        }
+    }
+
+    /// Sides after the resize of a picture whose sides are these, turned or not.
+    pub(crate) fn needed(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Squash { width, height } => (width.max(height), width.max(height)),
+            Self::ShorterSide(_) => self.sides(width, height),
         }
     }
 
@@ -78,18 +84,4 @@ fn centre_offset(side: u32, crop: u32) -> u32 {
     let rest = side - crop;
     let half = rest / 2;
     if rest % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
-}
-
-/// The triangle filter, as wide as the reduction.
-pub(crate) fn antialiased() -> ResizeOptions {
-    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-}
-
-/// Resizes what `options` crops to exactly `width` x `height`.
-pub(crate) fn resize(picture: &Rgb, width: u32, height: u32, options: &ResizeOptions) -> Rgb {
-    let source = ImageRef::new(picture.width, picture.height, &picture.pixels, PixelType::U8x3)
-        .expect("an Rgb holds exactly width x height pixels");
-    let mut target = Image::new(width, height, PixelType::U8x3);
-    Resizer::new().resize(&source, &mut target, options).expect("the crop lies within, and both are RGB");
-    Rgb { width, height, pixels: target.into_vec() }
 }

@@ -1,18 +1,24 @@
-//! JPEG's own structure, as far as it is needed around a decoder: dimensions, and whether the file holds its whole picture.
+//! JPEG files, from their bytes to samples at the size that is needed.
 //!
-//! Lenient decoders (ours, as a browser's) fill what a cut file lacks with grey and say nothing. A grey picture must not
-//! be recognised, so the entropy-coded data is walked first: every code is read, no pixel is computed. ITU-T T.81 is the
-//! source of all tables and rules here; its section numbers are given where they matter.
+//! Lenient decoders (as a browser's) fill what a cut file lacks with grey and say nothing. A grey picture must not be recognised,
+//! so every code of the entropy-coded data is read, once; and since most of the time goes into that, what the samples need is
+//! taken on the way (`docs/decisions/0023-one-pass-over-a-jpeg.md`). ITU-T T.81 is the source of all tables and rules here; its
+//! section numbers are given where they matter.
 
+mod component;
+mod dct;
 mod entropy;
+mod huffman;
+mod progressive;
 mod scans;
 mod segments;
+mod sequential;
 
-use std::borrow::Cow;
+use image::metadata::Orientation;
 
 use crate::PictureError;
+use crate::raster::Raster;
 
-use self::scans::Ending;
 use self::segments::{Frame, Segments};
 
 /// Width and height from the frame header, stepping over EXIF, colour profiles and tables of any length.
@@ -36,16 +42,11 @@ pub(crate) fn dimensions(bytes: &[u8]) -> Result<(u32, u32), PictureError> {
     }
 }
 
-/// The file in a form that a decoder reads to its last row, or why there is none.
-///
-/// A complete file without an end marker gets one: a decoder that looks ahead would stop early without it.
-pub(crate) fn complete(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PictureError> {
-    Ok(match scans::walk(bytes)? {
-        Ending::Marked => Cow::Borrowed(bytes),
-        Ending::Unmarked { data_end } => {
-            let mut marked = bytes[..data_end].to_vec();
-            marked.extend([0xff, segments::EOI]);
-            Cow::Owned(marked)
-        }
-    })
+/// How many times the pixels of each side that will be shown are decoded, where the file has them.
+const DETAIL: f64 = 2.0;
+
+/// A whole file, with enough samples to be shown at `needed` columns and rows, or all that it has.
+pub(crate) fn decode(bytes: &[u8], needed: (u32, u32)) -> Result<(Raster, Orientation), PictureError> {
+    let (columns, rows) = (f64::from(needed.0), f64::from(needed.1));
+    scans::read(bytes, (columns * DETAIL, rows * DETAIL))
 }

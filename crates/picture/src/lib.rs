@@ -3,6 +3,7 @@
 //! Any bytes give a picture or a [`PictureError`], never a panic, at a cost bounded by [`Limits`].
 
 mod bytes;
+mod colours;
 pub mod confined;
 mod cut;
 mod decode;
@@ -12,6 +13,9 @@ mod header;
 mod jpeg;
 mod limits;
 mod orient;
+mod processor;
+mod raster;
+mod resize;
 mod rgb;
 mod smaller;
 mod sniff;

@@ -2,8 +2,8 @@
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-use crate::decode::{Stored, decode_as_stored};
-use crate::{Fit, Limits, PictureError, Rgb, fit};
+use crate::decode::decode_stored;
+use crate::{Fit, Limits, PictureError, Rgb};
 
 /// JPEG quality of a smaller form, with colours as fine as brightness: less of either changes more than one answer in a hundred
 /// (`docs/decisions/0016-send-less.md`).
@@ -26,16 +26,11 @@ pub fn smaller(bytes: &[u8], fit: Fit, limits: &Limits) -> Result<Option<Vec<u8>
 /// # Errors
 /// As [`decode`](crate::decode()).
 pub fn fitted(bytes: &[u8], fit: Fit, limits: &Limits) -> Result<Rgb, PictureError> {
-    let Stored { picture, turn } = decode_as_stored(bytes, limits)?;
+    let (picture, turn) = decode_stored(bytes, limits, |width, height| fit.needed(width, height))?;
     let (width, height) = turn.sides(picture.width, picture.height);
     let (width, height) = fit.sides_at_most(width, height);
     let (width, height) = turn.sides(width, height);
-    let fitted = if (width, height) == (picture.width, picture.height) {
-        picture
-    } else {
-        fit::resize(&picture, width, height, &fit::antialiased())
-    };
-    Ok(turn.upright(fitted))
+    Ok(turn.upright(picture.sized(width, height)))
 }
 
 fn encode(picture: &Rgb) -> Option<Vec<u8>> {

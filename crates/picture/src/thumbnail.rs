@@ -3,8 +3,8 @@
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 
-use crate::decode::{Stored, decode_as_stored};
-use crate::{Limits, PictureError, Rgb, fit};
+use crate::decode::decode_stored;
+use crate::{Limits, PictureError, Rgb};
 
 /// JPEG quality of thumbnails: artefacts stay invisible at this size, and 320 pixels take about 15 kB.
 const QUALITY: u8 = 80;
@@ -14,14 +14,10 @@ const MAX_SIDE: u32 = 65_535;
 
 /// Decodes a file and makes a JPEG of it whose longer side has at most `longest_side` pixels. Never enlarges.
 pub fn thumbnail(bytes: &[u8], longest_side: u32, limits: &Limits) -> Result<Vec<u8>, PictureError> {
-    let Stored { picture, turn } = decode_as_stored(bytes, limits)?;
-    let (width, height) = size_within(picture.width, picture.height, longest_side.clamp(1, MAX_SIDE));
-    let small = if (width, height) == (picture.width, picture.height) {
-        picture
-    } else {
-        fit::resize(&picture, width, height, &fit::antialiased())
-    };
-    Ok(encode_jpeg(&turn.upright(small)))
+    let within = |width, height| size_within(width, height, longest_side.clamp(1, MAX_SIDE));
+    let (picture, turn) = decode_stored(bytes, limits, within)?;
+    let (width, height) = within(picture.width, picture.height);
+    Ok(encode_jpeg(&turn.upright(picture.sized(width, height))))
 }
 
 /// Keeps the proportions, to the nearest pixel and never to nothing.

@@ -1,95 +1,104 @@
-//! Walks all scans of a JPEG: does the file hold every code that its picture needs?
+//! Reads all scans of a JPEG, each once: every code of them, whatever the samples need, for only so is it known that the file
+//! holds its whole picture.
+
+use image::metadata::Orientation;
 
 use crate::PictureError;
+use crate::colours::Colours;
+use crate::raster::Raster;
 
-use super::entropy::{Bits, Huffman, Stop};
-use super::segments::{self, Frame, Scan, ScanComponent, Segment, Segments};
+use super::component::Seen;
+use super::entropy::{Bits, Stop};
+use super::huffman::Huffman;
+use super::segments::{self, Frame, Scan, Segment, Segments};
+use super::{dct, progressive, sequential};
 
 /// Scans of one file. The usual progressive file has ten; each may cost a pass over all blocks for few bytes.
 const MAX_SCANS: usize = 100;
 
-/// How a complete file ends.
-pub(super) enum Ending {
-    /// With its end marker.
-    Marked,
-    /// Without one.
-    Unmarked {
-        /// Where the last scan's data ends.
-        data_end: usize,
-    },
-}
-
-/// Reads every code of every scan. `Truncated` where the data of a scan, or whole scans, are not there.
+/// Reads a file to its last row. `Truncated` where the data of a scan, or whole scans, are not there.
 ///
 /// What cannot be seen: a progressive file cut between two scans to which someone has added an end marker. It is a valid
 /// file of lower quality, without a grey pixel.
-pub(super) fn walk(bytes: &[u8]) -> Result<Ending, PictureError> {
-    let mut segments = Segments::after_start(bytes);
-    let mut walk: Option<Walk> = None;
+pub(super) fn read(file: &[u8], needed: (f64, f64)) -> Result<(Raster, Orientation), PictureError> {
+    let mut segments = Segments::after_start(file);
+    let mut reading: Option<Reading> = None;
     let mut tables = Tables::default();
     let mut scans = 0;
-    let mut data_end = bytes.len();
-    let end_marked = loop {
+    let is_whole = loop {
         let Some(Segment { marker, payload }) = segments.next()? else {
-            break false;
+            break reading.as_ref().is_some_and(Reading::is_whole);
         };
         match marker {
-            segments::EOI => break true,
-            segments::DHT => tables.define(payload)?,
+            segments::EOI => break reading.as_ref().is_some_and(Reading::has_every_component),
+            segments::DHT => tables.define_codes(payload)?,
+            segments::DQT => tables.define_steps(payload)?,
             segments::DRI => {
                 let interval = crate::bytes::u16_be(payload, 0);
                 tables.restart_interval =
                     interval.ok_or_else(|| PictureError::damaged("a JPEG segment is too short"))?;
             }
+            segments::APP1 => {
+                // An orientation that cannot be read is none.
+                let exif = payload.strip_prefix(b"Exif\0\0");
+                tables.orientation = exif.and_then(Orientation::from_exif_chunk).or(tables.orientation);
+            }
+            segments::APP14 => {
+                let adobe = payload.strip_prefix(b"Adobe").and_then(|adobe| adobe.get(6));
+                tables.adobe_transform = adobe.copied().or(tables.adobe_transform);
+            }
             segments::SOS => {
-                let walk = walk.as_mut().ok_or_else(|| PictureError::damaged("a JPEG scan comes before its frame"))?;
+                let reading =
+                    reading.as_mut().ok_or_else(|| PictureError::damaged("a JPEG scan comes before its frame"))?;
                 scans += 1;
                 if scans > MAX_SCANS {
                     return Err(PictureError::Damaged(format!("the JPEG has more than {MAX_SCANS} scans")));
                 }
-                let scan = Scan::parse(payload, &walk.frame)?;
-                walk.refuse_what_is_decoded_wrongly(&scan, &tables)?;
-                let mut bits = Bits::new(bytes, segments.position());
-                walk.scan(&scan, &tables, &mut bits).map_err(|stop| judge(stop, bytes, &bits))?;
-                data_end = bits.next_marker();
-                segments.continue_at(data_end);
-                if walk.is_sequential_and_whole() {
+                let scan = Scan::parse(payload, &reading.frame)?;
+                let mut bits = Bits::new(file, segments.position());
+                reading.scan(&scan, &tables, &mut bits).map_err(|fault| judge(fault, file, &bits))?;
+                segments.continue_at(bits.next_marker());
+                if reading.is_sequential_and_whole() {
                     // Whatever follows is not needed: other pictures, a maker's notes, nothing.
-                    break bytes.get(data_end + 1) == Some(&segments::EOI);
+                    break true;
                 }
             }
             segments::SOF_FIRST..=segments::SOF_LAST => {
                 let segment = Segment { marker, payload };
-                if segment.is_frame_header() && walk.replace(Walk::new(Frame::parse(&segment)?)).is_some() {
-                    return Err(PictureError::damaged("the JPEG has a second frame"));
+                if segment.is_frame_header() {
+                    let frame = Frame::parse(&segment)?;
+                    if reading.replace(Reading::new(frame, needed)).is_some() {
+                        return Err(PictureError::damaged("the JPEG has a second frame"));
+                    }
                 }
             }
             _ => {}
         }
     };
-    let is_whole = walk.is_some_and(|walk| if end_marked { walk.has_every_component() } else { walk.is_whole() });
-    match (is_whole, end_marked) {
-        (false, _) => Err(PictureError::Truncated),
-        (true, true) => Ok(Ending::Marked),
-        (true, false) => Ok(Ending::Unmarked { data_end }),
+    match reading.filter(|_| is_whole) {
+        Some(reading) => Ok((reading.shown(&tables), tables.orientation.unwrap_or(Orientation::NoTransforms))),
+        None => Err(PictureError::Truncated),
     }
 }
 
 /// Data that ends is a cut file if nothing follows but the end; anything else there means damage in the middle.
-fn judge(stop: Fault, bytes: &[u8], bits: &Bits) -> PictureError {
-    match stop {
+fn judge(fault: Fault, file: &[u8], bits: &Bits) -> PictureError {
+    match fault {
         Fault::NoTable => PictureError::damaged("a JPEG scan uses a Huffman table that the file does not define"),
+        Fault::NoSteps => PictureError::damaged("a JPEG scan uses a quantisation table that the file does not define"),
         Fault::Stopped(Stop::BadCode) => PictureError::damaged("the JPEG's image data has an impossible code"),
-        Fault::Stopped(Stop::OutOfData) => match bytes.get(bits.next_marker() + 1) {
+        Fault::Stopped(Stop::OutOfData) => match file.get(bits.next_marker() + 1) {
             None | Some(&segments::EOI) => PictureError::Truncated,
             Some(_) => PictureError::damaged("a part of the JPEG's image data is missing"),
         },
     }
 }
 
-enum Fault {
+/// Why a scan was not read to its end.
+pub(super) enum Fault {
     Stopped(Stop),
     NoTable,
+    NoSteps,
 }
 
 impl From<Stop> for Fault {
@@ -98,18 +107,31 @@ impl From<Stop> for Fault {
     }
 }
 
-/// What segments define for the scans behind them.
+/// What segments say of the scans behind them, and of the picture.
 #[derive(Default)]
-struct Tables {
+pub(super) struct Tables {
     dc: [Option<Huffman>; 4],
     ac: [Option<Huffman>; 4],
+    /// [`dct::factors`] of the quantisation tables.
+    factors: [Option<Box<[f32; 64]>>; 4],
     /// MCUs between restart markers; 0 for none.
-    restart_interval: u16,
+    pub(super) restart_interval: u16,
+    orientation: Option<Orientation>,
+    /// What Adobe's segment says of the colours; the segment alone has a meaning too.
+    adobe_transform: Option<u8>,
 }
 
 impl Tables {
+    pub(super) fn dc(&self, number: usize) -> Result<&Huffman, Fault> {
+        self.dc[number].as_ref().ok_or(Fault::NoTable)
+    }
+
+    pub(super) fn ac(&self, number: usize) -> Result<&Huffman, Fault> {
+        self.ac[number].as_ref().ok_or(Fault::NoTable)
+    }
+
     /// One DHT segment, which may hold several tables.
-    fn define(&mut self, mut payload: &[u8]) -> Result<(), PictureError> {
+    fn define_codes(&mut self, mut payload: &[u8]) -> Result<(), PictureError> {
         while let Some((which, rest)) = payload.split_first() {
             let (table, length) = Huffman::parse(rest)?;
             let class = if which >> 4 == 0 { &mut self.dc } else { &mut self.ac };
@@ -119,50 +141,47 @@ impl Tables {
         }
         Ok(())
     }
+
+    /// One DQT segment, which may hold several tables (T.81 B.2.4.1).
+    fn define_steps(&mut self, mut payload: &[u8]) -> Result<(), PictureError> {
+        while let Some((which, rest)) = payload.split_first() {
+            let bytes = if which >> 4 == 0 { 1 } else { 2 };
+            let (steps, rest) = rest
+                .split_at_checked(64 * bytes)
+                .ok_or_else(|| PictureError::damaged("a JPEG quantisation table is too short"))?;
+            let step = |k: usize| steps[k * bytes..][..bytes].iter().fold(0, |step, byte| step << 8 | u16::from(*byte));
+            let slot = self.factors.get_mut(usize::from(which & 15));
+            *slot.ok_or_else(|| PictureError::damaged("a JPEG quantisation table has an impossible number"))? =
+                Some(Box::new(dct::factors(&std::array::from_fn(step))));
+            payload = rest;
+        }
+        Ok(())
+    }
+
+    /// Of a frame of these components (JFIF, and Adobe's technical note 5116).
+    fn colours(&self, frame: &Frame) -> Colours {
+        let ids = frame.components.iter().map(|component| component.id).collect::<Vec<_>>();
+        match (&ids[..], self.adobe_transform) {
+            ([_], _) => Colours::Grey,
+            ([_, _, _], Some(0)) | (b"RGB", None) => Colours::Rgb,
+            ([_, _, _], _) => Colours::YCbCr,
+            (_, Some(2)) => Colours::Ycck,
+            _ => Colours::Cmyk,
+        }
+    }
 }
 
-/// What has been seen of one frame.
-struct Walk {
+/// One frame, and what has been seen of it.
+struct Reading {
     frame: Frame,
     /// By component.
     seen: Vec<Seen>,
 }
 
-/// What the scans so far have told of one component.
-struct Seen {
-    /// Blocks in a row and rows of blocks, as a scan of this component alone has them.
-    across: u32,
-    down: u32,
-    /// By coefficient: the bit position down to which it is known.
-    known_down_to: [u8; 64],
-    /// A bit for each coefficient of each block that is not zero, which refining scans depend on. Empty until needed.
-    non_zero: Vec<u64>,
-}
-
-const NOT_AT_ALL: u8 = u8::MAX;
-
-impl Walk {
-    fn new(frame: Frame) -> Self {
-        let (most_horizontal, most_vertical) = (frame.most_horizontal(), frame.most_vertical());
-        let blocks = |side: u16, sampling: u32, most: u32| (u32::from(side) * sampling).div_ceil(most).div_ceil(8);
-        let seen = frame.components.iter().map(|component| Seen {
-            across: blocks(frame.width, component.horizontal, most_horizontal),
-            down: blocks(frame.height, component.vertical, most_vertical),
-            known_down_to: [NOT_AT_ALL; 64],
-            non_zero: Vec::new(),
-        });
+impl Reading {
+    fn new(frame: Frame, needed: (f64, f64)) -> Self {
+        let seen = frame.components.iter().map(|component| Seen::new(&frame, component, needed));
         Self { seen: seen.collect(), frame }
-    }
-
-    /// zune-jpeg 0.5 decodes sequential files with a scan for each component to wrong colours, and says nothing, where
-    /// components are subsampled or restart markers are used. No camera writes such files; a wrong answer is worse than none.
-    fn refuse_what_is_decoded_wrongly(&self, scan: &Scan, tables: &Tables) -> Result<(), PictureError> {
-        let is_apart = !self.frame.progressive && scan.components.len() < self.frame.components.len();
-        let is_subsampled = self.frame.most_horizontal() * self.frame.most_vertical() > 1;
-        if is_apart && (is_subsampled || tables.restart_interval > 0) {
-            return Err(PictureError::UnsupportedFormat("sequential JPEG with a scan for each colour"));
-        }
-        Ok(())
     }
 
     fn is_sequential_and_whole(&self) -> bool {
@@ -170,204 +189,78 @@ impl Walk {
     }
 
     fn is_whole(&self) -> bool {
-        self.seen.iter().all(|seen| seen.known_down_to.iter().all(|bit| *bit == 0))
+        self.seen.iter().all(Seen::is_whole)
     }
 
     fn has_every_component(&self) -> bool {
-        self.seen.iter().all(|seen| seen.known_down_to[0] != NOT_AT_ALL)
+        self.seen.iter().all(Seen::is_begun)
     }
 
     fn scan(&mut self, scan: &Scan, tables: &Tables, bits: &mut Bits) -> Result<(), Fault> {
-        if !self.frame.progressive {
-            self.sequential(scan, tables, bits)?;
-        } else if scan.first == 0 {
-            self.progressive_dc(scan, tables, bits)?;
-        } else {
-            self.progressive_ac(scan, tables, bits)?;
-        }
         for component in &scan.components {
-            let known = &mut self.seen[component.index].known_down_to;
-            known[usize::from(scan.first)..=usize::from(scan.last)].fill(scan.low);
+            let steps = self.frame.components[component.index].steps;
+            let factors = &mut self.seen[component.index].factors;
+            if factors.is_none() {
+                *factors = Some(tables.factors[steps].clone().ok_or(Fault::NoSteps)?);
+            }
+        }
+        let read = if self.frame.progressive { progressive::read } else { sequential::read };
+        read(&self.frame, &mut self.seen, scan, tables, bits)?;
+        for component in &scan.components {
+            self.seen[component.index].know(scan.first..=scan.last, scan.low);
         }
         Ok(())
     }
 
-    /// MCUs of a scan, and how many blocks of each of its components are in one (T.81 A.2).
-    fn units(&self, scan: &Scan) -> (u32, Vec<u32>) {
-        if let [component] = &scan.components[..] {
-            let seen = &self.seen[component.index];
-            return (seen.across * seen.down, vec![1]);
+    fn shown(mut self, tables: &Tables) -> Raster {
+        if self.frame.progressive {
+            self.seen.iter_mut().for_each(Seen::show_all);
         }
-        let across = u32::from(self.frame.width).div_ceil(8 * self.frame.most_horizontal());
-        let down = u32::from(self.frame.height).div_ceil(8 * self.frame.most_vertical());
-        let blocks = scan.components.iter().map(|component| {
-            let component = &self.frame.components[component.index];
-            component.horizontal * component.vertical
-        });
-        (across * down, blocks.collect())
-    }
-
-    fn sequential(&self, scan: &Scan, tables: &Tables, bits: &mut Bits) -> Result<(), Fault> {
-        let (units, blocks) = self.units(scan);
-        let mut parts = Vec::new();
-        for (component, blocks) in scan.components.iter().zip(blocks) {
-            parts.push((table(&tables.dc, component.dc_table)?, table(&tables.ac, component.ac_table)?, blocks));
-        }
-        each_unit(units, tables.restart_interval, bits, |bits, _| {
-            for (dc, ac, blocks) in &parts {
-                for _ in 0..*blocks {
-                    sequential_block(dc, ac, bits)?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn progressive_dc(&self, scan: &Scan, tables: &Tables, bits: &mut Bits) -> Result<(), Fault> {
-        let (units, blocks) = self.units(scan);
-        if scan.high > 0 {
-            let bits_in_a_unit = blocks.iter().sum::<u32>();
-            return each_unit(units, tables.restart_interval, bits, |bits, _| {
-                (0..bits_in_a_unit).try_for_each(|_| bits.skip(1))
-            });
-        }
-        let mut parts = Vec::new();
-        for (component, blocks) in scan.components.iter().zip(blocks) {
-            parts.push((table(&tables.dc, component.dc_table)?, blocks));
-        }
-        each_unit(units, tables.restart_interval, bits, |bits, _| {
-            for (dc, blocks) in &parts {
-                for _ in 0..*blocks {
-                    bits.coded_number(dc)?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn progressive_ac(&mut self, scan: &Scan, tables: &Tables, bits: &mut Bits) -> Result<(), Fault> {
-        let ScanComponent { index, ac_table, .. } = scan.components[0];
-        let ac = table(&tables.ac, ac_table)?;
-        let seen = &mut self.seen[index];
-        let units = seen.across * seen.down;
-        seen.non_zero.resize(units as usize, 0);
-        let mut blocks = seen.non_zero.iter_mut();
-        let mut band = Band { first: scan.first.into(), last: scan.last.into(), ended_blocks: 0 };
-        each_unit(units, tables.restart_interval, bits, |bits, after_restart| {
-            let non_zero = blocks.next().expect("there is one entry for each block");
-            if after_restart {
-                band.ended_blocks = 0;
-            }
-            if scan.high == 0 { band.first_pass(ac, bits, non_zero) } else { band.refine(ac, bits, non_zero) }
-        })
+        let colours = tables.colours(&self.frame);
+        let (width, height) = (self.frame.width.into(), self.frame.height.into());
+        Raster { width, height, planes: self.seen.into_iter().map(|seen| seen.plane).collect(), colours }
     }
 }
 
-fn table(tables: &[Option<Huffman>; 4], number: usize) -> Result<&Huffman, Fault> {
-    tables[number].as_ref().ok_or(Fault::NoTable)
+/// One MCU of a scan.
+pub(super) struct Unit {
+    pub(super) column: u32,
+    pub(super) row: u32,
+    /// Whether it is the first behind a restart marker, or of all.
+    pub(super) is_after_restart: bool,
 }
 
-/// Calls `unit` for every MCU of a scan, and steps over the restart markers between them. The flag says that the MCU is the
-/// first behind a restart marker, or of all.
-fn each_unit(
-    units: u32,
+impl Unit {
+    /// Column and row of each block of a component that has so many in an MCU.
+    #[inline(always)]
+    pub(super) fn blocks(&self, across: u32, down: u32) -> impl Iterator<Item = (u32, u32)> {
+        let (left, top) = (self.column * across, self.row * down);
+        (top..top + down).flat_map(move |row| (left..left + across).map(move |column| (column, row)))
+    }
+}
+
+/// Calls `read` for every MCU of a scan, which are `across` in a row and `down` rows, and steps over the restart markers between
+/// them.
+#[inline(always)]
+pub(super) fn each_unit(
+    (across, down): (u32, u32),
     restart_interval: u16,
     bits: &mut Bits,
-    mut unit: impl FnMut(&mut Bits, bool) -> Result<(), Stop>,
+    mut read: impl FnMut(&mut Bits, Unit) -> Result<(), Stop>,
 ) -> Result<(), Fault> {
-    let interval = if restart_interval == 0 { units } else { u32::from(restart_interval) };
-    let mut left = units;
-    while left > 0 {
-        for nth in 0..interval.min(left) {
-            unit(bits, nth == 0)?;
-        }
-        left -= interval.min(left);
-        if left > 0 {
-            bits.restart()?;
+    let interval = u32::from(restart_interval);
+    let mut until_restart = if interval == 0 { u32::MAX } else { interval };
+    let mut is_after_restart = true;
+    for row in 0..down {
+        for column in 0..across {
+            if until_restart == 0 {
+                bits.restart()?;
+                (until_restart, is_after_restart) = (interval, true);
+            }
+            read(bits, Unit { column, row, is_after_restart })?;
+            is_after_restart = false;
+            until_restart -= 1;
         }
     }
     Ok(())
-}
-
-/// One whole block (T.81 F.1.2): a DC difference, then runs of zeros each with a coefficient behind it.
-#[inline(always)]
-fn sequential_block(dc: &Huffman, ac: &Huffman, bits: &mut Bits) -> Result<(), Stop> {
-    const SIXTEEN_ZEROS: u8 = 0xf0;
-    bits.coded_number(dc)?;
-    let mut coefficient = 1;
-    while coefficient < 64 {
-        let symbol = bits.coded_number(ac)?;
-        if symbol & 15 == 0 && symbol != SIXTEEN_ZEROS {
-            break;
-        }
-        coefficient += u32::from(symbol >> 4) + 1;
-    }
-    Ok(())
-}
-
-/// A progressive scan over a band of AC coefficients (T.81 G.1.2.2 and G.1.2.3).
-struct Band {
-    first: u32,
-    last: u32,
-    /// Blocks to come that have no more codes in this band.
-    ended_blocks: u32,
-}
-
-impl Band {
-    fn first_pass(&mut self, ac: &Huffman, bits: &mut Bits, non_zero: &mut u64) -> Result<(), Stop> {
-        if self.ended_blocks > 0 {
-            self.ended_blocks -= 1;
-            return Ok(());
-        }
-        let mut coefficient = self.first;
-        while coefficient <= self.last {
-            let symbol = bits.coded_number(ac)?;
-            let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-            if size == 0 && run < 15 {
-                self.ended_blocks = (1 << run) - 1 + bits.number(run)?;
-                break;
-            }
-            coefficient += run;
-            if size > 0 && coefficient < 64 {
-                *non_zero |= 1 << coefficient;
-            }
-            coefficient += 1;
-        }
-        Ok(())
-    }
-
-    /// Every coefficient known as not zero has one more bit, between the codes that tell the new ones.
-    fn refine(&mut self, ac: &Huffman, bits: &mut Bits, non_zero: &mut u64) -> Result<(), Stop> {
-        let mut coefficient = self.first;
-        while self.ended_blocks == 0 && coefficient <= self.last {
-            let symbol = bits.symbol(ac)?;
-            let (mut zeros, size) = (u32::from(symbol >> 4), symbol & 15);
-            if size == 0 && zeros < 15 {
-                self.ended_blocks = (1 << zeros) + bits.number(zeros)?;
-                break;
-            }
-            bits.skip(u32::from(size > 0))?; // the new coefficient's sign
-            while coefficient <= self.last {
-                if *non_zero >> coefficient & 1 == 1 {
-                    bits.skip(1)?;
-                } else if zeros == 0 {
-                    break;
-                } else {
-                    zeros -= 1;
-                }
-                coefficient += 1;
-            }
-            if size > 0 && coefficient <= self.last {
-                *non_zero |= 1 << coefficient;
-            }
-            coefficient += 1;
-        }
-        if self.ended_blocks > 0 {
-            self.ended_blocks -= 1;
-            let rest_of_band = if coefficient <= self.last { *non_zero >> coefficient << coefficient } else { 0 };
-            let in_band = rest_of_band & (u64::MAX >> (63 - self.last));
-            bits.skip(in_band.count_ones())?;
-        }
-        Ok(())
-    }
 }

@@ -3,12 +3,17 @@
 use crate::PictureError;
 use crate::bytes::u16_be;
 
+use super::component::Seen;
+
 pub(super) const SOF_FIRST: u8 = 0xc0;
 pub(super) const SOF_LAST: u8 = 0xcf;
 pub(super) const DHT: u8 = 0xc4;
 pub(super) const SOS: u8 = 0xda;
 pub(super) const EOI: u8 = 0xd9;
 pub(super) const DRI: u8 = 0xdd;
+pub(super) const DQT: u8 = 0xdb;
+pub(super) const APP1: u8 = 0xe1;
+pub(super) const APP14: u8 = 0xee;
 
 /// One marker with what belongs to it.
 pub(super) struct Segment<'a> {
@@ -95,6 +100,8 @@ pub(super) struct Component {
     /// Sampling factors, 1 to 4.
     pub(super) horizontal: u32,
     pub(super) vertical: u32,
+    /// Which quantisation table, 0 to 3.
+    pub(super) steps: usize,
 }
 
 impl Frame {
@@ -122,6 +129,12 @@ impl Frame {
         Ok(Self { progressive, width, height, components })
     }
 
+    /// MCUs in a row, and rows of them, in scans of several components (T.81 A.2.3).
+    pub(super) fn units(&self) -> (u32, u32) {
+        let across = u32::from(self.width).div_ceil(8 * self.most_horizontal());
+        (across, u32::from(self.height).div_ceil(8 * self.most_vertical()))
+    }
+
     pub(super) fn most_horizontal(&self) -> u32 {
         self.components.iter().map(|component| component.horizontal).max().unwrap_or(1)
     }
@@ -137,7 +150,11 @@ impl Component {
         if !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical) {
             return Err(PictureError::damaged("a JPEG sampling factor is impossible"));
         }
-        Ok(Self { id: specification[0], horizontal, vertical })
+        let steps = usize::from(specification[2]);
+        if steps > 3 {
+            return Err(PictureError::damaged("a JPEG quantisation table has an impossible number"));
+        }
+        Ok(Self { id: specification[0], horizontal, vertical, steps })
     }
 }
 
@@ -185,7 +202,23 @@ impl Scan {
         if scan.is_possible(frame.progressive) { Ok(scan) } else { Err(damaged()) }
     }
 
-    /// The rules of T.81 G.1.1.1 that the walk relies on.
+    /// MCUs in a row, and rows of them (T.81 A.2): of one component alone, each of its blocks is one.
+    pub(super) fn units(&self, frame: &Frame, seen: &[Seen]) -> (u32, u32) {
+        match &self.components[..] {
+            [component] => (seen[component.index].across, seen[component.index].down),
+            _ => frame.units(),
+        }
+    }
+
+    /// Blocks across and down of one of its components in an MCU.
+    pub(super) fn blocks_in_a_unit(&self, frame: &Frame, index: usize) -> (u32, u32) {
+        if self.components.len() == 1 {
+            return (1, 1);
+        }
+        (frame.components[index].horizontal, frame.components[index].vertical)
+    }
+
+    /// The rules of T.81 G.1.1.1 that the scans' readers rely on.
     fn is_possible(&self, progressive: bool) -> bool {
         let dc_alone_or_one_component = if self.first == 0 { self.last == 0 } else { self.components.len() == 1 };
         !self.components.is_empty()

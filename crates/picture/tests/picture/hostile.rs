@@ -71,6 +71,10 @@ fn take(bytes: &[u8]) {
             decode_fitted(bytes, Fit::ShorterSide(32), 28, &LIMITS).expect("what can be decoded can be fitted");
         assert_eq!(square.pixels.len(), 28 * 28 * 3);
         assert!(thumbnail(bytes, 20, &LIMITS).is_ok());
+        for side in [1, 3, 7] {
+            let fitted = decode_fitted(bytes, Fit::Squash { width: side, height: side }, side, &LIMITS);
+            assert!(fitted.is_ok(), "fewer pixels are to be had of every file that has all");
+        }
     }
 }
 

@@ -12,4 +12,5 @@ mod jpeg_writer;
 mod orientation;
 mod photos;
 mod samples;
+mod scaled;
 mod smaller;
