@@ -49,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         measured,
         lengths=lengths,
         repeats=arguments.repeats or measured.repeats,
-        concurrency=arguments.concurrency or measured.concurrency,
+        concurrency=dict.fromkeys(plan.PHOTOS, arguments.concurrency)
+        if arguments.concurrency
+        else measured.concurrency,
     )
     if arguments.cores:
         os.sched_setaffinity(0, arguments.cores)

@@ -16,7 +16,7 @@ NAMES = {
 # Blue and orange, which are told apart by everyone; ours dark, peers pale; with our file in between.
 COLOURS = {"f32": "#4477aa", "int8": "#ee8866", "f32-ours": "#88bbdd", "int8-ours": "#f6bfa6"}
 CONCURRENCY = 8
-WIDTH, LABELS, RIGHT = 860, 210, 60
+WIDTH, LABELS, RIGHT = 860, 210, 100
 BAR, GAP, PANEL_HEAD, MARGIN = 15, 10, 44, 16
 FONT = 'font-family="system-ui, sans-serif"'
 
@@ -28,10 +28,10 @@ def svg(measured: list[Measured]) -> str:
         height, panel = _panel(photos, [one for one in measured if one.photos == photos], top)
         parts += panel
         top += height
-    style = "<style>text{fill:#222}@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>"
+    style = "<style>text{fill:#222}path{stroke:#222}@media(prefers-color-scheme:dark){text{fill:#ddd}path{stroke:#ddd}}"
     legend, legend_height = _legend({one.file for one in measured}, top)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + legend_height}" {FONT} font-size="13">'
-    return "\n".join([head, style, *parts, *legend, "</svg>"]) + "\n"
+    return "\n".join([head, style + "</style>", *parts, *legend, "</svg>"]) + "\n"
 
 
 def _panel(photos: str, measured: list[Measured], top: int) -> tuple[int, list[str]]:
@@ -63,9 +63,7 @@ def _bar(one: Measured, y: float, scale: float) -> list[str]:
     colour = COLOURS[one.file]
     bar = f'<rect x="{LABELS}" y="{y + 1:.1f}" width="{rate * scale:.1f}" height="{BAR - 2}" fill="{colour}"/>'
     low, high = (LABELS + value * scale for value in (min(rates), max(rates)))
-    line = (
-        f'<path d="M{low:.1f} {y + BAR / 2:.1f}H{high:.1f}" stroke="#222" stroke-width="1"/>' if len(rates) > 1 else ""
-    )
+    line = f'<path d="M{low:.1f} {y + BAR / 2:.1f}H{high:.1f}"/>' if len(rates) > 1 else ""
     return [bar, *([line] if line else []), _text(max(end, high) + 5, y + BAR - 3, f"{rate:.1f}", size=11)]
 
 
@@ -75,8 +73,8 @@ def _legend(files: set[str], top: int) -> tuple[list[str], int]:
         parts.append(f'<rect x="{x}" y="{top}" width="12" height="12" fill="{COLOURS[file]}"/>')
         parts.append(_text(x + 17, top + 11, {"f32-ours": "our f32", "int8-ours": "our int8"}.get(file, file), size=12))
         x += 100
-    parts.append(_text(x, top + 11, "bars: medians; lines: from the slowest to the fastest repeat", size=12))
-    return parts, 12 + MARGIN
+    parts.append(_text(LABELS, top + 30, "Bars: medians. Lines: from the slowest to the fastest repeat.", size=12))
+    return parts, 30 + MARGIN
 
 
 def _text(x: float, y: float, words: str, weight: str = "normal", anchor: str = "start", size: int = 13) -> str:

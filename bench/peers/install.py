@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from peers import HERE
@@ -16,8 +17,11 @@ class NotInstalled(Exception):
     """Why it is left out, in one line."""
 
 
-def installed(name: str, cache: Path) -> Path:
-    """The folder of the programs of `name`'s environment, which is made where it is not there or of other versions."""
+def installed(name: str, cache: Path, after: Callable[[Path], None] | None = None) -> Path:
+    """The folder of the programs of `name`'s environment, which is made where it is not there or of other versions.
+
+    `after` is done with a new environment. Raises `NotInstalled`.
+    """
     requirements = REQUIREMENTS / f"{name}.txt"
     place, stamp = cache / name, cache / name / "installed"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
@@ -28,6 +32,11 @@ def installed(name: str, cache: Path) -> Path:
     # Whole lists of pins: nothing is resolved anew. Some name packages that a processor has no use for (see torch's).
     options = ["--quiet", "--no-cache-dir", "--no-deps", "--disable-pip-version-check"]
     _run([place / "bin" / "pip", "install", *options, "--requirement", requirements])
+    if after:
+        try:
+            after(place)
+        except (OSError, subprocess.CalledProcessError) as why:
+            raise NotInstalled(f"its environment cannot be completed: {why}") from why
     stamp.write_text(digest)
     return place / "bin"
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cuda_stand_ins
+
 HERE = Path(__file__).resolve().parent
 APPS = HERE / "apps"
 
@@ -34,6 +36,7 @@ class Peer:
     # Several processes take connections from one port, so that connections that are kept may all land on one of them.
     shares_port: bool = False
     files: tuple[str, ...] = ("f32", "int8", "f32-ours", "int8-ours")  # the model files that it can serve
+    after_install: Callable[[Path], None] | None = None  # what its environment needs beside its packages
     is_ours: bool = False
 
 
@@ -49,6 +52,11 @@ def _mosec(setting: Setting) -> list[str]:
     # Its limits of time (3 s) and size (10 MiB) are for small requests; nothing is to fail because of them.
     limits = ["--timeout", "60000", "--max-request-size", str(64 << 20)]
     return [str(setting.programs / "python"), "mosec_app.py", *where, *limits, "--log-level", "warning"]
+
+
+def _flask(setting: Setting) -> list[str]:
+    where = ["--bind", f"127.0.0.1:{setting.port}", "--log-level", "warning"]
+    return [str(setting.programs / "gunicorn"), "flask_app:app", "--workers", str(setting.workers), *where]
 
 
 def _script(name: str) -> Callable[[Setting], list[str]]:
@@ -134,12 +142,33 @@ PEERS = (
             "RAY_AUTH_MODE": "disabled",  # else it leaves a token in the user's home
         },
     ),
+    Peer(
+        name="flask",
+        title="Flask + PyTorch",
+        command=_flask,
+        path="/classify",
+        settings="gunicorn --workers cores, PyTorch eager of one thread each, channels last, inference mode",
+        advice="https://flask.palletsprojects.com/en/stable/deploying/gunicorn/",
+        packages=("flask", "gunicorn", "torch", "onnx2torch", "pillow", "numpy"),
+        files=("f32",),
+        after_install=cuda_stand_ins.make,
+    ),
+    Peer(
+        name="torchserve",
+        title="TorchServe",
+        command=_script("torchserve_app.py"),
+        path="/predictions/classify",
+        settings="default_workers_per_model=cores, one-thread ONNX Runtime sessions, asynchronous logging, no batching",
+        advice="https://pytorch.org/serve/performance_guide.html",
+        packages=("torchserve", "torch", "onnxruntime", "pillow", "numpy"),
+        after_install=cuda_stand_ins.make,
+    ),
 )
 
 
 def named(name: str) -> Peer:
-    """The peer of this name. Raises `KeyError` with the names that there are."""
+    """The peer of this name. Raises `KeyError`."""
     for peer in (OURS, *PEERS):
         if peer.name == name:
             return peer
-    raise KeyError(f"there is no peer '{name}': there are {', '.join(peer.name for peer in (OURS, *PEERS))}")
+    raise KeyError(name)

@@ -82,7 +82,9 @@ class Bench:
             return self._service(named(cell.peer), cell, repeat, measured, Path(scratch))
 
     def _service(self, peer: Peer, cell: Cell, repeat: int, measured: Plan, scratch: Path) -> Row:
-        programs = self.programs.manyeyes.parent if peer.is_ours else install.installed(peer.name, self.programs.cache)
+        programs = self.programs.manyeyes.parent
+        if not peer.is_ours:
+            programs = install.installed(peer.name, self.programs.cache, peer.after_install)
         setting = Setting(self.models[cell.file], cell.draft, len(self.cores), free_port(), scratch, programs)
         url = f"http://127.0.0.1:{setting.port}{peer.path}"
         photos = self._photos(cell.photos)
@@ -92,7 +94,7 @@ class Bench:
             cold_start_s = service.first_answer(url, peer.part, Photo.read(photos[0]))
             verdict = self._check(peer, cell, url, photos) if repeat == 1 else None
             loads, memory = [], None
-            for concurrency in measured.concurrency:
+            for concurrency in measured.concurrency[cell.photos]:
                 # With one connection there is nothing to share out.
                 kinds = (False, True) if peer.shares_port and concurrency > 1 else (False,)
                 for fresh in kinds:

@@ -17,6 +17,8 @@ FILE_TITLES = {
     "f32-ours": "our optimised f32 file",
     "int8-ours": "our optimised int8 file",
 }
+# With which of the peers' files each of ours is compared.
+RIVALS = {"f32": ("f32", "f32-ours"), "int8": ("f32", "int8", "int8-ours")}
 LOADS = (8, 32)  # requests under way for which throughput is told
 
 
@@ -55,7 +57,8 @@ def _ratios(measured: list[Measured]) -> str:
     """Ours over the best peer, in each way that both were measured in."""
     lines = []
     for ours in (one for one in measured if one.peer == OURS.name):
-        rivals = [one for one in measured if one.photos == ours.photos and _is_peer(one)]
+        files = RIVALS[ours.file]
+        rivals = [one for one in measured if one.photos == ours.photos and one.file in files and _is_peer(one)]
         for file, draft in dict.fromkeys((one.file, one.draft) for one in rivals):
             alike = [one for one in rivals if (one.file, one.draft) == (file, draft)]
             cells, best = [], []

@@ -23,6 +23,7 @@ class Tables(unittest.TestCase):
     def test_ours_is_held_against_the_best_peer_of_each_file(self):
         rows = [
             row("manyeyes", [load(90.0)]),
+            row("manyeyes", [load(180.0)], file="int8"),
             row("mosec", [load(30.0)]),
             row("fastapi", [load(36.0)]),
             row("fastapi", [load(45.0)], file="int8"),
@@ -33,7 +34,8 @@ class Tables(unittest.TestCase):
             lines,
             [
                 "| 100 kB | the published f32 file | the published f32 file | 2.50 |  | FastAPI by hand |",
-                "| 100 kB | the published f32 file | the int8 file | 2.00 |  | FastAPI by hand |",
+                "| 100 kB | the int8 file | the published f32 file | 5.00 |  | FastAPI by hand |",
+                "| 100 kB | the int8 file | the int8 file | 4.00 |  | FastAPI by hand |",
             ],
         )
 
