@@ -32,7 +32,7 @@ class Peer:
     advice: str  # the page that the settings follow
     packages: tuple[str, ...] = ()  # whose versions are recorded
     part: str | None = None  # the name of the form's part that holds the picture; None: it is the body
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)  # {scratch} is the empty folder of its own
     # Several processes take connections from one port, so that connections that are kept may all land on one of them.
     shares_port: bool = False
     files: tuple[str, ...] = ("f32", "int8", "f32-ours", "int8-ours")  # the model files that it can serve
@@ -125,6 +125,7 @@ PEERS = (
         settings="workers=cores, one-thread sessions, no batching",
         advice="https://docs.bentoml.com/en/latest/build-with-bentoml/parallelize-requests.html",
         packages=("bentoml", "uvicorn", "onnxruntime", "pillow", "numpy"),
+        environment={"BENTOML_HOME": "{scratch}"},  # else it is in the user's home
         shares_port=True,
     ),
     Peer(

@@ -89,7 +89,8 @@ class Bench:
         url = f"http://127.0.0.1:{setting.port}{peer.path}"
         photos = self._photos(cell.photos)
         where = {"PEER_PORT": str(setting.port), "PEER_SCRATCH": str(scratch)}
-        environment = {**self._environment(cell), **where, **peer.environment}
+        own = {name: value.format(scratch=scratch) for name, value in peer.environment.items()}
+        environment = {**self._environment(cell), **where, **own}
         with Service(peer.command(setting), environment, APPS, scratch / "log") as service:
             cold_start_s = service.first_answer(url, peer.part, Photo.read(photos[0]))
             verdict = self._check(peer, cell, url, photos) if repeat == 1 else None
