@@ -51,7 +51,7 @@ pub(crate) fn run(args: cli::Classify) -> anyhow::Result<ExitCode> {
                 scope.spawn(move || remote::classify(&server, files, &outcomes))
             }
             None => {
-                let model = crate::model::find_or_builtin(args.model.model.as_deref())?;
+                let model = crate::model::find_or_builtin(&args.model)?;
                 let engine = args.model.engine;
                 let top = args.top as usize;
                 scope.spawn(move || local::classify(&model, engine, top, files, &outcomes))

@@ -1,9 +1,12 @@
 //! `manyeyes model`, and the model that the other commands use.
 
 mod accuracy;
+mod precision;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -27,21 +30,23 @@ pub(crate) fn run(command: cli::Model) -> anyhow::Result<()> {
         cli::Model::List => list(),
         cli::Model::Pull { name, if_missing } => pull(&name, if_missing),
         cli::Model::Verify { model } => verify(model),
+        cli::Model::Export { model, out } => export(model, &out),
         cli::Model::Accuracy(arguments) => accuracy::run(&arguments),
     }
 }
 
 /// The model of a name or a path, or the default one. One that is not on this machine is downloaded, if it is published.
 /// What a person should know of it is said.
-pub(crate) fn find(named: Option<&OsStr>) -> anyhow::Result<Model> {
-    let lookup = Lookup::from_environment(named.map(OsStr::to_owned));
-    told(find_or_pull(&lookup, WITHOUT_FALLBACK))
+pub(crate) fn find(choice: &cli::ModelChoice) -> anyhow::Result<Model> {
+    let lookup = Lookup::from_environment(choice.model.clone());
+    precision::chosen(told(find_or_pull(&lookup, WITHOUT_FALLBACK))?, choice)
 }
 
 /// As [`find`]; where the default model cannot be had, soon, it is the built-in one.
-pub(crate) fn find_or_builtin(named: Option<&OsStr>) -> anyhow::Result<Model> {
-    let lookup = Lookup::from_environment(named.map(OsStr::to_owned));
-    told(find_or_pull(&lookup, WITH_FALLBACK).or_else(|error| Model::in_place_of_default(&lookup, error)))
+pub(crate) fn find_or_builtin(choice: &cli::ModelChoice) -> anyhow::Result<Model> {
+    let lookup = Lookup::from_environment(choice.model.clone());
+    let found = find_or_pull(&lookup, WITH_FALLBACK).or_else(|error| Model::in_place_of_default(&lookup, error));
+    precision::chosen(told(found)?, choice)
 }
 
 /// What a parent process has found with [`find_or_builtin`], and has told. Nothing is downloaded.
@@ -125,6 +130,16 @@ fn verify(named: Option<OsString>) -> anyhow::Result<()> {
     }
     let (digest, engine) = (digest_of(&model), recogniser.engine());
     writeln!(io::stdout(), "{}\n  {source}\n  sha256 {digest} ({state})\n  loads in {engine}", model.name)?;
+    Ok(())
+}
+
+/// Writes the network as it is run here, in operations that any runtime knows.
+fn export(named: OsString, out: &Path) -> anyhow::Result<()> {
+    let model = told(Model::find(&Lookup::from_environment(Some(named))))?;
+    let onnx = model.in_cheaper_operations()?;
+    let mut file = File::create_new(out).with_context(|| format!("failed to make {}", out.display()))?;
+    file.write_all(&onnx).with_context(|| format!("failed to write {}", out.display()))?;
+    writeln!(io::stdout(), "{}", out.display())?;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ const WELL_AFTER: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: cli::Up) -> anyhow::Result<()> {
     // Found here so that a person hears of a missing or a broken model at once, and a download happens once.
-    let model = model::find_or_builtin(arguments.model.model.as_deref())?;
+    let model = model::find_or_builtin(&arguments.model)?;
     let mut settings = manager::settings(&arguments.serve, arguments.worker_listen)?;
     settings.model = Some(model.digest);
     let model = model::options_for_child(&model);

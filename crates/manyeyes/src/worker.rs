@@ -28,10 +28,8 @@ pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<ExitCode> {
         None => {
             let model = match &arguments.model_notice {
                 Some(notice) => model::found_by_parent(arguments.model.model.as_deref(), notice)?,
-                None => match arguments.model.model.as_deref() {
-                    None => model::find(None).context(NO_FALLBACK)?,
-                    named => model::find(named)?,
-                },
+                None if arguments.model.model.is_none() => model::find(&arguments.model).context(NO_FALLBACK)?,
+                None => model::find(&arguments.model)?,
             };
             Work::vision(model, arguments.model.engine, arguments.threads as usize)
         }

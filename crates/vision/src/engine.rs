@@ -6,6 +6,7 @@
 mod onnx_runtime;
 mod rten;
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -76,7 +77,7 @@ pub enum EngineError {
         /// How many labels there are.
         labels: usize,
     },
-    /// The first run, of an empty picture, failed.
+    /// A run of no picture, the first one or one to see how long it takes, failed.
     #[error("{engine} failed to run {model}: {reason}")]
     FirstRun {
         /// The runtime.
@@ -106,8 +107,8 @@ pub(crate) struct Opened {
 pub(crate) struct Network<'a> {
     /// Where it is from, for messages.
     pub(crate) source: &'a Source,
-    /// The ONNX bytes as they are to run.
-    pub(crate) onnx: Vec<u8>,
+    /// The ONNX bytes as they are in the file.
+    pub(crate) onnx: Cow<'static, [u8]>,
     pub(crate) interface: &'a Interface,
     /// The side of the input.
     pub(crate) crop: usize,
@@ -115,16 +116,14 @@ pub(crate) struct Network<'a> {
 
 /// Opens a session with the runtime of the user's choice.
 pub(crate) fn open(choice: EngineChoice, network: Network<'_>, threads: usize) -> Result<Opened, EngineError> {
-    let refused = |engine: &str, reason| EngineError::Refused {
-        engine: engine.to_owned(),
-        model: network.source.clone(),
-        reason,
-    };
+    let source = network.source;
+    let refused =
+        |engine: &str, reason| EngineError::Refused { engine: engine.to_owned(), model: source.clone(), reason };
     let notice = match (choice, onnx_runtime::library) {
         (EngineChoice::Rten, _) => None,
         (EngineChoice::Auto | EngineChoice::OnnxRuntime, library) => match library() {
             Ok(library) => {
-                let session = onnx_runtime::Session::open(library, &network, threads);
+                let session = onnx_runtime::Session::open(library, network, threads);
                 let engine = session.map_err(|reason| refused(&library.name, reason))?;
                 return Ok(Opened { engine: Box::new(engine), notice: None });
             }
@@ -134,12 +133,7 @@ pub(crate) fn open(choice: EngineChoice, network: Network<'_>, threads: usize) -
             Err(reason) => Some(format!("using rten, the slower engine: {reason}")),
         },
     };
-    let source = network.source;
-    let engine = rten::Session::open(network, threads).map_err(|reason| EngineError::Refused {
-        engine: rten::NAME.to_owned(),
-        model: source.clone(),
-        reason,
-    })?;
+    let engine = rten::Session::open(network, threads).map_err(|reason| refused(rten::NAME, reason))?;
     Ok(Opened { engine: Box::new(engine), notice })
 }
 

@@ -8,6 +8,7 @@ use manyeyes_picture::Fit;
 use serde::Deserialize;
 
 use crate::labels::Labels;
+use crate::precision::Int8;
 
 /// The largest input side that is accepted: beyond it, a typing error is likelier than a network.
 const INPUT_SIDE_MAX: u32 = 1024;
@@ -49,6 +50,8 @@ pub struct Entry {
     pub output: OutputKind,
     /// Its classes, in the order of the output; `None`: ImageNet's 1000.
     pub classes: Option<Vec<String>>,
+    /// The same network in 8-bit integers, another entry; `None`: there is none.
+    pub int8: Option<Int8>,
 }
 
 impl Entry {
@@ -148,6 +151,8 @@ pub enum OutputKind {
 pub(crate) struct Sidecar {
     /// One class a line, in the order of the output; relative to the sidecar. `None`: ImageNet's 1000.
     pub(crate) labels: Option<PathBuf>,
+    /// The same network in 8-bit integers, a file beside the sidecar; `None`: there is none.
+    pub(crate) int8: Option<Int8>,
     pub(crate) output: OutputKind,
     pub(crate) input: Input,
 }
@@ -216,6 +221,10 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), entries.len(), "names are distinct");
+        for int8 in entries.iter().filter_map(|entry| entry.int8.as_ref()) {
+            let partner = entries.iter().find(|entry| entry.name == int8.model).expect("it is another entry");
+            assert!(partner.int8.is_none() && partner.download.is_some(), "{}", partner.name);
+        }
         for download in entries.iter().filter_map(|entry| entry.download.as_ref()) {
             assert!(download.sources.iter().all(|source| source.starts_with("https://")), "{}", download.file);
             assert!(download.sources.iter().all(|source| source.ends_with(&download.file)), "{}", download.file);

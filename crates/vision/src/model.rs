@@ -26,6 +26,7 @@ use crate::builtin;
 use crate::labels::Labels;
 use crate::manifest::{Entry, Input, OutputKind, Sidecar, manifest};
 use crate::onnx::{self, Interface};
+use crate::precision::Int8;
 use crate::pull::{PullEvent, PullSettings, pull};
 
 /// The largest model file that is read: protobuf's own limit is 2 GiB, and a session needs several times the file.
@@ -89,6 +90,7 @@ pub struct Model {
     input: Input,
     output: OutputKind,
     labels: Arc<Labels>,
+    int8: Option<Int8>,
 }
 
 impl Model {
@@ -155,6 +157,20 @@ impl Model {
         &self.labels
     }
 
+    /// The same network in 8-bit integers: what is said of it, and what to name to find it.
+    #[must_use]
+    pub fn int8(&self) -> Option<(&Int8, OsString)> {
+        let int8 = self.int8.as_ref()?;
+        // A description names a file beside it, the manifest another of its entries.
+        let beside = match &self.source {
+            Source::File(path) if entry_named(&int8.model).is_none() => {
+                path.parent().map(|folder| folder.join(&int8.model))
+            }
+            _ => None,
+        };
+        Some((int8, beside.map_or_else(|| OsString::from(&int8.model), PathBuf::into_os_string)))
+    }
+
     pub(crate) fn output(&self) -> OutputKind {
         self.output
     }
@@ -171,6 +187,18 @@ impl Model {
             return Err(ModelError::Changed { path: path.clone() });
         }
         Ok(Cow::Owned(onnx))
+    }
+
+    /// The ONNX bytes with each local response normalisation spelt out in operations that are cheaper and that every
+    /// runtime knows; the values stay within 1e-6.
+    ///
+    /// # Errors
+    /// The file has changed since it was found, or its graph cannot be read.
+    pub fn in_cheaper_operations(&self) -> Result<Vec<u8>, ModelError> {
+        onnx::rewrite_lrn(&self.onnx()?, onnx::Form::Operations).map_err(|error| ModelError::NotAModel {
+            path: PathBuf::from(self.source.to_string()),
+            why: error.to_string(),
+        })
     }
 
     pub(crate) fn interface(&self) -> &Interface {
@@ -204,10 +232,10 @@ impl Model {
         let digest = digest_of(&onnx);
         let interface = onnx::interface(&onnx)
             .map_err(|error| ModelError::NotAModel { path: path.to_owned(), why: error.to_string() })?;
-        let Recipe { name, input, output, labels, verified, notice } = recipe(path, &digest)?;
+        let Recipe { name, input, output, labels, verified, notice, int8 } = recipe(path, &digest)?;
         check(&interface, &input, &labels).map_err(|why| ModelError::WrongShape { path: path.to_owned(), why })?;
         let source = Source::File(path.to_owned());
-        Ok(Self { name, digest, verified, notice, source, interface, input, output, labels })
+        Ok(Self { name, digest, verified, notice, source, interface, input, output, labels, int8 })
     }
 
     /// The built-in model, with what is to be said of its use.
@@ -223,6 +251,7 @@ impl Model {
             input: entry.input.clone(),
             output: entry.output,
             labels: entry.labels(),
+            int8: None,
         }
     }
 }
@@ -263,6 +292,7 @@ struct Recipe {
     labels: Arc<Labels>,
     verified: bool,
     notice: Option<String>,
+    int8: Option<Int8>,
 }
 
 fn recipe(path: &Path, digest: &[u8; 32]) -> Result<Recipe, ModelError> {
@@ -288,8 +318,8 @@ fn recipe(path: &Path, digest: &[u8; 32]) -> Result<Recipe, ModelError> {
     let notice = (!verified).then(|| {
         format!("{} is not a published file (unverified); used as {} by its name", file_name(path), entry.name)
     });
-    let (input, output) = (entry.input.clone(), entry.output);
-    Ok(Recipe { name: entry.name.clone(), input, output, labels: entry.labels(), verified, notice })
+    let (input, output, int8) = (entry.input.clone(), entry.output, entry.int8.clone());
+    Ok(Recipe { name: entry.name.clone(), input, output, labels: entry.labels(), verified, notice, int8 })
 }
 
 fn recipe_of_sidecar(name: String, path: &Path) -> Result<Recipe, ModelError> {
@@ -305,7 +335,8 @@ fn recipe_of_sidecar(name: String, path: &Path) -> Result<Recipe, ModelError> {
         }
     };
     let notice = Some(format!("{name} is used as {} says (unverified)", file_name(path)));
-    Ok(Recipe { name, input: sidecar.input, output: sidecar.output, labels, verified: false, notice })
+    let Sidecar { input, output, int8, .. } = sidecar;
+    Ok(Recipe { name, input, output, labels, verified: false, notice, int8 })
 }
 
 fn file_name(path: &Path) -> Cow<'_, str> {

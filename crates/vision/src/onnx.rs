@@ -12,7 +12,7 @@ use std::fmt;
 use prost::Message;
 use thiserror::Error;
 
-pub(crate) use lrn::rewrite_lrn;
+pub(crate) use lrn::{Form, rewrite_lrn};
 use wire::{Field, GRAPH, INITIALIZER, INPUT, NODE, OUTPUT, TensorHead, ValueInfo};
 
 /// What is wrong with a file that should be a network.

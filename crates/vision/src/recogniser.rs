@@ -10,7 +10,7 @@ use crate::engine::{self, Engine, EngineChoice, EngineError, Network, Opened};
 use crate::labels::Labels;
 use crate::manifest::{Input, OutputKind};
 use crate::model::Model;
-use crate::{onnx, tensor};
+use crate::tensor;
 
 /// One inference session of a model, used by one thread at a time.
 pub struct Recogniser {
@@ -68,12 +68,7 @@ impl Recogniser {
     /// The runtime is missing, refuses the model, or gives what the labels do not fit.
     pub fn load(model: &Model, choice: EngineChoice, threads: usize) -> Result<Self, EngineError> {
         let crop = model.input().crop as usize;
-        let onnx = onnx::rewrite_lrn(&model.onnx()?).map_err(|error| EngineError::Refused {
-            engine: "the rewrite of LRN".to_owned(),
-            model: model.source().clone(),
-            reason: error.to_string(),
-        })?;
-        let network = Network { source: model.source(), onnx, interface: model.interface(), crop };
+        let network = Network { source: model.source(), onnx: model.onnx()?, interface: model.interface(), crop };
         let Opened { engine, notice } = engine::open(choice, network, threads.max(1))?;
         let mut recogniser = Self {
             engine,
@@ -84,7 +79,7 @@ impl Recogniser {
             limits: Limits::default(),
             tensor: vec![0.0; 3 * crop * crop],
         };
-        recogniser.first_run(model)?;
+        recogniser.run_on_nothing(model)?;
         Ok(recogniser)
     }
 
@@ -134,7 +129,8 @@ impl Recogniser {
         Ok(values)
     }
 
-    fn first_run(&mut self, model: &Model) -> Result<(), EngineError> {
+    /// Runs it on what its input happens to hold, and looks at whether the answer fits.
+    pub(crate) fn run_on_nothing(&mut self, model: &Model) -> Result<(), EngineError> {
         let values = self.engine.run(&self.tensor).map_err(|reason| EngineError::FirstRun {
             engine: self.engine.name().to_owned(),
             model: model.source().clone(),

@@ -23,7 +23,7 @@ const TOP: usize = 5;
 const NAMES_LISTED_MAX: usize = 20;
 
 pub(super) fn run(arguments: &cli::Accuracy) -> anyhow::Result<()> {
-    let model = super::find_or_builtin(arguments.model.model.as_deref())?;
+    let model = super::find_or_builtin(&arguments.model)?;
     let pictures = Pictures::below(&arguments.folder, model.labels(), &model.name)?;
     let recognisers = Recognisers::load(&model, arguments.model.engine, pictures.files.len())?;
     let engine = recognisers.engine().to_owned();

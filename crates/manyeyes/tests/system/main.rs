@@ -22,6 +22,7 @@ mod network;
 mod overload;
 mod photos;
 mod power_cut;
+mod precision;
 mod promises;
 mod recognition;
 mod rspec;

@@ -142,3 +142,28 @@ fn an_image_s_time_is_split_into_parts_that_sum_to_the_whole() {
     assert!((sum - part("total")).abs() < 0.01, "{sum} is not the total of {timing}");
     assert!(part("inference") > 0.0 && part("decoding") > 0.0, "{timing}");
 }
+
+#[test]
+fn an_exported_model_has_no_operation_that_a_runtime_may_lack_and_sees_the_same() {
+    let test = "an_exported_model_has_no_operation_that_a_runtime_may_lack_and_sees_the_same";
+    let Some(photos) = photos_for(test) else { return };
+    let folder = folder();
+    let exported = folder.path().join("googlenet.onnx");
+    let export = || {
+        let mut command = manyeyes();
+        command.args(["model", "export", "googlenet"]).arg(&exported).output().expect("the program runs")
+    };
+    let first = export();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let bytes = std::fs::read(&exported).expect("written");
+    assert!(!bytes.windows(5).any(|bytes| bytes == b"\x22\x03LRN"), "field 4 of a node, its operation");
+
+    let again = export();
+    assert_eq!(again.status.code(), Some(1), "a file that is there is not written over");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("failed to make"), "{again:?}");
+
+    let image = photos[0].path.to_str().expect("a readable path");
+    let model = exported.to_str().expect("a readable path");
+    let output = classify(&[image, "--json", "--engine", "rten", "--model", model]);
+    assert_recognised(&photos[0], &by_file(&output)[&photos[0].name]);
+}

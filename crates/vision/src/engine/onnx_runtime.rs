@@ -4,6 +4,8 @@
 //! `lib/` and `.` beside this program, and `onnxruntime/` in the user's cache, where one level of sub-folders
 //! (`1.32.0/`) is looked into as well. A library that is too old, or is none, is passed over with its reason.
 
+mod operator;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -14,6 +16,7 @@ use ort::value::TensorRef;
 
 use super::{Engine, Network};
 use crate::model::user_cache;
+use crate::onnx::{self, Form};
 
 /// The library of this process: a process loads one, once.
 pub(super) struct Library {
@@ -37,10 +40,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn open(library: &Library, network: &Network<'_>, threads: usize) -> Result<Self, String> {
-        let builder = configure(&library.environment, threads).map_err(|error| error.to_string())?;
-        let mut builder = builder;
-        let session = builder.commit_from_memory(&network.onnx).map_err(|error| error.to_string())?;
+    pub(super) fn open(library: &Library, network: Network<'_>, threads: usize) -> Result<Self, String> {
+        let onnx = onnx::rewrite_lrn(&network.onnx, Form::Operator).map_err(|error| error.to_string())?;
+        drop(network.onnx);
+        let mut builder = configure(&library.environment, threads).map_err(|error| error.to_string())?;
+        let session = builder.commit_from_memory(&onnx).map_err(|error| error.to_string())?;
         let (input, output) = (network.interface.input.clone(), network.interface.output.clone());
         Ok(Self { session, name: library.name.clone(), input, output, side: network.crop })
     }
@@ -71,6 +75,10 @@ fn configure(environment: &Environment, threads: usize) -> ort::Result<SessionBu
         .with_parallel_execution(false)?
         // Planned memory costs 12 MB a session of GoogLeNet and gains nothing measurable.
         .with_memory_pattern(false)?
+        // Where a processor adds products of 8-bit numbers in 16 bits (AVX2 without VNNI), sums overflow: the quantised
+        // GoogLeNet saw 177 of 250 photos rightly, and 197 with this. It changes nothing elsewhere.
+        .with_precise_qmm()?
+        .with_operators(operator::domain()?)?
         .with_log_level(LogLevel::Error)?)
 }
 

@@ -1,4 +1,4 @@
-//! rten, the pure-Rust runtime. It has no LRN, so it runs networks only after [`crate::onnx::rewrite_lrn`].
+//! rten, the pure-Rust runtime. It has no LRN, so it runs networks only after [`onnx::rewrite_lrn`].
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use rten::{NodeId, RunOptions, ThreadPool};
 use rten_tensor::NdTensorView;
 
 use super::{Engine, Network};
+use crate::onnx::{self, Form};
 
 /// Its name in messages; the version is the one in the lock file's 0.27 series.
 pub(super) const NAME: &str = "rten 0.27 (pure Rust)";
@@ -20,7 +21,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn open(network: Network<'_>, threads: usize) -> Result<Self, String> {
-        let model = rten::Model::load(network.onnx).map_err(|error| error.to_string())?;
+        let onnx = onnx::rewrite_lrn(&network.onnx, Form::Operations).map_err(|error| error.to_string())?;
+        drop(network.onnx);
+        let model = rten::Model::load(onnx).map_err(|error| error.to_string())?;
         let node = |name: &str| model.node_id(name).map_err(|error| error.to_string());
         let (input, output) = (node(&network.interface.input)?, node(&network.interface.output)?);
         let threads = Arc::new(ThreadPool::with_num_threads(threads));

@@ -1,12 +1,15 @@
-//! Local response normalisation, spelled out in cheaper operations.
+//! Local response normalisation in cheaper forms.
 //!
 //! The operator is `y = x / (bias + alpha / size * sum of x^2 over neighbouring channels) ^ beta` (ONNX, `LRN`).
-//! GoogLeNet has two, over 64 and 192 channels of 56x56. ONNX Runtime computes the power for each element, a third of
-//! the whole network's time; rten has no such operator at all. With beta = 3/4 the power is `sqrt(s) * sqrt(sqrt(s))`,
-//! and the windowed sum is a 1x1 convolution of `x * x` with a banded matrix, which every runtime does well. The values
-//! agree with the formula within the rounding of 32-bit floats; `docs/engines.md` has the times.
+//! GoogLeNet has two, over 64 and 192 channels of 56x56. ONNX Runtime computes the power for each element, half as long
+//! as all the rest of the network takes; rten has no such operator at all. With beta = 3/4 the power is
+//! `sqrt(s) * sqrt(sqrt(s))`, and there are two forms: [`Form::Operations`], which any runtime does, where the windowed
+//! sum is a 1x1 convolution of `x * x` with a banded matrix; and [`Form::Operator`], one of our own for a runtime that
+//! takes one ([`crate::normalisation`] computes it). The values agree with the formula within the rounding of 32-bit
+//! floats; `docs/engines.md` has the times.
 //!
-//! An LRN with another beta, or over a number of channels that the graph does not tell, is left to the runtime.
+//! An LRN with another beta, or whose convolution would be over a number of channels that the graph does not tell, is
+//! left to the runtime.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,10 +17,11 @@ use std::collections::HashMap;
 use prost::Message;
 
 use super::wire::{
-    ATTRIBUTE_INTEGERS, ATTRIBUTE_TENSOR, Attribute, FLOAT, Field, GRAPH, INITIALIZER, INPUT, NODE, Node, Tensor,
-    TensorHead, ValueInfo,
+    ATTRIBUTE_FLOAT, ATTRIBUTE_INTEGER, ATTRIBUTE_INTEGERS, ATTRIBUTE_TENSOR, Attribute, FLOAT, Field, GRAPH,
+    INITIALIZER, INPUT, NODE, Node, OPERATOR_SET, OperatorSet, Tensor, TensorHead, ValueInfo,
 };
 use super::{OnnxError, damaged, graph, wire};
+use crate::normalisation;
 
 /// The exponent that two square roots make.
 const BETA: f32 = 0.75;
@@ -25,20 +29,31 @@ const BETA: f32 = 0.75;
 /// How far up the graph the number of channels is looked for: deeper than any run of nodes that keep it.
 const CHANNELS_SEARCH_DEPTH: usize = 32;
 
+/// What takes an LRN's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Eight operations of ONNX.
+    Operations,
+    /// One operator, [`normalisation::OPERATOR`] of [`normalisation::DOMAIN`].
+    Operator,
+}
+
 /// The model with each LRN replaced where that is possible; all else is byte for byte what it was.
-pub(crate) fn rewrite_lrn(model: &[u8]) -> Result<Vec<u8>, OnnxError> {
+pub(crate) fn rewrite_lrn(model: &[u8], form: Form) -> Result<Vec<u8>, OnnxError> {
     let graph = graph(model)?;
     let shapes = Shapes::of(graph)?;
     // Most of a model is weights: pieces are borrowed, and copied once.
     let mut pieces = Vec::new();
+    let mut is_rewritten = false;
     for field in wire::fields(graph) {
         let Field { number, whole, payload, .. } = field?;
-        let replacement = if number == NODE { replacement(payload, &shapes)? } else { None };
+        let replacement = if number == NODE { replacement(payload, form, &shapes)? } else { None };
         match replacement {
             Some(nodes) => {
                 let mut bytes = Vec::new();
                 nodes.iter().for_each(|node| wire::put(&mut bytes, NODE, &[node.encode_to_vec()]));
                 pieces.push(Cow::Owned(bytes));
+                is_rewritten = true;
             }
             None => pieces.push(Cow::Borrowed(whole)),
         }
@@ -52,11 +67,15 @@ pub(crate) fn rewrite_lrn(model: &[u8]) -> Result<Vec<u8>, OnnxError> {
             _ => result.extend_from_slice(field.whole),
         }
     }
+    if is_rewritten && form == Form::Operator {
+        let set = OperatorSet { domain: normalisation::DOMAIN.to_owned(), version: 1 };
+        wire::put(&mut result, OPERATOR_SET, &[set.encode_to_vec()]);
+    }
     Ok(result)
 }
 
 /// The nodes that do what an LRN node does; `None` for any other node, and for an LRN that has to stay.
-fn replacement(node: &[u8], shapes: &Shapes) -> Result<Option<Vec<Node>>, OnnxError> {
+fn replacement(node: &[u8], form: Form, shapes: &Shapes) -> Result<Option<Vec<Node>>, OnnxError> {
     let node = Node::decode(node).map_err(damaged)?;
     if node.operation != "LRN" || !node.domain.is_empty() {
         return Ok(None);
@@ -65,8 +84,16 @@ fn replacement(node: &[u8], shapes: &Shapes) -> Result<Option<Vec<Node>>, OnnxEr
         return Ok(None);
     };
     let lrn = Lrn::of(&node);
-    let channels = shapes.channels(input, CHANNELS_SEARCH_DEPTH);
-    Ok(channels.filter(|_| lrn.beta == BETA && lrn.size > 0).map(|channels| lrn.spell_out(input, output, channels)))
+    if lrn.beta != BETA || lrn.size == 0 {
+        return Ok(None);
+    }
+    Ok(match form {
+        Form::Operator => Some(vec![lrn.operator(input, output)]),
+        Form::Operations => {
+            let channels = shapes.channels(input, CHANNELS_SEARCH_DEPTH);
+            channels.map(|channels| lrn.spell_out(input, output, channels))
+        }
+    })
 }
 
 /// The operator's attributes, with ONNX's defaults.
@@ -87,6 +114,26 @@ impl Lrn {
             beta: float("beta", 0.75),
             bias: float("bias", 1.0),
             size: attribute("size").and_then(|size| usize::try_from(size.integer).ok()).unwrap_or_default(),
+        }
+    }
+
+    fn operator(&self, input: &str, output: &str) -> Node {
+        let float = |name: &str, float| Attribute {
+            name: name.to_owned(),
+            float,
+            kind: ATTRIBUTE_FLOAT,
+            ..Attribute::default()
+        };
+        let size = Attribute {
+            name: normalisation::SIZE.to_owned(),
+            integer: self.size as i64,
+            kind: ATTRIBUTE_INTEGER,
+            ..Attribute::default()
+        };
+        Node {
+            attributes: vec![float(normalisation::ALPHA, self.alpha), float(normalisation::BIAS, self.bias), size],
+            domain: normalisation::DOMAIN.to_owned(),
+            ..node(normalisation::OPERATOR, &[input], output)
         }
     }
 

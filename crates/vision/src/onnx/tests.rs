@@ -4,6 +4,7 @@ use prost::Message;
 
 use super::wire::{Attribute, Dimension, Node, TensorShape, TensorType, ValueInfo, ValueType, put};
 use super::*;
+use crate::normalisation;
 
 /// GraphProto.name: a field that the code here knows nothing of.
 const GRAPH_NAME: u32 = 2;
@@ -62,7 +63,7 @@ fn operations(model: &[u8]) -> Vec<String> {
 }
 
 /// ONNX's definition, in 64-bit floats.
-fn lrn_by_formula(x: &[f32], channels: usize, alpha: f64, beta: f64, bias: f64, size: usize) -> Vec<f64> {
+pub(crate) fn lrn_by_formula(x: &[f32], channels: usize, alpha: f64, beta: f64, bias: f64, size: usize) -> Vec<f64> {
     let plane = x.len() / channels;
     let square = |channel: usize, position: usize| f64::from(x[channel * plane + position]).powi(2);
     let mut y = Vec::with_capacity(x.len());
@@ -81,7 +82,7 @@ fn lrn_by_formula(x: &[f32], channels: usize, alpha: f64, beta: f64, bias: f64, 
 /// The spelt-out graph run by rten, beside the formula, for numbers as large as GoogLeNet's activations get.
 fn assert_exact(channels: usize, alpha: f32, bias: f32, size: i64) {
     let model = lrn_model(channels as i64, lrn_attributes(alpha, 0.75, bias, size));
-    let rewritten = rewrite_lrn(&model).expect("rewritten");
+    let rewritten = rewrite_lrn(&model, Form::Operations).expect("rewritten");
     let x: Vec<f32> = (0..channels * 4).map(|i| ((i * 37 % 101) as f32 - 50.0) * 9.0).collect();
     let loaded = rten::Model::load(rewritten).expect("rten knows every operation");
     let input = rten_tensor::NdTensorView::from_data([1, channels, 2, 2], x.as_slice());
@@ -107,6 +108,26 @@ fn an_even_window_reaches_one_further_up_than_down() {
 }
 
 #[test]
+fn for_a_runtime_that_takes_our_operator_it_is_one_node_and_its_domain_is_declared() {
+    let attributes = || lrn_attributes(1e-4, 0.75, 2.0, 5);
+    let unknown_channels = model(&[
+        (NODE, node("Mystery", &["x"], "z", Vec::new())),
+        (NODE, node("LRN", &["z"], "y", attributes())),
+        (INPUT, value("x", wire::FLOAT, &[])),
+        (OUTPUT, value("y", wire::FLOAT, &[])),
+    ]);
+    let rewritten = rewrite_lrn(&unknown_channels, Form::Operator).expect("rewritten");
+    assert_eq!(operations(&rewritten), ["Mystery", normalisation::OPERATOR]);
+    let sets = wire::fields(&rewritten).map(|field| field.expect("a field"));
+    let sets = sets.filter(|field| field.number == wire::OPERATOR_SET);
+    let sets: Vec<_> = sets.map(|field| wire::OperatorSet::decode(field.payload).expect("a set").domain).collect();
+    assert_eq!(sets, ["", normalisation::DOMAIN]);
+
+    let another_beta = lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5));
+    assert_eq!(rewrite_lrn(&another_beta, Form::Operator), Ok(another_beta), "nothing is declared that is not used");
+}
+
+#[test]
 fn all_but_the_lrn_is_passed_on_byte_for_byte() {
     let model = model(&[
         (GRAPH_NAME, b"kept".to_vec()),
@@ -115,17 +136,22 @@ fn all_but_the_lrn_is_passed_on_byte_for_byte() {
         (OUTPUT, value("y", wire::FLOAT, &[Some(1)])),
         (99, b"a field from the future".to_vec()),
     ]);
-    assert_eq!(rewrite_lrn(&model), Ok(model));
+    assert_eq!(rewrite_lrn(&model, Form::Operations), Ok(model));
 }
 
 #[test]
 fn an_lrn_of_another_beta_or_of_unknown_channels_is_left_to_the_runtime() {
     assert_eq!(
-        operations(&rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.75, 1.0, 5))).expect("well formed")).len(),
+        operations(
+            &rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.75, 1.0, 5)), Form::Operations).expect("well formed")
+        )
+        .len(),
         8
     );
     assert_eq!(
-        operations(&rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5))).expect("well formed")),
+        operations(
+            &rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5)), Form::Operations).expect("well formed")
+        ),
         ["LRN"]
     );
     let unknown = model(&[
@@ -134,7 +160,7 @@ fn an_lrn_of_another_beta_or_of_unknown_channels_is_left_to_the_runtime() {
         (INPUT, value("x", wire::FLOAT, &[Some(1), Some(4), None, None])),
         (OUTPUT, value("y", wire::FLOAT, &[])),
     ]);
-    assert_eq!(operations(&rewrite_lrn(&unknown).expect("well formed")), ["Mystery", "LRN"]);
+    assert_eq!(operations(&rewrite_lrn(&unknown, Form::Operations).expect("well formed")), ["Mystery", "LRN"]);
 }
 
 #[test]

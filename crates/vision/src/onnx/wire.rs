@@ -7,6 +7,7 @@ use super::OnnxError;
 
 // Of ModelProto.
 pub(super) const GRAPH: u32 = 7;
+pub(super) const OPERATOR_SET: u32 = 8;
 // Of GraphProto.
 pub(super) const NODE: u32 = 1;
 pub(super) const INITIALIZER: u32 = 5;
@@ -17,6 +18,8 @@ pub(super) const OUTPUT: u32 = 12;
 pub(super) const FLOAT: i32 = 1;
 
 // AttributeProto.AttributeType.
+pub(super) const ATTRIBUTE_FLOAT: i32 = 1;
+pub(super) const ATTRIBUTE_INTEGER: i32 = 2;
 pub(super) const ATTRIBUTE_TENSOR: i32 = 4;
 pub(super) const ATTRIBUTE_INTEGERS: i32 = 7;
 
@@ -95,6 +98,15 @@ pub(super) struct Node {
     pub(super) attributes: Vec<Attribute>,
     #[prost(string, tag = "7")]
     pub(super) domain: String,
+}
+
+/// OperatorSetIdProto: a domain whose operations a model uses.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct OperatorSet {
+    #[prost(string, tag = "1")]
+    pub(super) domain: String,
+    #[prost(int64, tag = "2")]
+    pub(super) version: i64,
 }
 
 /// AttributeProto, as far as an LRN and a constant need it.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::manifest::ChannelOrder;
 use crate::model::Lookup;
+use crate::onnx;
 
 const BOTH: [EngineChoice; 2] = [EngineChoice::OnnxRuntime, EngineChoice::Rten];
 
@@ -177,6 +178,26 @@ fn the_8_bit_network_agrees_on_nearly_every_photo() {
         let (first, _) = right(&Photo::all(&images), &found(&models, "googlenet-int8"), choice);
         assert!(first >= 43, "{choice:?}: {first} of 45");
     }
+}
+
+/// On processors with AVX2 and without VNNI its sums overflowed: 20 of 250 photos were lost to that, and the few photos of
+/// the test above are too easy to tell.
+#[test]
+fn the_8_bit_network_is_as_often_right_within_a_point() {
+    let test = "the_8_bit_network_is_as_often_right_within_a_point";
+    let Some(models) = needs("MANYEYES_MODELS", test) else {
+        return;
+    };
+    let Some(images) = needs("MANYEYES_IMAGES_250", test) else {
+        return;
+    };
+    if !engine_is_here(EngineChoice::OnnxRuntime, test) {
+        return;
+    }
+    let photos = Photo::all(&images);
+    let [floats, integers] = ["googlenet", "googlenet-int8"]
+        .map(|name| right(&photos, &found(&models, name), EngineChoice::OnnxRuntime).0 as f64 / photos.len() as f64);
+    assert!(integers >= floats - 0.01, "{integers} right with 8-bit integers, {floats} with 32-bit floats");
 }
 
 #[test]
