@@ -13,8 +13,10 @@ import argparse
 import dataclasses
 import os
 import signal
+import subprocess
 from pathlib import Path
 
+import models
 import plan
 import report
 import rows
@@ -34,7 +36,7 @@ def main() -> int:
         return arguments.verb(arguments)
     except KeyboardInterrupt:
         return 130
-    except (Missing, rows.Unreadable, OSError) as error:
+    except (Missing, rows.Unreadable, OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -58,18 +60,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.models is None or arguments.images is None:
         raise Missing("say where models and photos are: --models and --images, or MANYEYES_MODELS and MANYEYES_IMAGES")
     programs = Programs(arguments.manyeyes.resolve(), arguments.bare.resolve(), (ROOT / ".cache" / "peers").resolve())
-    models = {"f32": arguments.models / "googlenet.onnx", "int8": arguments.models / "googlenet-int8.onnx"}
-    models = {name: path.resolve() for name, path in (models | arguments.file).items() if path.is_file()}
-    cells = plan.cells(arguments.peers, arguments.photos, tuple(name for name in arguments.files if name in models))
-    if "f32" not in models:
-        raise Missing(f"there is no googlenet.onnx in {arguments.models}, and all answers are held against it")
-    needed = [programs.manyeyes, *([programs.bare_ours] if any(cell.peer == plan.BARE_OURS for cell in cells) else [])]
-    for program in needed:
+    for program in (programs.manyeyes, programs.bare_ours):
         if not program.is_file():
             raise Missing(f"there is no {program}: `make bench-peers` builds it")
+    files = models.found(arguments.models, arguments.file, programs.manyeyes, programs.cache)
+    if "f32" not in files:
+        raise Missing(f"there is no googlenet.onnx in {arguments.models}, and all answers are held against it")
+    cells = plan.cells(arguments.peers, arguments.photos, tuple(name for name in arguments.files if name in files))
     # Committed results are of whole runs: a short one does not replace them.
     out = arguments.out or ROOT / ("target/bench-peers" if arguments.quick else "bench/results")
-    return report.write(Bench(programs, models, arguments.images, out).run(cells, measured))
+    return report.write(Bench(programs, files, arguments.images, out).run(cells, measured))
 
 
 class Missing(Exception):
@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     measure.add_argument("--models", type=Path, default=folder("MANYEYES_MODELS"), help="with googlenet.onnx and -int8")
     measure.add_argument("--images", type=Path, default=folder("MANYEYES_IMAGES"), help="whose JPEGs are posted")
     measure.add_argument("--file", type=named_file, action=Named, default={}, metavar="NAME=PATH",
-                         help=f"another model file: {', '.join(plan.OPTIMISED)}, or in place of another")  # fmt: skip
+                         help="in place of what is in --models or made of it")  # fmt: skip
     measure.add_argument("--peers", type=some_of(plan.NAMES), help="only these, and these with everything")
     measure.add_argument(
         "--photos", type=some_of(plan.PHOTOS), default=plan.PHOTOS, help=f"of {', '.join(plan.PHOTOS)}"
@@ -132,8 +132,9 @@ def some_of(names: tuple[str, ...]):
 
 def named_file(text: str) -> dict[str, Path]:
     name, equals, path = text.partition("=")
-    if not equals or name not in plan.FILES:
-        raise argparse.ArgumentTypeError(f"it must look like NAME=PATH, with a name of {', '.join(plan.FILES)}")
+    names = ", ".join((*plan.PUBLISHED, *plan.OPTIMISED))
+    if not equals or name not in (*plan.PUBLISHED, *plan.OPTIMISED):
+        raise argparse.ArgumentTypeError(f"it must look like NAME=PATH, with one of these: {names}")
     if not Path(path).is_file():
         raise argparse.ArgumentTypeError(f"{path} is not there")
     return {name: Path(path)}

@@ -14,7 +14,7 @@ NAMES = {
     **{peer.name: peer.title for peer in PEERS},
 }
 # Blue and orange, which are told apart by everyone; ours dark, peers pale; with our file in between.
-COLOURS = {"f32": "#4477aa", "int8": "#ee8866", "f32-ours": "#88bbdd", "int8-ours": "#f6bfa6"}
+COLOURS = {"f32": "#4477aa", "int8": "#ee8866", "auto": "#777777", "f32-ours": "#88bbdd", "int8-ours": "#f6bfa6"}
 CONCURRENCY = 8
 WIDTH, LABELS, RIGHT = 860, 210, 100
 BAR, GAP, PANEL_HEAD, MARGIN = 15, 10, 44, 16

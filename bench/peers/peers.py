@@ -15,6 +15,7 @@ class Setting:
     """What a service is started with."""
 
     model: Path
+    file: str  # the name of the model file: f32 and so on
     draft: bool
     workers: int  # as many as there are cores
     port: int
@@ -69,9 +70,11 @@ def _bentoml(setting: Setting) -> list[str]:
     return [str(setting.programs / "bentoml"), "serve", "bentoml_app:Classify", *where, "--do-not-track", "--quiet"]
 
 
+# Precision f32 is whatever numbers the named file has.
 def _manyeyes(setting: Setting) -> list[str]:
     up = [str(setting.programs / "manyeyes"), "up", "--workers", "1", "--listen", f"127.0.0.1:{setting.port}"]
-    return [*up, "--data", str(setting.scratch / "data"), "--model", str(setting.model)]
+    model = ["--model", str(setting.model), "--precision", "auto" if setting.file == "auto" else "f32"]
+    return [*up, "--data", str(setting.scratch / "data"), *model]
 
 
 OURS = Peer(
@@ -81,7 +84,7 @@ OURS = Peer(
     path="/api/v1/classify?timeout=60",
     settings="a manager and one worker with its defaults, every picture made durable",
     advice="docs/operations.md",
-    files=("f32", "int8"),
+    files=("f32", "int8", "auto"),
     is_ours=True,
 )
 

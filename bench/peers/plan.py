@@ -9,7 +9,8 @@ SMALL, PHONE = "100 kB", "12 MP"
 PHOTOS = (SMALL, PHONE)
 PUBLISHED = ("f32", "int8")
 OPTIMISED = ("f32-ours", "int8-ours")
-FILES = (*PUBLISHED, *OPTIMISED)
+AUTO = "auto"  # f32 or int8, as manyeyes finds better
+FILES = (*PUBLISHED, AUTO, *OPTIMISED)
 
 # Decoding and the engine without a server: through Python as the peers have it, and ours.
 BARE, BARE_OURS = "bare", "bare-ours"
@@ -71,6 +72,6 @@ def _has_room(name: str, size: str, file: str) -> bool:
 
 
 def _can_serve(name: str, file: str) -> bool:
-    if name == BARE:
-        return True
-    return file in (OURS if name == BARE_OURS else named(name)).files
+    if name in (BARE, BARE_OURS):
+        return file in PUBLISHED or (name == BARE and file in OPTIMISED)
+    return file in named(name).files

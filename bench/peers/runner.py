@@ -85,7 +85,8 @@ class Bench:
         programs = self.programs.manyeyes.parent
         if not peer.is_ours:
             programs = install.installed(peer.name, self.programs.cache, peer.after_install)
-        setting = Setting(self.models[cell.file], cell.draft, len(self.cores), free_port(), scratch, programs)
+        about = (self.models[cell.file], cell.file, cell.draft, len(self.cores))
+        setting = Setting(*about, free_port(), scratch, programs)
         url = f"http://127.0.0.1:{setting.port}{peer.path}"
         photos = self._photos(cell.photos)
         where = {"PEER_PORT": str(setting.port), "PEER_SCRATCH": str(scratch)}
@@ -93,6 +94,7 @@ class Bench:
         environment = {**self._environment(cell), **where, **own}
         with Service(peer.command(setting), environment, APPS, scratch / "log") as service:
             cold_start_s = service.first_answer(url, peer.part, Photo.read(photos[0]))
+            settings = peer.settings + _choice(service.log)
             verdict = self._check(peer, cell, url, photos) if repeat == 1 else None
             loads, memory = [], None
             for concurrency in measured.concurrency[cell.photos]:
@@ -106,7 +108,7 @@ class Bench:
         return self._row(
             cell,
             repeat,
-            peer.settings,
+            settings,
             versions,
             cold_start_s=cold_start_s,
             rss_mib=memory.rss_mib,
@@ -158,7 +160,9 @@ class Bench:
 
     def _environment(self, cell: Cell) -> dict[str, str]:
         draft = "1" if cell.draft else "0"
-        return {"PEER_MODEL": str(self.models[cell.file]), "PEER_WORKERS": str(len(self.cores)), "PEER_DRAFT": draft}
+        theirs = {"PEER_MODEL": str(self.models[cell.file]), "PEER_WORKERS": str(len(self.cores)), "PEER_DRAFT": draft}
+        # Ours finds the int8 form of a model by its name.
+        return {**theirs, "MANYEYES_MODELS": str(self.models["f32"].parent)}
 
     def _row(self, cell: Cell, repeat: int, settings: str, versions: dict[str, str], **measured) -> Row:
         about = dataclasses.asdict(cell)
@@ -171,6 +175,12 @@ class Bench:
             **about,
             **measured,
         )
+
+
+def _choice(log: Path) -> str:
+    """What manyeyes has said of the precision that it chose."""
+    chosen = re.search(r"precision (f32|int8):", log.read_text(errors="replace"))
+    return f", precision {chosen.group(1)} chosen" if chosen else ""
 
 
 def _our_versions(manyeyes: Path) -> dict[str, str]:

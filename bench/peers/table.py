@@ -14,11 +14,12 @@ TITLES = {
 FILE_TITLES = {
     "f32": "the published f32 file",
     "int8": "the int8 file",
+    "auto": "`--precision auto`",
     "f32-ours": "our optimised f32 file",
     "int8-ours": "our optimised int8 file",
 }
 # With which of the peers' files each of ours is compared.
-RIVALS = {"f32": ("f32", "f32-ours"), "int8": ("f32", "int8", "int8-ours")}
+RIVALS = {"f32": ("f32", "f32-ours"), "int8": ("f32", "int8", "int8-ours"), "auto": ("f32", "int8")}
 LOADS = (8, 32)  # requests under way for which throughput is told
 
 
