@@ -89,8 +89,14 @@ def parser() -> argparse.ArgumentParser:
     )
     measure.add_argument("--models", type=Path, default=folder("MANYEYES_MODELS"), help="with googlenet.onnx and -int8")
     measure.add_argument("--images", type=Path, default=folder("MANYEYES_IMAGES"), help="whose JPEGs are posted")
-    measure.add_argument("--file", type=named_file, action=Named, default={}, metavar="NAME=PATH",
-                         help="in place of what is in --models or made of it")  # fmt: skip
+    measure.add_argument(
+        "--file",
+        type=named_file,
+        action=Named,
+        default={},
+        metavar="NAME=PATH",
+        help="in place of what is in --models or made of it",
+    )
     measure.add_argument("--peers", type=some_of(plan.NAMES), help="only these, and these with everything")
     measure.add_argument(
         "--photos", type=some_of(plan.PHOTOS), default=plan.PHOTOS, help=f"of {', '.join(plan.PHOTOS)}"

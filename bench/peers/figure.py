@@ -6,6 +6,7 @@ from statistics import median
 import plan
 from medians import Measured
 from peers import OURS, PEERS
+from table import PHOTO_TITLES
 
 NAMES = {
     OURS.name: OURS.title,
@@ -44,7 +45,14 @@ def _panel(photos: str, measured: list[Measured], top: int) -> tuple[int, list[s
     if not ordered:
         return 0, []
     scale = (WIDTH - LABELS - RIGHT) / max(best(group) for group in groups.values())
-    parts = [_text(MARGIN, top + 18, f"Photos of {photos}: images a second, {CONCURRENCY} requests under way", "bold")]
+    parts = [
+        _text(
+            MARGIN,
+            top + 18,
+            f"Photos of {PHOTO_TITLES[photos]}: images a second, {CONCURRENCY} requests under way",
+            "bold",
+        )
+    ]
     y = top + PANEL_HEAD - 8
     for (peer, draft), group in ordered:
         middle = y + len(group) * BAR / 2 + 4

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from load import Lengths
 from peers import OURS, PEERS, named
 
-SMALL, PHONE = "100 kB", "12 MP"
+SMALL, PHONE = "small", "phone"  # about 100 kB, and 12 megapixels
 PHOTOS = (SMALL, PHONE)
 PUBLISHED = ("f32", "int8")
 OPTIMISED = ("f32-ours", "int8-ours")

@@ -64,7 +64,9 @@ class Bench:
                 continue
             scale = " draft" if cell.draft else ""
             print(
-                f"{number} of {len(turns)}: {cell.peer}, {cell.file}, {cell.photos}{scale}: ", end="", file=sys.stderr
+                f"{number} of {len(turns)}: {cell.peer}, {cell.file}, {cell.photos} photos{scale}: ",
+                end="",
+                file=sys.stderr,
             )
             try:
                 row = self._measure(cell, repeat, measured)

@@ -11,6 +11,7 @@ TITLES = {
     OURS.name: f"**{OURS.title}**",
     **{peer.name: peer.title for peer in PEERS},
 }
+PHOTO_TITLES = {plan.SMALL: "about 100 kB", plan.PHONE: "12 megapixels"}
 FILE_TITLES = {
     "f32": "the published f32 file",
     "int8": "the int8 file",
@@ -60,26 +61,35 @@ def _ratios(measured: list[Measured]) -> str:
     for ours in (one for one in measured if one.peer == OURS.name):
         files = RIVALS[ours.file]
         rivals = [one for one in measured if one.photos == ours.photos and one.file in files and _is_peer(one)]
-        for file, draft in dict.fromkeys((one.file, one.draft) for one in rivals):
-            alike = [one for one in rivals if (one.file, one.draft) == (file, draft)]
-            cells, best = [], []
-            for concurrency in LOADS:
-                theirs = max(alike, key=lambda one: one.median_rate(concurrency) or 0.0)
-                mine, their_rate = ours.median_rate(concurrency), theirs.median_rate(concurrency)
-                cells.append(f"{mine / their_rate:.2f}" if mine and their_rate else "")
-                best += [TITLES[theirs.peer]] if their_rate else []
-            against = FILE_TITLES[file] + (", draft decoding" if draft else "")
-            lines.append(
-                f"| {ours.photos} | {FILE_TITLES[ours.file]} | {against} | {' | '.join(cells)} | {_either(best)} |"
-            )
+        for way in dict.fromkeys((one.file, one.draft) for one in rivals):
+            lines.append(_ratio(ours, [one for one in rivals if (one.file, one.draft) == way]))
     if not lines:
         return ""
+    columns = ["photos", "manyeyes with", "peers with", *(f"at {concurrency}" for concurrency in LOADS), "best peer"]
     head = [
         "## manyeyes / the best peer, images a second",
         "",
-        "| photos | manyeyes with | peers with | at 8 | at 32 | best peer |",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
     ]
-    return "\n".join([*head, "|---|---|---|---|---|---|", *lines])
+    return "\n".join([*head, *lines])
+
+
+def _ratio(ours: Measured, rivals: list[Measured]) -> str:
+    """A line: against those of one file and one scale of decoding. Who is best may change with the load."""
+    ratios, best = [], []
+    for concurrency in LOADS:
+        rates = {one.peer: rate for one in rivals if (rate := one.median_rate(concurrency))}
+        mine = ours.median_rate(concurrency)
+        ratios.append(f"{mine / max(rates.values()):.2f}" if mine and rates else "")
+        best += [TITLES[max(rates, key=rates.get)]] if rates else []
+    against = FILE_TITLES[rivals[0].file] + (", draft decoding" if rivals[0].draft else "")
+    cells = [PHOTO_TITLES[ours.photos], FILE_TITLES[ours.file], against, *ratios, ", then ".join(dict.fromkeys(best))]
+    return f"| {' | '.join(cells)} |"
+
+
+def _is_peer(one: Measured) -> bool:
+    return one.peer not in (OURS.name, plan.BARE, plan.BARE_OURS)
 
 
 def _server(measured: list[Measured]) -> str:
@@ -93,19 +103,11 @@ def _server(measured: list[Measured]) -> str:
                 f"{rate / bare.median_rate(at):.2f}" if (rate := ours.median_rate(at)) is not None else ""
                 for at in LOADS
             ]
-            lines.append(f"| {ours.photos} | {FILE_TITLES[ours.file]} | {' | '.join(shares)} |")
+            lines.append(f"| {PHOTO_TITLES[ours.photos]} | {FILE_TITLES[ours.file]} | {' | '.join(shares)} |")
     if not lines:
         return ""
     head = ["## manyeyes / its own decoding and engine without a server", "", "| photos | file | at 8 | at 32 |"]
     return "\n".join([*head, "|---|---|---|---|", *lines])
-
-
-def _is_peer(one: Measured) -> bool:
-    return one.peer not in (OURS.name, plan.BARE, plan.BARE_OURS)
-
-
-def _either(names: list[str]) -> str:
-    return ", then ".join(dict.fromkeys(names))
 
 
 def _table(photos: str, file: str, measured: list[Measured]) -> str:
@@ -120,7 +122,7 @@ def _table(photos: str, file: str, measured: list[Measured]) -> str:
         "same first class",
         "largest difference",
     ]
-    title = f"## Photos of {photos}, {FILE_TITLES[file]}"
+    title = f"## Photos of {PHOTO_TITLES[photos]}, {FILE_TITLES[file]}"
     head = [title, "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     ordered = sorted(measured, key=lambda one: one.median_rate(8) or 0.0, reverse=True)
     return "\n".join([*head, *map(_line, ordered)])
@@ -155,7 +157,7 @@ def _left_out(rows: list[Row]) -> str:
     if not left_out:
         return ""
     lines = [
-        f"- {TITLES[row.peer]}, {row.file}, {row.photos}{', draft' if row.draft else ''}: {row.left_out}"
+        f"- {TITLES[row.peer]}, {row.file}, {row.photos} photos{', draft' if row.draft else ''}: {row.left_out}"
         for row in left_out
     ]
     return "\n".join(["## Not measured, and why", "", *lines])

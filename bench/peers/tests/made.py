@@ -25,7 +25,7 @@ def load(rate: float, concurrency: int = 8, connections: str = "kept", wrong: di
 
 
 def row(peer: str, loads: list[dict], **other) -> Row:
-    about = {"repeat": 1, "file": "f32", "photos": "100 kB", "draft": False, **other}
+    about = {"repeat": 1, "file": "f32", "photos": "small", "draft": False, **other}
     return Row(
         run="2026-01-01T00:00:00+00:00",
         peer=peer,

@@ -29,13 +29,13 @@ class Tables(unittest.TestCase):
             row("fastapi", [load(45.0)], file="int8"),
             row("bare", [{"images_per_s": 99.0, "decoding_ms": 3.0, "inference_ms": 20.0}]),
         ]
-        lines = [line for line in table.markdown(rows).splitlines() if line.startswith("| 100 kB")]
+        lines = [line for line in table.markdown(rows).splitlines() if line.startswith("| about 100 kB")]
         self.assertEqual(
             lines,
             [
-                "| 100 kB | the published f32 file | the published f32 file | 2.50 |  | FastAPI by hand |",
-                "| 100 kB | the int8 file | the published f32 file | 5.00 |  | FastAPI by hand |",
-                "| 100 kB | the int8 file | the int8 file | 4.00 |  | FastAPI by hand |",
+                "| about 100 kB | the published f32 file | the published f32 file | 2.50 |  | FastAPI by hand |",
+                "| about 100 kB | the int8 file | the published f32 file | 5.00 |  | FastAPI by hand |",
+                "| about 100 kB | the int8 file | the int8 file | 4.00 |  | FastAPI by hand |",
             ],
         )
 
@@ -51,7 +51,7 @@ class Tables(unittest.TestCase):
 
     def test_who_was_left_out_is_named_with_the_reason(self):
         text = table.markdown([row("mosec", [load(30.0)]), row("ray", [], left_out="it does not install")])
-        self.assertIn("- Ray Serve, f32, 100 kB: it does not install", text)
+        self.assertIn("- Ray Serve, f32, small photos: it does not install", text)
         self.assertNotIn("| Ray Serve", text)
 
     def test_answers_that_were_none_are_counted_where_the_reader_looks_first(self):
