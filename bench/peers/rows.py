@@ -6,6 +6,8 @@ import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import plan
+
 FORMAT = 1
 
 
@@ -47,7 +49,11 @@ def read(path: Path) -> list[Row]:
             values = json.loads(line)
             if values["format"] != FORMAT:
                 raise Unreadable(f"{path}:{number}: rows of form {values['format']}; these are read: {FORMAT}")
-            found.append(Row(**values))
+            row = Row(**values)
+            known = zip((row.peer, row.file, row.photos), (plan.NAMES, plan.FILES, plan.PHOTOS), strict=True)
+            if unknown := [name for name, names in known if name not in names]:
+                raise Unreadable(f"{path}:{number}: nothing is known of '{unknown[0]}'")
+            found.append(row)
         except (ValueError, KeyError, TypeError) as error:
             raise Unreadable(f"{path}:{number}: not a row: {error}") from error
     return found

@@ -24,3 +24,8 @@ class Rows(unittest.TestCase):
             self.path.write_text(self.path.read_text().splitlines()[0] + "\n" + broken)
             with self.assertRaisesRegex(rows.Unreadable, "rows.jsonl:2: "):
                 rows.read(self.path)
+
+    def test_a_name_that_nobody_knows_any_more_is_refused_with_its_line(self):
+        rows.append(self.path, row("mosec", [load(30.0)], photos="huge"))
+        with self.assertRaisesRegex(rows.Unreadable, "rows.jsonl:1: nothing is known of 'huge'"):
+            rows.read(self.path)
