@@ -71,9 +71,15 @@ def machine(cores: set[int]) -> dict:
         "cores": len(cores),
         "memory_gib": round(memory_kib / (1 << 20), 1),
         "kernel": platform.release(),
-        # An idle or a real-time class is not how services are run: figures of it are not for comparison.
-        "scheduling": {os.SCHED_OTHER: "other", os.SCHED_IDLE: "idle"}.get(os.sched_getscheduler(0), "another"),
+        "scheduling": _scheduling(),
     }
+
+
+def _scheduling() -> str:
+    """`other` is how services are run. Figures of another class, or of another niceness, are not for comparison."""
+    names = {os.SCHED_OTHER: "other", os.SCHED_IDLE: "idle", os.SCHED_FIFO: "real time", os.SCHED_RR: "real time"}
+    name, nice = names.get(os.sched_getscheduler(0), "another"), os.getpriority(os.PRIO_PROCESS, 0)
+    return f"{name}, nice {nice}" if nice else name
 
 
 def _lines(path: str) -> list[str]:
