@@ -63,7 +63,9 @@ def machine(cores: set[int]) -> dict:
     """Of which all of it is a part: the processor, how many of its cores, and the kernel."""
     names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     flags = next((line.split() for line in _lines("/proc/cpuinfo") if line.startswith("flags")), [])
-    telling = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8") if flag in flags]
+    telling = [
+        flag for flag in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8") if flag in flags
+    ]
     memory_kib = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     return {
         "processor": names[0] if names else platform.machine(),

@@ -64,6 +64,13 @@ class Tables(unittest.TestCase):
         )
         self.assertIn("Not for comparison", text)
 
+    def test_where_peers_let_integers_overflow_it_is_said(self):
+        exact = {**MACHINE, "instructions": ["avx2", "avx512_vnni"]}
+        told = lambda one: "overflow" in table.markdown([one])
+        self.assertTrue(told(row("mosec", [load(30.0)], file="int8")))
+        self.assertFalse(told(row("mosec", [load(30.0)])))
+        self.assertFalse(told(dataclasses.replace(row("mosec", [load(30.0)], file="int8"), machine=exact)))
+
     def test_the_figure_has_a_bar_for_each_service_and_file(self):
         rows = [row("mosec", [load(30.0)]), row("mosec", [load(40.0)], file="int8"), row("fastapi", [load(35.0)])]
         drawn = xml.fromstring(figure.svg(medians(rows)))
