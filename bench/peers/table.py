@@ -50,8 +50,8 @@ def _head(rows: list[Row]) -> str:
     if _overflows(machine["instructions"]) and any(row.file.startswith("int8") for row in rows):
         lines += [
             "",
-            "On this processor ONNX Runtime, as peers run it, lets sums of 8-bit integers overflow, and sees fewer photos "
-            "rightly than these easy ones show (docs/engines.md). manyeyes has it be exact, which costs speed.",
+            "On this processor ONNX Runtime, as peers run it, lets sums of 8-bit integers overflow, and sees fewer "
+            "photos rightly than these easy ones show (docs/engines.md). manyeyes has it be exact, which costs speed.",
         ]
     if machine["scheduling"] != "other":
         lines += ["", f"**Not for comparison:** it ran in the scheduling class '{machine['scheduling']}'."]
