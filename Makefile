@@ -90,6 +90,12 @@ deny: ## Licences, sources and doubled versions of dependencies; known vulnerabi
 bench: web release ## Measure what the README claims, as ratios in one run.
 	@$(with_engine); scripts/bench $(ARGS)
 
+# It says itself what it cannot do without.
+.PHONY: bench-peers
+bench-peers: web release ## Side by side with what people would use instead, on the same cores: an hour; ARGS=--quick for a look.
+	cargo build --release --locked --package manyeyes-vision --example bare
+	@$(with_engine); python3 bench/peers run $(ARGS)
+
 # What needs photos and GoogLeNet is left out where they are not here, and that is said.
 # GROUP=transports: those of experiments/transports.
 of_group := experiments$(if $(GROUP),/$(GROUP))

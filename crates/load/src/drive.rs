@@ -143,7 +143,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::target::Form;
+    use crate::target::{Connections, Form};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -156,7 +156,7 @@ mod tests {
     }
 
     async fn driven(url: &str, pace: Pace, measured: Duration) -> Tally {
-        let target = Target::new(url, Form::Body, None, Duration::from_secs(20)).unwrap();
+        let target = Target::new(url, Form::Body, None, Connections::Kept, Duration::from_secs(20)).unwrap();
         let picture = target.picture("a.jpg", Bytes::from_static(b"\xff\xd8"));
         let plan = Plan { pace, warm_up: Duration::ZERO, measured, seed: 1 };
         drive(&target, &[picture], &plan).await

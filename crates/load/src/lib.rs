@@ -15,4 +15,4 @@ pub use arrivals::Arrivals;
 pub use drive::{Pace, Plan, drive};
 pub use report::{Interval, Latency, Repeat, Report};
 pub use tally::Tally;
-pub use target::{Form, Outcome, Picture, Target, TargetError};
+pub use target::{Connections, Form, Outcome, Picture, Target, TargetError};

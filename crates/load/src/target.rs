@@ -41,6 +41,16 @@ pub enum Form {
     Part(String),
 }
 
+/// Which connection a request goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connections {
+    /// One that an earlier request has left open, where there is one.
+    Kept,
+    /// One of its own. Where several processes of a service take connections from one port, kept ones may all have ended up with
+    /// one of them, and the others have nothing to do.
+    Fresh,
+}
+
 /// A picture as it is sent, made once.
 #[derive(Clone, Debug)]
 pub struct Picture {
@@ -57,7 +67,7 @@ pub enum Outcome {
     Wrong(String),
 }
 
-/// Where requests go, over kept connections.
+/// Where requests go, and how.
 #[derive(Clone, Debug)]
 pub struct Target {
     uri: Uri,
@@ -72,7 +82,13 @@ impl Target {
     ///
     /// # Errors
     /// It is no URL of plain HTTP.
-    pub fn new(url: &str, form: Form, token: Option<&str>, patience: Duration) -> Result<Self, TargetError> {
+    pub fn new(
+        url: &str,
+        form: Form,
+        token: Option<&str>,
+        connections: Connections,
+        patience: Duration,
+    ) -> Result<Self, TargetError> {
         let uri: Uri = url.parse().map_err(|_| TargetError::NotAUrl(url.to_owned()))?;
         match uri.scheme_str() {
             Some("http") if uri.authority().is_some() => {}
@@ -85,6 +101,7 @@ impl Target {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEPT_FOR)
+            .pool_max_idle_per_host(if connections == Connections::Kept { usize::MAX } else { 0 })
             .build(connector);
         Ok(Self { uri, form, authorization: token.map(bearer).transpose()?, patience, client })
     }
@@ -159,7 +176,43 @@ fn judge(status: StatusCode, body: &[u8]) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::net::SocketAddr;
+    use std::sync::{Arc, Mutex};
+
+    use axum::Router;
+    use axum::extract::ConnectInfo;
+    use axum::routing::post;
+
     use super::*;
+
+    /// A connection is known by the port that it comes from.
+    async fn ports_of_twenty_requests(connections: Connections) -> HashSet<u16> {
+        let ports = Arc::new(Mutex::new(HashSet::new()));
+        let note = Arc::clone(&ports);
+        let router = Router::new().route(
+            "/",
+            post(async move |ConnectInfo(from): ConnectInfo<SocketAddr>| {
+                note.lock().unwrap().insert(from.port());
+            }),
+        );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        let target = Target::new(&url, Form::Body, None, connections, Duration::from_secs(20)).unwrap();
+        let picture = target.picture("a.jpg", Bytes::from_static(b"\xff\xd8"));
+        for _ in 0..20 {
+            assert_eq!(target.ask(&picture).await, Outcome::Right);
+        }
+        ports.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn requests_use_a_connection_again_unless_each_is_to_have_its_own() {
+        assert!(ports_of_twenty_requests(Connections::Kept).await.len() < 20);
+        assert_eq!(ports_of_twenty_requests(Connections::Fresh).await.len(), 20);
+    }
 
     #[test]
     fn only_a_success_that_does_not_deny_itself_is_right() {
@@ -175,7 +228,8 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_http_is_refused_with_the_reason() {
-        let refused = |url| Target::new(url, Form::Body, None, Duration::ZERO).unwrap_err().to_string();
+        let refused =
+            |url| Target::new(url, Form::Body, None, Connections::Kept, Duration::ZERO).unwrap_err().to_string();
         assert!(refused("https://example.org").contains("without TLS"));
         assert!(refused("127.0.0.1:8080").contains("not a"), "{}", refused("127.0.0.1:8080"));
         assert!(refused("/classify").contains("is not a URL"));
@@ -184,7 +238,7 @@ mod tests {
     #[test]
     fn a_part_has_the_file_whole_and_a_name_that_breaks_nothing() {
         let form = Form::Part("file".to_owned());
-        let target = Target::new("http://127.0.0.1/", form, None, Duration::ZERO).unwrap();
+        let target = Target::new("http://127.0.0.1/", form, None, Connections::Kept, Duration::ZERO).unwrap();
         let picture = target.picture("a\"\r\n.jpg", Bytes::from_static(b"\xff\xd8\r\n--"));
         let text = String::from_utf8_lossy(&picture.body);
         assert!(text.contains("name=\"file\"; filename=\"a___.jpg\"\r\n"), "{text}");

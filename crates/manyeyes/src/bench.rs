@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use manyeyes_load::{Form, Outcome, Pace, Picture, Plan, Repeat, Report, Target, drive};
+use manyeyes_load::{Connections, Form, Outcome, Pace, Picture, Plan, Repeat, Report, Target, drive};
 
 use crate::address::Address;
 use crate::{cli, files};
@@ -36,7 +36,8 @@ pub(crate) fn run(args: &cli::Bench) -> anyhow::Result<ExitCode> {
     let mut plan = Plan { pace, warm_up, measured, seed: args.seed };
     let (url, token) = service(args)?;
     let form = args.part.clone().map_or(Form::Body, Form::Part);
-    let target = Target::new(&url, form, token.as_deref(), Duration::from_secs_f64(args.patience))?;
+    let connections = if args.fresh_connections { Connections::Fresh } else { Connections::Kept };
+    let target = Target::new(&url, form, token.as_deref(), connections, Duration::from_secs_f64(args.patience))?;
     let pictures = pictures(&target, args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("failed to start")?;
     // A wrong address or token is told at once, and not as ten thousand answers that were none.

@@ -19,6 +19,10 @@ pub(crate) struct Bench {
     /// Send the picture as the part of this name of a form, not as the request's body.
     #[arg(long, value_name = "NAME")]
     pub(crate) part: Option<String>,
+    /// Give each request a connection of its own, instead of one that an earlier request has left open. Where several processes of a
+    /// service share a port, kept connections may all end up with one of them.
+    #[arg(long)]
+    pub(crate) fresh_connections: bool,
     /// Open loop: so many requests start each second, however many are under way; times count from when they were due.
     #[arg(long, value_name = "PER_SECOND", value_parser = above_zero)]
     pub(crate) rate: Option<f64>,
