@@ -6,13 +6,13 @@ use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::cluster::{beginning, ms};
+use super::cluster::{beginning, ms, work};
 use crate::breaker::Licence;
 use crate::contest::behind;
-use crate::event::{Capacity, Departure};
 use crate::pool::Room;
 use crate::roster::Roster;
 use crate::stragglers::Stragglers;
+use crate::{Action, Capacity, Departure, Dispatch, Event, Settings};
 
 /// Workers to which anything happens, at random moments.
 struct Crowd {
@@ -165,4 +165,33 @@ fn nothing_that_is_late_or_long_in_coming_is_overlooked() {
             crowd.check_stragglers();
         }
     }
+}
+
+/// How much is given to one of 1000 ms that is idle, when two hundred of 100 ms have all that they may have and the rest of so many images waits.
+/// Before it would be through they would be with 1400.
+fn given_to_the_slow_one(images: u64) -> usize {
+    let (mut dispatch, now) = (Dispatch::new(Settings::default()), beginning());
+    let slow = WorkerId(0);
+    let actions = |dispatch: &mut Dispatch| -> Vec<_> { std::iter::from_fn(|| dispatch.poll(now)).collect() };
+    for worker in 0..=200 {
+        let capacity = Capacity { slots: 1, window: 8, models: Vec::new(), returning: false };
+        dispatch.handle(Event::Joined { worker: WorkerId(worker), capacity, name: worker.to_string() }, now);
+        dispatch.handle(Event::Submitted(work(u64::from(worker), 1)), now);
+    }
+    for action in actions(&mut dispatch) {
+        let Action::Assign { worker, image, attempt, .. } = action else { panic!("nothing but work: {action:?}") };
+        let service = if worker == slow { ms(1000) } else { ms(100) };
+        dispatch.handle(Event::Answered { worker, image, attempt, service }, now);
+    }
+    assert_eq!(dispatch.held(), 0, "each had one");
+    for image in 1000..1000 + images {
+        dispatch.handle(Event::Submitted(work(image, 2)), now);
+    }
+    actions(&mut dispatch);
+    dispatch.in_flight(slow)
+}
+
+#[test]
+fn where_hundreds_would_be_sooner_all_of_them_are_counted_before_a_slow_worker_gets_anything() {
+    assert_eq!([1500, 1750, 1900, 3000].map(given_to_the_slow_one), [0, 0, 1, 1]);
 }
