@@ -62,6 +62,10 @@ test: ## Run every test: Rust, page, browser.
 simulate: ## The manager and its workers in a made-up world: SEEDS=10000 of them, or SEED=7 with a trace of all that happens.
 	cargo run --quiet --locked --package manyeyes-simulation --bin simulate -- $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),10000))
 
+.PHONY: scale
+scale: ## Dispatch before 10 to 10,000 made-up workers: what a decision costs, how near the best possible it comes. Rows in target/scale.jsonl.
+	cargo run --quiet --release --locked --package manyeyes-scale --bin scale -- --all --out target/scale.jsonl
+
 .PHONY: mutants
 mutants: ## Break the code on purpose, in every way listed in crates/simulation/mutants.toml: something must notice each.
 	scripts/mutants $(ARGS)

@@ -13,7 +13,7 @@
 //!
 //! Kept by the worker's name, so that neither a reconnect nor a restart of its process makes it a new worker.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use manyeyes_protocol::result::FailureCode;
@@ -77,7 +77,11 @@ impl Conduct {
 
 /// The breakers of all workers that ever misbehaved and are remembered.
 #[derive(Debug, Default)]
-pub(crate) struct Breakers(BTreeMap<String, Breaker>);
+pub(crate) struct Breakers {
+    by_name: BTreeMap<String, Breaker>,
+    /// Those that are open, by when their time is over.
+    open: BTreeSet<(Instant, String)>,
+}
 
 #[derive(Debug, Default)]
 struct Breaker {
@@ -109,31 +113,40 @@ impl Breakers {
         settings: &BreakerSettings,
         now: Instant,
     ) -> Option<BreakerChange> {
-        if !self.0.contains_key(worker) {
+        if !self.by_name.contains_key(worker) {
             if matches!(conduct, Conduct::Answered | Conduct::WasCrash | Conduct::Acquitted) {
                 return None;
             }
             self.make_room();
-            self.0.insert(worker.to_owned(), Breaker::default());
+            self.by_name.insert(worker.to_owned(), Breaker::default());
         }
-        self.0.get_mut(worker)?.note(conduct, settings, now)
+        let breaker = self.by_name.get_mut(worker)?;
+        let before = breaker.open_until();
+        let change = breaker.note(conduct, settings, now);
+        let after = breaker.open_until();
+        if before != after {
+            before.map(|until| self.open.remove(&(until, worker.to_owned())));
+            self.open.extend(after.map(|until| (until, worker.to_owned())));
+        }
+        change
     }
 
     /// A worker whose time is over by now, which is on trial from now on.
     pub(crate) fn ring(&mut self, now: Instant) -> Option<(String, BreakerChange)> {
-        let over = |breaker: &Breaker| breaker.open_until().is_some_and(|until| until <= now);
-        let (name, breaker) = self.0.iter_mut().find(|(_, breaker)| over(breaker))?;
+        self.open.first().filter(|(until, _)| *until <= now)?;
+        let (_, name) = self.open.pop_first()?;
+        let breaker = self.by_name.get_mut(&name)?;
         breaker.state = State::HalfOpen;
-        Some((name.clone(), BreakerChange::HalfOpened))
+        Some((name, BreakerChange::HalfOpened))
     }
 
     /// When the next one's time is over.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.values().filter_map(Breaker::open_until).min()
+        self.open.first().map(|(until, _)| *until)
     }
 
     pub(crate) fn licence(&self, worker: &str) -> Licence {
-        match self.0.get(worker).map(|breaker| breaker.state) {
+        match self.by_name.get(worker).map(|breaker| breaker.state) {
             None | Some(State::Closed) => Licence::Full,
             Some(State::HalfOpen) => Licence::Trial,
             Some(State::Open { .. }) => Licence::Suspended,
@@ -142,13 +155,15 @@ impl Breakers {
     }
 
     fn make_room(&mut self) {
-        if self.0.len() < REMEMBERED_MAX {
+        if self.by_name.len() < REMEMBERED_MAX {
             return;
         }
-        let harmless = self.0.iter().find(|(_, breaker)| breaker.state == State::Closed).map(|(name, _)| name.clone());
-        match harmless {
-            Some(name) => drop(self.0.remove(&name)),
-            None => drop(self.0.pop_first()),
+        let harmless = self.by_name.iter().find(|(_, breaker)| breaker.state == State::Closed);
+        let forgotten = harmless.or_else(|| self.by_name.iter().next()).map(|(name, _)| name.clone());
+        if let Some(name) = forgotten
+            && let Some(until) = self.by_name.remove(&name).and_then(|breaker| breaker.open_until())
+        {
+            self.open.remove(&(until, name));
         }
     }
 }

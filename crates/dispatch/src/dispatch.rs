@@ -14,11 +14,13 @@ use crate::account::Account;
 use crate::bound::Bound;
 use crate::breaker::{Breakers, Conduct, Licence, Strike};
 use crate::event::{Action, Departure, Event, Standing, Tally, Work};
+use crate::foresight::Foresight;
 use crate::image::{Image, Place};
 use crate::lanes::{Lanes, Rank};
 use crate::plan::{Plan, Trouble, plan};
 use crate::roster::Roster;
 use crate::settings::Settings;
+use crate::stragglers::Stragglers;
 use crate::worker::Worker;
 
 /// Decides which worker has which image.
@@ -28,6 +30,8 @@ pub struct Dispatch {
     images: BTreeMap<ImageId, Image>,
     lanes: Lanes,
     roster: Roster,
+    foresight: Foresight,
+    stragglers: Stragglers,
     bound: Bound,
     breakers: Breakers,
     /// What may be spent on second deliveries.
@@ -52,6 +56,8 @@ impl Dispatch {
             lanes: Lanes::default(),
             bound: Bound::default(),
             roster: Roster::new(settings.service_prior),
+            foresight: Foresight::default(),
+            stragglers: Stragglers::default(),
             alarms: BTreeSet::new(),
             breakers: Breakers::default(),
             account: Account::new(&settings.rescue),
@@ -68,14 +74,14 @@ impl Dispatch {
     pub fn handle(&mut self, event: Event, now: Instant) {
         match event {
             Event::Submitted(work) => self.submitted(work, now),
-            Event::Cancelled { image } => self.withdraw(image),
+            Event::Cancelled { image } => self.withdraw(image, now),
             Event::Joined { worker, capacity, name } => {
                 self.left(worker, Departure::Disconnected, now);
                 let licence = self.breakers.licence(&name);
                 self.roster.join(worker, name, capacity, licence, now);
             }
             Event::Started { worker, image, attempt } => {
-                self.roster.change(worker, |worker, _| worker.start(image, attempt, now));
+                self.roster.change(worker, now, |worker, _| worker.start(image, attempt, now));
             }
             Event::Answered { worker, image, attempt, service } => {
                 self.answered(worker, image, attempt, Some(service), now);
@@ -87,13 +93,13 @@ impl Dispatch {
             Event::Failed { worker, image, attempt, code } => self.failed(worker, image, attempt, code, now),
             Event::Stalled { worker, image, attempt } => self.stalled(worker, image, attempt, now),
             Event::RoundTrip { worker, least } => {
-                self.roster.change(worker, |worker, _| worker.measure_round_trip(least));
+                self.roster.change(worker, now, |worker, _| worker.measure_round_trip(least));
             }
             Event::Left { worker, departure } => self.left(worker, departure, now),
             Event::Crashed { worker } => self.crashed(worker, now),
             Event::Bound { batch, model, heard } => self.bind(batch, model, heard),
             Event::Draining { worker } => {
-                self.roster.change(worker, |worker, _| worker.drain());
+                self.roster.change(worker, now, |worker, _| worker.drain());
             }
             Event::Condemned { worker } => self.note(worker, Conduct::Condemned, now),
             Event::Acquitted { worker } => self.note(worker, Conduct::Acquitted, now),
@@ -113,7 +119,7 @@ impl Dispatch {
             return None;
         }
         let trouble = |image| self.images.get(&image).map_or(Trouble::default(), |image| image.trouble(now));
-        match plan(&self.lanes, &self.roster, trouble, now) {
+        match plan(&self.lanes, &mut self.roster, &mut self.foresight, trouble, now) {
             Plan::Assign { image, worker } => return Some(self.assign(image, worker, now)),
             Plan::Later(at) => self.reconsider = Some(at),
             Plan::Nothing => {}
@@ -143,7 +149,7 @@ impl Dispatch {
     /// Whether nothing is with a worker, and nothing will be: it is closing, and what was out has come back.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closing && self.roster.iter().all(|(_, worker)| worker.held().is_empty())
+        self.closing && self.roster.in_flight() == 0
     }
 
     /// How many images are held, waiting or with a worker.
@@ -209,7 +215,7 @@ impl Dispatch {
         let (id, run) = (work.image, work.run);
         match self.run(id) {
             Some(held) if held >= run => return,
-            Some(_) => self.withdraw(id),
+            Some(_) => self.withdraw(id, now),
             None => {}
         }
         if self.images.len() >= self.settings.max_waiting {
@@ -223,7 +229,7 @@ impl Dispatch {
         for worker in work.blamed {
             self.hold_against(id, worker, now);
         }
-        self.give_up_if_poisonous(id);
+        self.give_up_if_poisonous(id, now);
     }
 
     fn answered(
@@ -234,7 +240,7 @@ impl Dispatch {
         service: Option<Duration>,
         now: Instant,
     ) {
-        self.roster.change(worker, |worker, _| worker.answer(image, attempt, service, now));
+        self.roster.change(worker, now, |worker, _| worker.answer(image, attempt, service, now));
         self.roster.absolve(worker, image, attempt);
     }
 
@@ -242,11 +248,11 @@ impl Dispatch {
         let name = self.roster.name(worker).map(str::to_owned);
         self.answered(worker, image, attempt, None, now);
         if code == FailureCode::ShuttingDown {
-            self.roster.change(worker, |worker, _| worker.drain());
+            self.roster.change(worker, now, |worker, _| worker.drain());
         }
         if matches!(self.standing(worker, image, attempt), Standing::Current(_) | Standing::Unknown) {
             if code.is_final() {
-                self.end(image);
+                self.end(image, now);
             } else if code.blames_the_image() {
                 if let Some(name) = name {
                     self.blame(image, name, now);
@@ -262,7 +268,7 @@ impl Dispatch {
     }
 
     fn stalled(&mut self, worker: WorkerId, image: ImageId, attempt: Attempt, now: Instant) {
-        let Some(Some(stalled)) = self.roster.change(worker, |worker, _| worker.stall(image, attempt, now)) else {
+        let Some(Some(stalled)) = self.roster.change(worker, now, |worker, _| worker.stall(image, attempt, now)) else {
             return;
         };
         let had_it = self.holders(image).any(|holder| holder == (worker, attempt));
@@ -273,7 +279,7 @@ impl Dispatch {
             self.blame(image, name, now);
         }
         self.lose(image, worker, attempt);
-        let hopeless = self.roster.change(worker, |worker, _| worker.take_back_hopeless());
+        let hopeless = self.roster.change(worker, now, |worker, _| worker.take_back_hopeless());
         self.take_back(worker, hopeless);
         if stalled.started.is_some() {
             self.note(worker, Conduct::Struck(Strike::Stall), now);
@@ -284,7 +290,7 @@ impl Dispatch {
         if self.roster.get(worker).is_none() {
             return;
         }
-        for delivery in self.roster.leave(worker, departure) {
+        for delivery in self.roster.leave(worker, departure, now) {
             self.lose(delivery.image, worker, delivery.attempt);
         }
         if departure != Departure::Goodbye {
@@ -319,13 +325,14 @@ impl Dispatch {
     fn deliver(&mut self, id: ImageId, to: WorkerId, now: Instant) -> Action {
         // The worker would take the two deliveries for one, and answer the question of before.
         if let Some(attempt) = self.roster.get(to).and_then(|worker| worker.outlived(id)) {
-            self.roster.change(to, |worker, _| worker.take_back(id, attempt));
+            self.roster.change(to, now, |worker, _| worker.take_back(id, attempt));
             self.actions.push_back(Action::Cancel { worker: to, image: id, attempt });
         }
         let image = self.images.get_mut(&id).expect("only what is held is delivered");
+        image.holders().for_each(|(holder, _)| self.roster.touch(holder));
         let (attempt, bytes) = (image.deliver(to), image.bytes);
         let turn = self.tally.ordinary + self.tally.steals + self.tally.hedges;
-        let service_s = self.roster.change(to, |worker, prior_s| {
+        let service_s = self.roster.change(to, now, |worker, prior_s| {
             worker.assign((id, attempt), bytes, turn, prior_s, now);
             worker.service_or(prior_s)
         });
@@ -340,7 +347,7 @@ impl Dispatch {
             let attempts = self.images.get(&id).map_or(0, |image| image.attempts);
             self.actions.push_back(Action::Blame { image: id, worker, attempts });
         }
-        self.give_up_if_poisonous(id);
+        self.give_up_if_poisonous(id, now);
     }
 
     /// Says whether it is the first time with this worker.
@@ -353,6 +360,7 @@ impl Dispatch {
             self.alarms.remove(&(before, id));
         }
         let first = image.blame(worker, &self.settings, now);
+        image.holders().for_each(|(holder, _)| self.roster.touch(holder));
         self.alarms.extend(image.patient_until().map(|until| (until, id)));
         if let Place::Waiting(rank) = image.place {
             self.lanes.remove(image.lane, rank, id);
@@ -362,13 +370,13 @@ impl Dispatch {
         first
     }
 
-    fn give_up_if_poisonous(&mut self, id: ImageId) {
+    fn give_up_if_poisonous(&mut self, id: ImageId, now: Instant) {
         let Some(image) = self.images.get(&id) else {
             return;
         };
         if image.blamed().len() >= self.settings.blame_limit as usize {
             let (run, workers) = (image.run(), image.blamed().to_vec());
-            self.end(id);
+            self.end(id, now);
             self.actions.push_back(Action::GiveUp { image: id, run, workers });
         }
     }
@@ -376,7 +384,7 @@ impl Dispatch {
     /// An answer ends its image. To one that was run again it also says by which model its batch goes on.
     fn settle(&mut self, worker: WorkerId, image: ImageId, run: u32, now: Instant) {
         let batch = self.images.get(&image).map(|image| image.lane.batch());
-        self.end(image);
+        self.end(image, now);
         let model = self.roster.get(worker).and_then(|worker| worker.model());
         if run > 0
             && let (Some(batch), Some(model)) = (batch, model)

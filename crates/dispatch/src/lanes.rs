@@ -121,6 +121,12 @@ impl Lanes {
         self.needs[key.need as usize].model.as_ref()
     }
 
+    /// What waits of a batch, for whatever model.
+    pub(crate) fn waiting_of(&self, batch: BatchId) -> Vec<(Rank, ImageId)> {
+        let keys = (0..self.needs.len()).map(|need| LaneKey { need: need as u32, batch });
+        keys.filter_map(|key| self.lanes.get(&key)).flat_map(|lane| lane.waiting.iter().copied()).collect()
+    }
+
     /// The models for which something waits, in the order of their next lanes' turns.
     pub(crate) fn queues(&self) -> impl Iterator<Item = Queue<'_>> {
         let waiting = self.needs.iter().enumerate().filter_map(|(at, need)| Some((need.order.first()?, at, need)));
@@ -191,15 +197,19 @@ impl<'a> Queue<'a> {
         if skipped >= self.easy() {
             return None;
         }
-        for depth in 0.. {
-            for image in self.in_turn().filter_map(|lane| lane.easy().nth(depth)) {
-                if skipped == 0 {
-                    return Some(image);
+        let easy = self.in_turn().map(|lane| lane.easy().peekable());
+        let mut lanes: Vec<_> =
+            easy.filter_map(|mut lane| lane.peek().is_some().then_some(lane)).take(skipped + 1).collect();
+        loop {
+            for lane in &mut lanes {
+                if let Some(image) = lane.next() {
+                    if skipped == 0 {
+                        return Some(image);
+                    }
+                    skipped -= 1;
                 }
-                skipped -= 1;
             }
         }
-        None
     }
 
     fn in_turn(self) -> impl Iterator<Item = &'a Lane> {

@@ -22,14 +22,20 @@
 mod account;
 mod bound;
 mod breaker;
+mod contest;
+mod departed;
 mod dispatch;
 mod event;
+mod foresight;
 mod image;
 mod lanes;
 mod plan;
+mod pool;
+mod prior;
 mod rescue;
 mod roster;
 mod settings;
+mod stragglers;
 mod transfer;
 mod worker;
 

@@ -8,16 +8,14 @@
 
 use std::time::{Duration, Instant};
 
-use manyeyes_protocol::id::{ImageId, WorkerId};
+use manyeyes_protocol::id::{ImageId, ModelDigest, WorkerId};
 
-use crate::breaker::Licence;
+use crate::contest::{NOBODY, behind};
+use crate::foresight::{Ask, Foresight};
 use crate::lanes::{Lanes, Queue};
+use crate::pool::{Pool, Room};
 use crate::roster::Roster;
 use crate::worker::Worker;
-
-/// How many images at the queue's head are left to faster workers before a slower one just takes the next: what is
-/// searched for one decision.
-const LOOK_AHEAD: usize = 32;
 
 /// How many troubled images of one batch are looked at for one decision. Those that nobody may have at the moment must not
 /// hide one that somebody may.
@@ -50,13 +48,20 @@ pub(crate) struct Trouble<'a> {
 }
 
 /// Decides, given what waits, who is here, and whom a troubled image avoids.
-pub(crate) fn plan<'a>(lanes: &Lanes, roster: &Roster, trouble: impl Fn(ImageId) -> Trouble<'a>, now: Instant) -> Plan {
+pub(crate) fn plan<'a>(
+    lanes: &Lanes,
+    roster: &mut Roster,
+    foresight: &mut Foresight,
+    trouble: impl Fn(ImageId) -> Trouble<'a>,
+    now: Instant,
+) -> Plan {
     let mut later: Option<Instant> = None;
     for queue in lanes.queues() {
-        if roster.free().next().is_none() {
+        if !roster.has_room() {
             break;
         }
-        match plan_queue(queue, roster, &trouble, now) {
+        let workers = Workers { roster, foresight, need: queue.model(), with_trials: true, now };
+        match plan_queue(queue, workers, &trouble) {
             assign @ Plan::Assign { .. } => return assign,
             Plan::Later(at) => later = Some(later.map_or(at, |earliest| earliest.min(at))),
             Plan::Nothing => {}
@@ -65,16 +70,19 @@ pub(crate) fn plan<'a>(lanes: &Lanes, roster: &Roster, trouble: impl Fn(ImageId)
     later.map_or(Plan::Nothing, Plan::Later)
 }
 
-fn plan_queue<'a>(queue: Queue<'_>, roster: &Roster, trouble: impl Fn(ImageId) -> Trouble<'a>, now: Instant) -> Plan {
-    let serves = |_: WorkerId, worker: &Worker| worker.serves(queue.model());
-    let easy = if queue.easy() > 0 { choose(roster, serves, queue.easy(), now) } else { Choice::Nobody };
+fn plan_queue<'a>(queue: Queue<'_>, mut workers: Workers<'_>, trouble: impl Fn(ImageId) -> Trouble<'a>) -> Plan {
+    let now = workers.now;
+    let easy = if queue.easy() > 0 { workers.choose(|_, _| true, queue.easy()) } else { Choice::Nobody };
     let mut later = easy.later(now);
     if queue.troubled() == 0 && !matches!(easy, Choice::Give { .. }) {
         return later.map_or(Plan::Nothing, Plan::Later);
     }
+    // A worker on trial is tried with an image that has no trouble, as long as one waits: else one that fails everywhere would
+    // keep a worker that is well from all others.
+    workers.with_trials = queue.easy() == 0;
     for (troubled, others) in queue.turns(TROUBLED_LOOK_AHEAD) {
         for image in troubled {
-            let choice = choose_for(roster, &queue, trouble(image), now);
+            let choice = choose_for(&mut workers, trouble(image));
             if let Choice::Give { worker, .. } = choice {
                 return Plan::Assign { image, worker };
             }
@@ -82,7 +90,7 @@ fn plan_queue<'a>(queue: Queue<'_>, roster: &Roster, trouble: impl Fn(ImageId) -
         }
         if let Choice::Give { worker, left_to_others } = easy
             && others
-            && let Some(image) = queue.nth_easy(left_to_others.min(LOOK_AHEAD))
+            && let Some(image) = queue.nth_easy(left_to_others)
         {
             return Plan::Assign { image, worker };
         }
@@ -92,24 +100,16 @@ fn plan_queue<'a>(queue: Queue<'_>, roster: &Roster, trouble: impl Fn(ImageId) -
 
 /// Chooses for an image that avoids somebody: whoever it has no trouble with, else whoever it did not crash, else, when
 /// it has waited long enough for another, anybody.
-///
-/// A worker on trial is tried with an image that has no trouble, as long as one waits: else one that fails everywhere would
-/// keep a worker that is well from all others.
-fn choose_for(roster: &Roster, queue: &Queue<'_>, trouble: Trouble<'_>, now: Instant) -> Choice {
-    let may =
-        |worker: &Worker| worker.serves(queue.model()) && (queue.easy() == 0 || worker.licence() != Licence::Trial);
-    let innocent = |worker: &Worker| may(worker) && !trouble.blamed.iter().any(|blamed| blamed == worker.name());
+fn choose_for(workers: &mut Workers<'_>, trouble: Trouble<'_>) -> Choice {
+    let innocent = |worker: &Worker| !trouble.blamed.iter().any(|blamed| blamed == worker.name());
     let preferred = |id: WorkerId, worker: &Worker| Some(id) != trouble.avoid && innocent(worker);
-    if roster.iter().any(|(id, worker)| preferred(id, worker)) {
-        return choose(roster, preferred, 1, now);
+    if workers.are_any(preferred) {
+        return workers.choose(preferred, 1);
     }
-    if roster.iter().any(|(_, worker)| innocent(worker)) {
-        return choose(roster, |_, worker: &Worker| innocent(worker), 1, now);
+    if workers.are_any(|_, worker: &Worker| innocent(worker)) {
+        return workers.choose(|_, worker: &Worker| innocent(worker), 1);
     }
-    if trouble.desperate {
-        return choose(roster, |_, worker: &Worker| may(worker), 1, now);
-    }
-    Choice::Nobody
+    if trouble.desperate { workers.choose(|_, _| true, 1) } else { Choice::Nobody }
 }
 
 /// What becomes of the next of some images that are alike.
@@ -133,21 +133,56 @@ impl Choice {
     }
 }
 
-fn choose(roster: &Roster, may: impl Fn(WorkerId, &Worker) -> bool, waiting: usize, now: Instant) -> Choice {
-    let prior_s = roster.prior_s();
-    let candidates = roster.free().filter(|(id, worker)| may(*id, worker));
-    let best = candidates
-        .map(|(id, worker)| (worker.finish_s(prior_s, now), worker.last_assigned(), id))
-        .min_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)).then(one.2.cmp(&other.2)));
-    let Some((finish_s, _, best)) = best else {
-        return Choice::Nobody;
-    };
-    let mut left_to_others = 0_usize;
-    for (_, worker) in roster.iter().filter(|(id, worker)| *id != best && may(*id, worker)) {
-        left_to_others = left_to_others.saturating_add(worker.more_before(finish_s, prior_s, now));
-        if left_to_others >= waiting {
-            return Choice::Wait { finish_s };
+/// The workers that serve a queue.
+struct Workers<'a> {
+    roster: &'a mut Roster,
+    foresight: &'a mut Foresight,
+    /// The model that they must hold.
+    need: Option<&'a ModelDigest>,
+    /// Those on trial too.
+    with_trials: bool,
+    now: Instant,
+}
+
+impl Workers<'_> {
+    /// The one with credit that would be done first is the only candidate.
+    fn choose(&mut self, may: impl Fn(WorkerId, &Worker) -> bool, waiting: usize) -> Choice {
+        let pools = serving(self.need, self.with_trials);
+        let mut best = None;
+        let mut limit = behind(f64::INFINITY);
+        for room in [Room::Idle, Room::Some] {
+            self.roster.search(room, pools, limit, self.now, |id, worker, rank| {
+                if may(id, worker) {
+                    (best, limit) = (Some(id), rank);
+                }
+                limit
+            });
+        }
+        let (Some(worker), (finish_s, _)) = (best, limit) else {
+            return Choice::Nobody;
+        };
+        let ask = Ask { need: self.need, waiting, finish_s, now: self.now };
+        match self.foresight.left_to_others(ask, self.roster, pools, may) {
+            Some(left_to_others) => Choice::Give { worker, left_to_others },
+            None => Choice::Wait { finish_s },
         }
     }
-    Choice::Give { worker: best, left_to_others }
+
+    /// Whether one of them is such a worker, now or when its credit allows.
+    fn are_any(&mut self, may: impl Fn(WorkerId, &Worker) -> bool) -> bool {
+        let pools = serving(self.need, self.with_trials);
+        let mut found = false;
+        for room in [Room::Idle, Room::Some, Room::None] {
+            let limit = if found { NOBODY } else { behind(f64::INFINITY) };
+            self.roster.search(room, pools, limit, self.now, |id, worker, _| {
+                found = may(id, worker);
+                if found { NOBODY } else { limit }
+            });
+        }
+        found
+    }
+}
+
+fn serving(need: Option<&ModelDigest>, with_trials: bool) -> impl Fn(&Pool) -> bool + Copy {
+    move |pool: &Pool| pool.serves(need) && (with_trials || !pool.is_on_trial())
 }

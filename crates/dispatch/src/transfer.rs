@@ -37,6 +37,11 @@ impl Transfer {
         all_s + self.each_s() + longer_s
     }
 
+    /// For how long it becomes sooner as the queue for the slots is worked off: then the way is the longer one.
+    pub(crate) fn falls_for_s(&self, explained: &Explained) -> f64 {
+        (explained.queue_s - explained.before as f64 * self.each_s()).max(0.0)
+    }
+
     /// It is back after so long. The first counts in full, as of the service time.
     pub(crate) fn measure(&mut self, explained: &Explained, turnaround_s: f64) {
         let Explained { all_s, queue_s, before } = *explained;

@@ -2,12 +2,15 @@
 //!
 //! Times are in seconds as `f64`: they are estimates, and are compared, never summed into a clock.
 
+mod forecast;
+
 use std::time::{Duration, Instant};
 
 use manyeyes_protocol::id::{Attempt, ImageId, ModelDigest};
 
 use crate::breaker::Licence;
 use crate::event::Capacity;
+use crate::pool::Room;
 use crate::transfer::{Explained, Transfer};
 
 /// Weight of the newest measurement. A quarter forgets a cold start within a dozen images and rides out one odd photo.
@@ -236,10 +239,29 @@ impl Worker {
         self.licence
     }
 
+    /// Whether it may get new images, now or when its credit allows.
+    pub(crate) fn is_open(&self) -> bool {
+        let licensed = matches!(self.licence, Licence::Full | Licence::Trial);
+        licensed && !self.draining && self.sound_slots() > 0
+    }
+
     /// Whether it may get new images that need this model, now or when its credit allows.
     pub(crate) fn serves(&self, need: Option<&ModelDigest>) -> bool {
-        let licensed = matches!(self.licence, Licence::Full | Licence::Trial);
-        licensed && !self.draining && self.sound_slots() > 0 && need.is_none_or(|model| self.models.contains(model))
+        self.is_open() && need.is_none_or(|model| self.models.contains(model))
+    }
+
+    /// What it may be given now.
+    pub(crate) fn room(&self, prior_s: f64) -> Room {
+        match self.has_credit(prior_s) {
+            false => Room::None,
+            true if self.is_idle() => Room::Idle,
+            true => Room::Some,
+        }
+    }
+
+    /// The digests of the models that it holds.
+    pub(crate) fn models(&self) -> &[ModelDigest] {
+        &self.models
     }
 
     /// The model that it answers with.
@@ -257,12 +279,12 @@ impl Worker {
     }
 
     /// Whether it has a slot that nothing is meant for, and may take over what another worker has.
-    pub(crate) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.licence == Licence::Full && !self.draining && self.held.len() < self.sound_slots() as usize
     }
 
     /// Whether one more may be assigned now: by number, and, beyond what the slots need next, by bytes.
-    pub(crate) fn has_credit(&self, prior_s: f64) -> bool {
+    fn has_credit(&self, prior_s: f64) -> bool {
         let ahead = self.held.len() > self.sound_slots() as usize;
         !self.draining && self.held.len() < self.credit(prior_s) && !(ahead && self.held_bytes >= AHEAD_BYTES)
     }
@@ -284,56 +306,6 @@ impl Worker {
         useful.min((self.window as usize).saturating_sub(self.measured.stuck.len()))
     }
 
-    /// How long from now until one more image would be back. What is late counts twice: for as long as something is overdue,
-    /// it is most likely to take as long again.
-    pub(crate) fn finish_s(&self, prior_s: f64, now: Instant) -> f64 {
-        self.measured.transfer.finish_s(&self.explained(prior_s, now)) + self.lateness_s(now)
-    }
-
-    /// How many more images would be back sooner than `horizon_s` from now.
-    pub(crate) fn more_before(&self, horizon_s: f64, prior_s: f64, now: Instant) -> usize {
-        let (service_s, transfer_s) = (self.service_or(prior_s), self.measured.transfer.each_s());
-        let slots = f64::from(self.sound_slots());
-        let unqueued_s = self.round_trip_s() + transfer_s + service_s + self.lateness_s(now);
-        let spare_s = horizon_s - unqueued_s;
-        if spare_s <= 0.0 {
-            return 0;
-        }
-        let rounds = ((spare_s + self.done_s(service_s, slots, now)) * slots / service_s).ceil() - 1.0;
-        let by_slots = slots - self.held.len() as f64 + rounds;
-        let by_way = if transfer_s > 0.0 { (spare_s / transfer_s).ceil() - self.unbegun as f64 } else { by_slots };
-        let more = by_slots.min(by_way).max(0.0) as usize;
-        if self.licence == Licence::Trial { more.min(1_usize.saturating_sub(self.held.len())) } else { more }
-    }
-
-    /// How long from now until what is held at this position would be back. What is late is most likely to take as long
-    /// again; and while a slot is at something for longer than the smoothed service time, so will what waits behind it be.
-    pub(crate) fn remaining_s(&self, at: usize, prior_s: f64, now: Instant) -> f64 {
-        let service_s = self.service_or(prior_s);
-        let age_s = |started: Instant| now.saturating_duration_since(started).as_secs_f64();
-        let left_s = |started: Instant| (service_s - age_s(started)).abs();
-        let delivery = &self.held[at];
-        let late_s = now.saturating_duration_since(delivery.expected).as_secs_f64();
-        if let Some(started) = delivery.started {
-            return left_s(started).max(late_s);
-        }
-        let running = || self.held.iter().filter_map(|held| held.started);
-        let slots = self.sound_slots().max(1) as usize;
-        let all_slots_busy = running().count() >= slots;
-        let first_free_s = running().map(left_s).min_by(f64::total_cmp).filter(|_| all_slots_busy).unwrap_or(0.0);
-        let pace_s = running().map(age_s).fold(service_s, f64::max);
-        let ahead = self.held[..at].iter().filter(|held| held.started.is_none()).count();
-        let queue_s = first_free_s + (ahead / slots) as f64 * pace_s;
-        (self.round_trip_s() / 2.0 + queue_s + pace_s).max(late_s)
-    }
-
-    /// From when on what is held at this position is late, so that it looks worse with time.
-    pub(crate) fn late_from(&self, at: usize, prior_s: f64) -> Instant {
-        let delivery = &self.held[at];
-        let service = Duration::from_secs_f64(self.service_or(prior_s));
-        delivery.started.map_or(delivery.expected, |started| delivery.expected.min(started + service))
-    }
-
     fn find(&mut self, image: ImageId, attempt: Attempt) -> Option<&mut Delivery> {
         self.held.iter_mut().find(|held| (held.image, held.attempt) == (image, attempt))
     }
@@ -345,35 +317,6 @@ impl Worker {
             let turnaround_s = now.saturating_duration_since(delivery.assigned).as_secs_f64();
             self.measured.transfer.measure(&explained, turnaround_s);
         }
-    }
-
-    /// What explains how long one more image would take, but for the transfers.
-    fn explained(&self, prior_s: f64, now: Instant) -> Explained {
-        let service_s = self.service_or(prior_s);
-        let slots = f64::from(self.sound_slots().max(1));
-        let ahead = (self.held.len() as f64 + 1.0 - slots).max(0.0);
-        let queue_s = ahead * service_s / slots - self.done_s(service_s, slots, now);
-        Explained { all_s: self.round_trip_s() + queue_s + service_s, queue_s, before: self.unbegun }
-    }
-
-    /// How much of the next answer's service is done.
-    fn done_s(&self, service_s: f64, slots: f64, now: Instant) -> f64 {
-        let all_slots_busy = self.held.len() as f64 >= slots;
-        let at_it_s = now.saturating_duration_since(self.at_it_since).as_secs_f64();
-        if all_slots_busy { at_it_s.min(service_s / slots) } else { 0.0 }
-    }
-
-    fn round_trip_s(&self) -> f64 {
-        self.measured.round_trip_s.unwrap_or(0.0)
-    }
-
-    fn lateness_s(&self, now: Instant) -> f64 {
-        self.first_expected.map_or(0.0, |expected| now.saturating_duration_since(expected).as_secs_f64())
-    }
-
-    /// The smoothed service time, or what it is taken to be.
-    pub(crate) fn service_or(&self, prior_s: f64) -> f64 {
-        self.measured.service_s.unwrap_or(prior_s).max(SHORTEST_SERVICE_S)
     }
 
     fn sound_slots(&self) -> u32 {

@@ -16,14 +16,14 @@ impl Dispatch {
         };
         if let Some(change) = self.breakers.note(name, conduct, &self.settings.breaker, now) {
             let name = name.to_owned();
-            self.breaker_changed(name, change);
+            self.breaker_changed(name, change, now);
         }
     }
 
     /// Tries those whose time is over.
     pub(super) fn ring_breakers(&mut self, now: Instant) {
         while let Some((name, change)) = self.breakers.ring(now) {
-            self.breaker_changed(name, change);
+            self.breaker_changed(name, change, now);
         }
     }
 
@@ -34,14 +34,14 @@ impl Dispatch {
 
     /// What no slot has begun goes elsewhere at once. What runs is let finish; but of a worker that answers wrongly nobody
     /// wants that either.
-    fn breaker_changed(&mut self, name: String, change: BreakerChange) {
+    fn breaker_changed(&mut self, name: String, change: BreakerChange, now: Instant) {
         let licence = self.breakers.licence(&name);
         let here = self.roster.named(&name);
         self.actions.push_back(Action::Breaker { worker: name, change });
         let Some(worker) = here else {
             return;
         };
-        let taken = self.roster.change(worker, |worker, _| {
+        let taken = self.roster.change(worker, now, |worker, _| {
             worker.license(licence);
             match licence {
                 Licence::Full | Licence::Trial => Vec::new(),

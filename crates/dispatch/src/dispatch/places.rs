@@ -15,7 +15,9 @@ impl Dispatch {
         let Some(image) = self.images.get_mut(&id) else {
             return;
         };
-        if image.lose(worker, attempt) == Loss::HeldByNobody {
+        let loss = image.lose(worker, attempt);
+        image.holders().for_each(|(holder, _)| self.roster.touch(holder));
+        if loss == Loss::HeldByNobody {
             self.lanes.land(image.lane);
             image.lane = self.bound.lane_of(image, &mut self.lanes);
             image.place = Place::Waiting(image.rank());
@@ -34,10 +36,10 @@ impl Dispatch {
         if loss == Loss::NotItsHolder {
             return;
         }
+        image.holders().for_each(|(holder, _)| self.roster.touch(holder));
         let until = now + image.failed_at(worker, &self.settings);
         if loss == Loss::HeldByNobody {
             self.lanes.land(image.lane);
-            image.lane = self.bound.lane_of(image, &mut self.lanes);
             image.place = Place::Paused(until);
             self.alarms.insert((until, id));
             self.actions.push_back(Action::Requeued { image: id });
@@ -52,21 +54,17 @@ impl Dispatch {
         }
     }
 
-    /// Everything of the batch that waits, waits for that model from now on; what is with a worker stays there.
+    /// Everything of the batch that waits, waits for that model from now on; what is with a worker stays there. That and what is paused gets its
+    /// lane when it begins to wait again.
     pub(super) fn bind(&mut self, batch: BatchId, model: ModelDigest, heard: Instant) {
         if !self.bound.bind(batch, model, heard) {
             return;
         }
-        for (id, image) in self.images.iter_mut().filter(|(_, image)| image.lane.batch() == batch) {
-            match image.place {
-                Place::Waiting(rank) => {
-                    self.lanes.remove(image.lane, rank, *id);
-                    image.lane = self.bound.lane_of(image, &mut self.lanes);
-                    self.lanes.push(image.lane, rank, *id);
-                }
-                Place::Paused(_) => image.lane = self.bound.lane_of(image, &mut self.lanes),
-                // Its lane counts it as in flight until it comes back.
-                Place::With(_) => {}
+        for (rank, id) in self.lanes.waiting_of(batch) {
+            if let Some(image) = self.images.get_mut(&id) {
+                self.lanes.remove(image.lane, rank, id);
+                image.lane = self.bound.lane_of(image, &mut self.lanes);
+                self.lanes.push(image.lane, rank, id);
             }
         }
     }
@@ -77,6 +75,7 @@ impl Dispatch {
             if let Some(image) = self.images.get_mut(&id)
                 && image.place == Place::Paused(at)
             {
+                image.lane = self.bound.lane_of(image, &mut self.lanes);
                 image.place = Place::Waiting(image.rank());
                 self.lanes.push(image.lane, image.rank(), id);
             }
@@ -85,17 +84,17 @@ impl Dispatch {
 
     /// Nobody wants an image any more, or its next run has begun: it is taken back from whoever has it, also where a slot is
     /// at it, because what comes of that is not to be taken for an answer to the next run.
-    pub(super) fn withdraw(&mut self, id: ImageId) {
+    pub(super) fn withdraw(&mut self, id: ImageId, now: Instant) {
         let holders: Vec<_> = self.holders(id).collect();
         for (worker, attempt) in holders {
-            self.roster.change(worker, |worker, _| worker.take_back(id, attempt));
+            self.roster.change(worker, now, |worker, _| worker.take_back(id, attempt));
             self.actions.push_back(Action::Cancel { worker, image: id, attempt });
         }
-        self.end(id);
+        self.end(id, now);
     }
 
     /// Forgets an image that has ended. Whoever else has it is told, unless a slot is at it.
-    pub(super) fn end(&mut self, id: ImageId) {
+    pub(super) fn end(&mut self, id: ImageId, now: Instant) {
         let Some(image) = self.images.remove(&id) else {
             return;
         };
@@ -110,7 +109,7 @@ impl Dispatch {
             Place::With(held) => {
                 self.lanes.land(image.lane);
                 for (worker, attempt) in held.holders() {
-                    if self.roster.change(worker, |worker, _| worker.outlive(id, attempt)) == Some(true) {
+                    if self.roster.change(worker, now, |worker, _| worker.outlive(id, attempt)) == Some(true) {
                         self.actions.push_back(Action::Cancel { worker, image: id, attempt });
                     }
                 }

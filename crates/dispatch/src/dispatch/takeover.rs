@@ -5,15 +5,19 @@ use std::time::Instant;
 use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
 
 use super::Dispatch;
+use crate::bound::Bound;
 use crate::event::Action;
+use crate::image::Image;
+use crate::lanes::Lanes;
 use crate::rescue::{Candidate, Rescue, rescue};
+use crate::settings::RescueSettings;
 
 impl Dispatch {
     /// The next thing to do about what is late, when nothing waits that could be given out.
     pub(super) fn take_over(&mut self, now: Instant) -> Option<Action> {
-        let candidate = |image| self.candidate(image);
-        let may_hedge = self.account.can_pay();
-        match rescue(&self.lanes, &self.roster, candidate, may_hedge, &self.settings.rescue, now) {
+        let Self { images, lanes, roster, stragglers, bound, account, settings, .. } = self;
+        let candidate = |id| candidate(images.get(&id)?, lanes, bound, &settings.rescue);
+        match rescue(lanes, roster, stragglers, candidate, account.can_pay(), &settings.rescue, now) {
             Rescue::Steal { image, from: (worker, attempt), to } => Some(self.steal(image, worker, attempt, to, now)),
             Rescue::Hedge { image, to } => {
                 self.account.pay();
@@ -28,20 +32,8 @@ impl Dispatch {
         }
     }
 
-    /// What may be done about an image that is with a worker. `None`: nothing, because something stands against it, or
-    /// because it is with two already.
-    fn candidate(&self, id: ImageId) -> Option<Candidate> {
-        let image = self.images.get(&id)?;
-        if image.is_troubled() || image.holders().count() != 1 {
-            return None;
-        }
-        let bound = self.bound.model_of(image.lane.batch(), image.run());
-        let need = bound.or_else(|| self.lanes.need(image.lane).copied());
-        Some(Candidate { need, may_be_stolen: image.steals < self.settings.rescue.steals_per_image })
-    }
-
     fn steal(&mut self, id: ImageId, from: WorkerId, attempt: Attempt, to: WorkerId, now: Instant) -> Action {
-        self.roster.change(from, |worker, _| worker.take_back(id, attempt));
+        self.roster.change(from, now, |worker, _| worker.take_back(id, attempt));
         if let Some(image) = self.images.get_mut(&id) {
             image.steals += 1;
             image.leave_holders();
@@ -50,4 +42,15 @@ impl Dispatch {
         self.actions.push_back(Action::Cancel { worker: from, image: id, attempt });
         self.deliver(id, to, now)
     }
+}
+
+/// What may be done about an image that is with a worker. `None`: nothing, because something stands against it, or
+/// because it is with two already.
+fn candidate(image: &Image, lanes: &Lanes, bound: &Bound, settings: &RescueSettings) -> Option<Candidate> {
+    if image.is_troubled() || image.holders().count() != 1 {
+        return None;
+    }
+    let bound = bound.model_of(image.lane.batch(), image.run());
+    let need = bound.or_else(|| lanes.need(image.lane).copied());
+    Some(Candidate { need, may_be_stolen: image.steals < settings.steals_per_image })
 }

@@ -14,7 +14,7 @@ pub(super) const fn ms(milliseconds: u64) -> Duration {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a beginning to count from; nothing depends on which")]
-pub(super) fn beginning() -> Instant {
+pub(crate) fn beginning() -> Instant {
     Instant::now()
 }
 

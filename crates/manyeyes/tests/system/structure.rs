@@ -6,11 +6,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may know whom, without the `manyeyes-` of the package names.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("manyeyes", &["experiment", "load", "manager", "picture", "vision", "worker"]),
     ("manager", &["dispatch", "link", "picture", "protocol"]),
     ("worker", &["link", "protocol", "vision"]),
     ("simulation", &["dispatch", "link", "manager", "protocol"]),
+    ("scale", &["dispatch", "protocol"]),
     ("vision", &["picture"]),
     ("link", &["protocol"]),
     ("dispatch", &["protocol"]),
