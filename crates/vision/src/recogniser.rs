@@ -80,6 +80,7 @@ impl Recogniser {
             tensor: vec![0.0; 3 * crop * crop],
         };
         recogniser.run_on_nothing(model)?;
+        give_back_freed_memory();
         Ok(recogniser)
     }
 
@@ -141,6 +142,17 @@ impl Recogniser {
             return Err(EngineError::OutputWidth { model: model.source().clone(), outputs, labels });
         }
         Ok(())
+    }
+}
+
+/// What loading needed and has freed goes back to the system: nearly half of what GoogLeNet's process holds (60 of 135 MB),
+/// which glibc keeps, because it has seen blocks of such a size before.
+fn give_back_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[expect(unsafe_code, reason = "there is no safe face of it")]
+    // SAFETY: it takes no pointer, and may be called at any time by any thread (malloc_trim(3)).
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
