@@ -145,8 +145,8 @@ impl Recogniser {
     }
 }
 
-/// What loading needed and has freed goes back to the system: nearly half of what GoogLeNet's process holds (60 of 135 MB),
-/// which glibc keeps, because it has seen blocks of such a size before.
+/// What loading needed and has freed goes back to the system: nearly half of what GoogLeNet's process holds (60 of 135 MB).
+/// glibc keeps it, because its thresholds follow the largest block that it has seen freed (mallopt(3), `M_MMAP_THRESHOLD`).
 fn give_back_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "there is no safe face of it")]

@@ -85,9 +85,7 @@ impl Part<'_> {
         row: u32,
         bits: &mut Bits,
     ) -> Result<(), Stop> {
-        let corner = self.block::<C>(bits)?;
-        seen.show(column, row, &corner);
-        Ok(())
+        self.show::<C>(seen, column, row, bits)
     }
 
     #[inline(never)]
@@ -98,6 +96,11 @@ impl Part<'_> {
         row: u32,
         bits: &mut Bits,
     ) -> Result<(), Stop> {
+        self.show::<C>(seen, column, row, bits)
+    }
+
+    #[inline(always)]
+    fn show<C: Corner>(&mut self, seen: &mut Seen, column: u32, row: u32, bits: &mut Bits) -> Result<(), Stop> {
         let corner = self.block::<C>(bits)?;
         seen.show(column, row, &corner);
         Ok(())
