@@ -195,7 +195,7 @@ impl Model {
     /// # Errors
     /// The file has changed since it was found, or its graph cannot be read.
     pub fn in_cheaper_operations(&self) -> Result<Vec<u8>, ModelError> {
-        onnx::rewrite_lrn(&self.onnx()?, onnx::Form::Operations).map_err(|error| ModelError::NotAModel {
+        onnx::rewrite(&self.onnx()?, onnx::Form::Operations).map_err(|error| ModelError::NotAModel {
             path: PathBuf::from(self.source.to_string()),
             why: error.to_string(),
         })

@@ -1,9 +1,12 @@
-//! ONNX files: what a network takes and gives, read without any runtime, and the one rewrite of its graph.
+//! ONNX files: what a network takes and gives, read without any runtime, and rewrites of its graph.
 //!
 //! Only the few fields that are needed are declared; everything else is passed on as the bytes it was, so nothing of a
 //! file is lost by looking at it. Field numbers are those of `onnx.proto`, <https://github.com/onnx/onnx>.
 
+mod convolution;
+mod graph;
 mod lrn;
+mod rewrite;
 mod wire;
 
 use std::collections::HashSet;
@@ -12,7 +15,7 @@ use std::fmt;
 use prost::Message;
 use thiserror::Error;
 
-pub(crate) use lrn::{Form, rewrite_lrn};
+pub(crate) use rewrite::{Form, rewrite};
 use wire::{Field, GRAPH, INITIALIZER, INPUT, NODE, OUTPUT, TensorHead, ValueInfo};
 
 /// What is wrong with a file that should be a network.

@@ -17,6 +17,7 @@ use ort::value::TensorRef;
 use super::{Engine, Network};
 use crate::model::user_cache;
 use crate::onnx::{self, Form};
+use crate::operator::convolution;
 
 /// The library of this process: a process loads one, once.
 pub(super) struct Library {
@@ -41,7 +42,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn open(library: &Library, network: Network<'_>, threads: usize) -> Result<Self, String> {
-        let onnx = onnx::rewrite_lrn(&network.onnx, Form::Operator).map_err(|error| error.to_string())?;
+        // Our convolution is done by the one thread that asks for it.
+        let convolution = threads == 1 && convolution::serves_this_processor();
+        let onnx = onnx::rewrite(&network.onnx, Form::Operators { convolution }).map_err(|error| error.to_string())?;
         drop(network.onnx);
         let mut builder = configure(&library.environment, threads).map_err(|error| error.to_string())?;
         let session = builder.commit_from_memory(&onnx).map_err(|error| error.to_string())?;

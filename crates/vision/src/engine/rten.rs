@@ -1,4 +1,4 @@
-//! rten, the pure-Rust runtime. It has no LRN, so it runs networks only after [`onnx::rewrite_lrn`].
+//! rten, the pure-Rust runtime. It has no LRN, so it runs networks only after [`onnx::rewrite`].
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn open(network: Network<'_>, threads: usize) -> Result<Self, String> {
-        let onnx = onnx::rewrite_lrn(&network.onnx, Form::Operations).map_err(|error| error.to_string())?;
+        let onnx = onnx::rewrite(&network.onnx, Form::Operations).map_err(|error| error.to_string())?;
         drop(network.onnx);
         let model = rten::Model::load(onnx).map_err(|error| error.to_string())?;
         let node = |name: &str| model.node_id(name).map_err(|error| error.to_string());

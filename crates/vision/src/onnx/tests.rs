@@ -4,7 +4,7 @@ use prost::Message;
 
 use super::wire::{Attribute, Dimension, Node, TensorShape, TensorType, ValueInfo, ValueType, put};
 use super::*;
-use crate::normalisation;
+use crate::operator::{DOMAIN, normalisation};
 
 /// GraphProto.name: a field that the code here knows nothing of.
 const GRAPH_NAME: u32 = 2;
@@ -82,7 +82,7 @@ pub(crate) fn lrn_by_formula(x: &[f32], channels: usize, alpha: f64, beta: f64, 
 /// The spelt-out graph run by rten, beside the formula, for numbers as large as GoogLeNet's activations get.
 fn assert_exact(channels: usize, alpha: f32, bias: f32, size: i64) {
     let model = lrn_model(channels as i64, lrn_attributes(alpha, 0.75, bias, size));
-    let rewritten = rewrite_lrn(&model, Form::Operations).expect("rewritten");
+    let rewritten = rewrite(&model, Form::Operations).expect("rewritten");
     let x: Vec<f32> = (0..channels * 4).map(|i| ((i * 37 % 101) as f32 - 50.0) * 9.0).collect();
     let loaded = rten::Model::load(rewritten).expect("rten knows every operation");
     let input = rten_tensor::NdTensorView::from_data([1, channels, 2, 2], x.as_slice());
@@ -116,15 +116,19 @@ fn for_a_runtime_that_takes_our_operator_it_is_one_node_and_its_domain_is_declar
         (INPUT, value("x", wire::FLOAT, &[])),
         (OUTPUT, value("y", wire::FLOAT, &[])),
     ]);
-    let rewritten = rewrite_lrn(&unknown_channels, Form::Operator).expect("rewritten");
+    let rewritten = rewrite(&unknown_channels, Form::Operators { convolution: false }).expect("rewritten");
     assert_eq!(operations(&rewritten), ["Mystery", normalisation::OPERATOR]);
     let sets = wire::fields(&rewritten).map(|field| field.expect("a field"));
     let sets = sets.filter(|field| field.number == wire::OPERATOR_SET);
     let sets: Vec<_> = sets.map(|field| wire::OperatorSet::decode(field.payload).expect("a set").domain).collect();
-    assert_eq!(sets, ["", normalisation::DOMAIN]);
+    assert_eq!(sets, ["", DOMAIN]);
 
     let another_beta = lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5));
-    assert_eq!(rewrite_lrn(&another_beta, Form::Operator), Ok(another_beta), "nothing is declared that is not used");
+    assert_eq!(
+        rewrite(&another_beta, Form::Operators { convolution: false }),
+        Ok(another_beta),
+        "nothing is declared that is not used"
+    );
 }
 
 #[test]
@@ -136,22 +140,18 @@ fn all_but_the_lrn_is_passed_on_byte_for_byte() {
         (OUTPUT, value("y", wire::FLOAT, &[Some(1)])),
         (99, b"a field from the future".to_vec()),
     ]);
-    assert_eq!(rewrite_lrn(&model, Form::Operations), Ok(model));
+    assert_eq!(rewrite(&model, Form::Operations), Ok(model));
 }
 
 #[test]
 fn an_lrn_of_another_beta_or_of_unknown_channels_is_left_to_the_runtime() {
     assert_eq!(
-        operations(
-            &rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.75, 1.0, 5)), Form::Operations).expect("well formed")
-        )
-        .len(),
+        operations(&rewrite(&lrn_model(4, lrn_attributes(1e-4, 0.75, 1.0, 5)), Form::Operations).expect("well formed"))
+            .len(),
         8
     );
     assert_eq!(
-        operations(
-            &rewrite_lrn(&lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5)), Form::Operations).expect("well formed")
-        ),
+        operations(&rewrite(&lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5)), Form::Operations).expect("well formed")),
         ["LRN"]
     );
     let unknown = model(&[
@@ -160,12 +160,12 @@ fn an_lrn_of_another_beta_or_of_unknown_channels_is_left_to_the_runtime() {
         (INPUT, value("x", wire::FLOAT, &[Some(1), Some(4), None, None])),
         (OUTPUT, value("y", wire::FLOAT, &[])),
     ]);
-    assert_eq!(operations(&rewrite_lrn(&unknown, Form::Operations).expect("well formed")), ["Mystery", "LRN"]);
+    assert_eq!(operations(&rewrite(&unknown, Form::Operations).expect("well formed")), ["Mystery", "LRN"]);
 }
 
 #[test]
 fn the_interface_is_read_without_a_runtime_and_constants_among_the_inputs_are_not_inputs() {
-    let weight = TensorHead { sizes: vec![8, 3, 1, 1], name: "w".to_owned() };
+    let weight = TensorHead { sizes: vec![8, 3, 1, 1], element: wire::FLOAT, name: "w".to_owned() };
     let model = model(&[
         (NODE, node("Conv", &["data", "w"], "prob", Vec::new())),
         (INITIALIZER, weight.encode_to_vec()),
@@ -200,4 +200,97 @@ fn what_is_no_network_is_said_to_be_none() {
         (OUTPUT, value("y", wire::FLOAT, &[])),
     ]);
     assert_eq!(fault(&integers), "`x` is not a tensor of 32-bit floats");
+}
+
+const WITH_CONVOLUTION: Form = Form::Operators { convolution: true };
+
+fn integers(name: &str, integers: &[i64]) -> Attribute {
+    Attribute { name: name.to_owned(), integers: integers.to_vec(), kind: 7, ..Attribute::default() }
+}
+
+/// The attributes of a convolution that our operator does.
+fn bordered() -> Vec<Attribute> {
+    vec![integers("kernel_shape", &[3, 3]), integers("pads", &[1, 1, 1, 1])]
+}
+
+/// `x`, 32 channels, convolved to 64 by weights `w` of this size: `c`, and whatever nodes are behind it.
+fn convolution_model(weights: [i64; 4], attributes: Vec<Attribute>, behind: &[(&str, &str, &str)]) -> Vec<u8> {
+    let weight = |name: &str, sizes: &[i64]| {
+        TensorHead { sizes: sizes.to_vec(), element: wire::FLOAT, name: name.to_owned() }.encode_to_vec()
+    };
+    let mut graph = vec![
+        (INITIALIZER, weight("w", &weights)),
+        (INITIALIZER, weight("b", &[weights[0]])),
+        (NODE, node("Conv", &["x", "w", "b"], "c", attributes)),
+    ];
+    graph.extend(behind.iter().map(|(operation, input, output)| (NODE, node(operation, &[input], output, Vec::new()))));
+    graph.push((INPUT, value("x", wire::FLOAT, &[Some(1), Some(weights[1]), Some(28), Some(28)])));
+    graph.push((OUTPUT, value("y", wire::FLOAT, &[])));
+    model(&graph)
+}
+
+#[test]
+fn a_convolution_of_3_by_3_and_the_relu_behind_it_are_one_node_of_ours() {
+    let model = convolution_model([64, 32, 3, 3], bordered(), &[("Relu", "c", "r"), ("Softmax", "r", "y")]);
+    let rewritten = rewrite(&model, WITH_CONVOLUTION).expect("rewritten");
+    assert_eq!(operations(&rewritten), [crate::operator::convolution::OPERATOR, "Softmax"]);
+    let nodes = wire::fields(graph(&rewritten).expect("a graph")).map(|field| field.expect("a field"));
+    let mut nodes = nodes.filter(|field| field.number == NODE);
+    let ours = Node::decode(nodes.next().expect("a node").payload).expect("a node");
+    assert_eq!((ours.inputs, ours.outputs), (vec!["x".into(), "w".into(), "b".into()], vec!["r".into()]));
+    assert_eq!(ours.attributes[0].integer, 1);
+    assert_eq!(rewrite(&model, Form::Operators { convolution: false }), Ok(model), "only where it is wanted");
+}
+
+#[test]
+fn a_relu_stays_where_the_convolution_is_seen_by_others_as_well() {
+    let ours = crate::operator::convolution::OPERATOR;
+    let rewritten = |behind: &[(&str, &str, &str)]| {
+        operations(
+            &rewrite(&convolution_model([64, 32, 3, 3], bordered(), behind), WITH_CONVOLUTION).expect("rewritten"),
+        )
+    };
+    assert_eq!(rewritten(&[("Relu", "c", "r"), ("Sigmoid", "c", "y")]), [ours, "Relu", "Sigmoid"]);
+    assert_eq!(rewritten(&[("Sigmoid", "c", "y")]), [ours, "Sigmoid"]);
+    // A node with a graph of its own may use any value in there.
+    assert_eq!(rewritten(&[("Relu", "c", "r"), ("If", "r", "y")]), [ours, "Relu", "If"]);
+    // The graph's output is seen by whoever runs it.
+    let weights = TensorHead { sizes: vec![64, 32, 3, 3], element: wire::FLOAT, name: "w".to_owned() };
+    let two_outputs = model(&[
+        (INITIALIZER, weights.encode_to_vec()),
+        (NODE, node("Conv", &["x", "w"], "c", bordered())),
+        (NODE, node("Relu", &["c"], "y", Vec::new())),
+        (OUTPUT, value("c", wire::FLOAT, &[])),
+        (OUTPUT, value("y", wire::FLOAT, &[])),
+    ]);
+    assert_eq!(operations(&rewrite(&two_outputs, WITH_CONVOLUTION).expect("rewritten")), [ours, "Relu"]);
+}
+
+#[test]
+fn a_convolution_of_another_kind_stays() {
+    let with = |attribute| bordered().into_iter().chain([attribute]).collect();
+    let group = Attribute { name: "group".to_owned(), integer: 2, kind: 2, ..Attribute::default() };
+    let auto = Attribute { name: "auto_pad".to_owned(), kind: 3, ..Attribute::default() };
+    let others: [([i64; 4], Vec<Attribute>); 9] = [
+        ([64, 32, 5, 5], bordered()),
+        ([64, 32, 3, 1], bordered()),
+        ([64, 16, 3, 3], bordered()),
+        ([16, 64, 3, 3], bordered()),
+        ([64, 32, 3, 3], vec![integers("kernel_shape", &[3, 3])]),
+        ([64, 32, 3, 3], with(integers("strides", &[2, 2]))),
+        ([64, 32, 3, 3], with(integers("dilations", &[1, 2]))),
+        ([64, 32, 3, 3], with(group)),
+        ([64, 32, 3, 3], with(auto)),
+    ];
+    for (weights, attributes) in others {
+        let model = convolution_model(weights, attributes.clone(), &[("Softmax", "c", "y")]);
+        assert_eq!(rewrite(&model, WITH_CONVOLUTION), Ok(model), "{weights:?} {attributes:?}");
+    }
+    let halves = model(&[
+        (INITIALIZER, TensorHead { sizes: vec![64, 32, 3, 3], element: 10, name: "w".to_owned() }.encode_to_vec()),
+        (NODE, node("Conv", &["x", "w"], "y", bordered())),
+    ]);
+    assert_eq!(rewrite(&halves, WITH_CONVOLUTION), Ok(halves), "weights of 16 bits");
+    let unknown = model(&[(NODE, node("Conv", &["x", "w"], "y", bordered()))]);
+    assert_eq!(rewrite(&unknown, WITH_CONVOLUTION), Ok(unknown), "weights that are no constant");
 }

@@ -109,7 +109,7 @@ pub(super) struct OperatorSet {
     pub(super) version: i64,
 }
 
-/// AttributeProto, as far as an LRN and a constant need it.
+/// AttributeProto, as far as the nodes that are rewritten need it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Attribute {
     #[prost(string, tag = "1")]
@@ -143,6 +143,8 @@ pub(super) struct Tensor {
 pub(super) struct TensorHead {
     #[prost(int64, repeated, tag = "1")]
     pub(super) sizes: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    pub(super) element: i32,
     #[prost(string, tag = "8")]
     pub(super) name: String,
 }

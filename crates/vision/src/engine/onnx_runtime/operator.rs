@@ -1,66 +1,15 @@
-//! Our own operator for ONNX Runtime: [`Normalisation`] as a node of its graph.
+//! The operators of our own ([`crate::operator`]) as ONNX Runtime takes them.
 
-use ort::operator::{
-    ComputeContext, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput,
-    ShapeInferenceContext,
-};
-use ort::value::TensorElementType;
+mod convolution;
+mod normalisation;
 
-use crate::normalisation::{self, Normalisation};
+use ort::operator::OperatorDomain;
 
-/// The domain, for a session that is to know its operator.
+use crate::operator::DOMAIN;
+
+/// Their domain, for a session that is to know them.
 pub(super) fn domain() -> ort::Result<OperatorDomain> {
-    OperatorDomain::new(normalisation::DOMAIN)?.add(LocalResponseNormalisation)
-}
-
-/// One input and one output, `[N, C, ...]` f32 each.
-struct LocalResponseNormalisation;
-
-impl Operator for LocalResponseNormalisation {
-    type Kernel<'attr> = Normalisation;
-
-    fn name(&self) -> &str {
-        normalisation::OPERATOR
-    }
-
-    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
-        [OperatorInput::required(TensorElementType::Float32)]
-    }
-
-    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
-        [OperatorOutput::required(TensorElementType::Float32)]
-    }
-
-    fn create_kernel<'attr>(&self, node: &KernelContext<'attr>) -> ort::Result<Normalisation> {
-        let missing = || ort::Error::new("an attribute of the normalisation is missing");
-        let size: i64 = node.get(normalisation::SIZE).ok_or_else(missing)?;
-        Ok(Normalisation {
-            alpha: node.get(normalisation::ALPHA).ok_or_else(missing)?,
-            bias: node.get(normalisation::BIAS).ok_or_else(missing)?,
-            size: usize::try_from(size).ok().filter(|&size| size > 0).ok_or_else(missing)?,
-        })
-    }
-
-    fn infer_shape(&self, shapes: &mut ShapeInferenceContext) -> ort::Result<()> {
-        shapes.inputs().first().map_or(Ok(()), |input| shapes.set_output(0, input))
-    }
-}
-
-impl Kernel for Normalisation {
-    fn compute(&mut self, node: &ComputeContext) -> ort::Result<()> {
-        let missing = || ort::Error::new("the normalisation lacks an input or an output");
-        let input = node.input(0)?.ok_or_else(missing)?;
-        let (shape, x) = input.try_extract_tensor::<f32>()?;
-        let sizes: Vec<usize> = shape.iter().map(|&size| usize::try_from(size).unwrap_or_default()).collect();
-        let &[_, channels, ..] = sizes.as_slice() else {
-            return Err(ort::Error::new("the normalisation takes [N, C, ...]"));
-        };
-        let mut output = node.output(0, shape.to_vec())?.ok_or_else(missing)?;
-        let (_, y) = output.try_extract_tensor_mut::<f32>()?;
-        let image: usize = sizes[1..].iter().product();
-        for (x, y) in x.chunks_exact(image.max(1)).zip(y.chunks_exact_mut(image.max(1))) {
-            self.apply(channels, x, y);
-        }
-        Ok(())
-    }
+    OperatorDomain::new(DOMAIN)?
+        .add(normalisation::LocalResponseNormalisation)?
+        .add(convolution::MinimalConvolution::default())
 }

@@ -4,8 +4,7 @@
 //! `y[c] = x[c] / s[c]^(3/4)` with `s[c] = bias + alpha / size * (sum of x^2 over the size channels around c)`
 //! (Krizhevsky, Sutskever and Hinton 2012, section 3.3; ONNX, `LRN`). The power is `sqrt(s) * sqrt(sqrt(s))`.
 
-/// The operator's domain in a graph, its name there, and the names of its attributes.
-pub(crate) const DOMAIN: &str = "manyeyes";
+/// The operator's name in a graph, and those of its attributes. One input and one output, `[N, C, ...]` f32 each.
 pub(crate) const OPERATOR: &str = "LocalResponseNormalisation";
 pub(crate) const ALPHA: &str = "alpha";
 pub(crate) const BIAS: &str = "bias";
@@ -32,6 +31,21 @@ impl Normalisation {
     pub(crate) fn apply(&self, channels: usize, input: &[f32], output: &mut [f32]) {
         assert_eq!(input.len(), output.len());
         assert_eq!(input.len() % channels.max(1), 0);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            #[target_feature(enable = "avx2")]
+            fn apply_with_avx2(normalisation: Normalisation, channels: usize, input: &[f32], output: &mut [f32]) {
+                normalisation.apply_anywhere(channels, input, output);
+            }
+            // SAFETY: the processor was asked.
+            #[expect(unsafe_code, reason = "what a processor has is known when it is asked")]
+            return unsafe { apply_with_avx2(*self, channels, input, output) };
+        }
+        self.apply_anywhere(channels, input, output);
+    }
+
+    #[inline(always)]
+    fn apply_anywhere(&self, channels: usize, input: &[f32], output: &mut [f32]) {
         let positions = input.len() / channels.max(1);
         for from in (0..positions).step_by(BLOCK) {
             let block = from..positions.min(from + BLOCK);
