@@ -109,6 +109,8 @@ pub(crate) struct Network<'a> {
     pub(crate) source: &'a Source,
     /// The ONNX bytes as they are in the file.
     pub(crate) onnx: Cow<'static, [u8]>,
+    /// Their SHA-256.
+    pub(crate) digest: [u8; 32],
     pub(crate) interface: &'a Interface,
     /// The side of the input.
     pub(crate) crop: usize,

@@ -68,7 +68,8 @@ impl Recogniser {
     /// The runtime is missing, refuses the model, or gives what the labels do not fit.
     pub fn load(model: &Model, choice: EngineChoice, threads: usize) -> Result<Self, EngineError> {
         let crop = model.input().crop as usize;
-        let network = Network { source: model.source(), onnx: model.onnx()?, interface: model.interface(), crop };
+        let (onnx, digest) = (model.onnx()?, model.digest);
+        let network = Network { source: model.source(), onnx, digest, interface: model.interface(), crop };
         let Opened { engine, notice } = engine::open(choice, network, threads.max(1))?;
         let mut recogniser = Self {
             engine,

@@ -7,7 +7,7 @@
 mod operator;
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
@@ -18,10 +18,12 @@ use super::{Engine, Network};
 use crate::model::user_cache;
 use crate::onnx::{self, Form};
 use crate::operator::convolution;
+use operator::Ready;
 
 /// The library of this process: a process loads one, once.
 pub(super) struct Library {
     environment: Environment,
+    convolutions: Arc<Ready>,
     /// Version and place, for a person.
     pub(super) name: String,
 }
@@ -46,7 +48,7 @@ impl Session {
         let convolution = threads == 1 && convolution::serves_this_processor();
         let onnx = onnx::rewrite(&network.onnx, Form::Operators { convolution }).map_err(|error| error.to_string())?;
         drop(network.onnx);
-        let mut builder = configure(&library.environment, threads).map_err(|error| error.to_string())?;
+        let mut builder = configure(library, network.digest, threads).map_err(|error| error.to_string())?;
         let session = builder.commit_from_memory(&onnx).map_err(|error| error.to_string())?;
         let (input, output) = (network.interface.input.clone(), network.interface.output.clone());
         Ok(Self { session, name: library.name.clone(), input, output, side: network.crop })
@@ -69,8 +71,8 @@ impl Engine for Session {
 
 /// One thread pool of exactly `threads`, no busy waiting between runs (other sessions share the cores), nodes one after
 /// another (the branches of these networks are too small to gain from running side by side).
-fn configure(environment: &Environment, threads: usize) -> ort::Result<SessionBuilder> {
-    Ok(ort::session::Session::builder(environment)?
+fn configure(library: &Library, model: [u8; 32], threads: usize) -> ort::Result<SessionBuilder> {
+    Ok(ort::session::Session::builder(&library.environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
         .with_intra_op_spinning(false)?
@@ -81,7 +83,7 @@ fn configure(environment: &Environment, threads: usize) -> ort::Result<SessionBu
         // Where a processor adds products of 8-bit numbers in 16 bits (AVX2 without VNNI), sums overflow: the quantised
         // GoogLeNet saw 177 of 250 photos rightly, and 196 with this. It changes nothing elsewhere.
         .with_precise_qmm()?
-        .with_operators(operator::domain()?)?
+        .with_operators(operator::domain(model, &library.convolutions)?)?
         .with_log_level(LogLevel::Error)?)
 }
 
@@ -105,7 +107,7 @@ fn load(path: &Path) -> Result<Library, String> {
         .map_err(|error| format!("{} does not start: {error}", path.display()))?;
     let version = version(path).map(|version| format!(" {version}")).unwrap_or_default();
     let name = format!("ONNX Runtime{version} ({})", path.display());
-    Ok(Library { environment, name })
+    Ok(Library { environment, convolutions: Arc::default(), name })
 }
 
 /// The version, which the library's file name tells (`libonnxruntime.so.1.32.0`), or the folder it lies in (`1.32.0/`).

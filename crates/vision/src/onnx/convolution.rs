@@ -36,8 +36,11 @@ pub(super) fn as_operator(node: &Node, index: &Index) -> Option<Node> {
         return None;
     }
     let relu = index.only_user(node.outputs.first()?).filter(|user| user.is("Relu"));
+    let outputs = relu.unwrap_or(node).outputs.clone();
     Some(Node {
-        outputs: relu.unwrap_or(node).outputs.clone(),
+        // A file need not name its nodes, but its values; by the name it is told from the others.
+        name: outputs.first()?.clone(),
+        outputs,
         operation: convolution::OPERATOR.to_owned(),
         domain: DOMAIN.to_owned(),
         attributes: vec![integer(convolution::RELU, relu.is_some().into())],

@@ -127,14 +127,15 @@ impl Convolution {
     fn apply_by<T: Tile<M, N>, const M: usize, const N: usize>(&self, x: &[f32], y: &mut [f32], space: &mut Workspace) {
         let grid = Grid::over::<M>(self.height, self.width);
         let (blocks, block) = (self.outputs.div_ceil(ROWS), self.inputs * ROWS);
-        space.windows.resize(N * N * self.inputs * grid.pitch, 0.0);
+        let windows_at = self.windows_at(grid);
+        space.windows.resize(N * N * windows_at, 0.0);
         space.products.resize(N * N * BUNCH * ROWS * grid.pitch, 0.0);
         self.transform_windows::<T, M, N>(grid, x, space);
         for first in (0..blocks).step_by(BUNCH) {
             let here = BUNCH.min(blocks - first);
             let filters = &self.filters[first * N * N * block..][..here * N * N * block];
             for (point, filters) in filters.chunks_exact(here * block).enumerate() {
-                let windows = &space.windows[point * self.inputs * grid.pitch..][..self.inputs * grid.pitch];
+                let windows = &space.windows[point * windows_at..][..self.inputs * grid.pitch];
                 for column in (0..grid.tiles()).step_by(REGISTERS * LANES) {
                     for (nth, filters) in filters.chunks_exact(block).enumerate() {
                         let at = (nth * N * N + point) * ROWS * grid.pitch + column;
@@ -148,7 +149,13 @@ impl Convolution {
         }
     }
 
-    /// `B^T d B` of each window of each input channel: `[N * N, inputs, pitch]`.
+    /// From one point's windows to the next's: a little more than they take, because what is a multiple of 4096 bytes apart has the same
+    /// place in the cache, and all points of a window are written at once.
+    fn windows_at(&self, grid: Grid) -> usize {
+        self.inputs * grid.pitch + REGISTERS * LANES
+    }
+
+    /// `B^T d B` of each window of each input channel: for each point `[inputs, pitch]`.
     #[inline(always)]
     fn transform_windows<T: Tile<M, N>, const M: usize, const N: usize>(
         &self,
@@ -158,6 +165,7 @@ impl Convolution {
     ) {
         // The bordered plane, dealt out by its row and column modulo M: what neighbouring tiles want at the same place of
         // their windows then lies side by side.
+        let windows_at = self.windows_at(grid);
         let reach = (N - 1) / M;
         let across = grid.columns + reach;
         let plane = (grid.rows + reach) * across + LANES;
@@ -188,7 +196,7 @@ impl Convolution {
                     }
                     let points = on_both_sides(T::input, &window);
                     for (point, values) in points.as_flattened().iter().enumerate() {
-                        let at = (point * self.inputs + channel) * grid.pitch + down * grid.columns + right;
+                        let at = point * windows_at + channel * grid.pitch + down * grid.columns + right;
                         // What reaches beyond a row of tiles is written over by the next row.
                         space.windows[at..at + LANES].copy_from_slice(values);
                     }
@@ -323,13 +331,17 @@ fn filters<T: Tile<M, N>, const M: usize, const N: usize>(weights: &[f32], outpu
         let (output, input) = (position / inputs, position % inputs);
         let first = output / ROWS / BUNCH * BUNCH;
         let here = BUNCH.min(blocks - first);
-        for point in 0..N * N {
-            let mut sum = 0.0;
-            for (place, &weight) in weights.iter().enumerate() {
-                sum += T::FILTER[point / N][place / SIDE] * T::FILTER[point % N][place % SIDE] * f64::from(weight);
+        let mut half = [[0.0; SIDE]; N];
+        for (half, factors) in half.iter_mut().zip(T::FILTER) {
+            for (column, half) in half.iter_mut().enumerate() {
+                *half = (0..SIDE).map(|row| factors[row] * f64::from(weights[row * SIDE + column])).sum();
             }
+        }
+        for point in 0..N * N {
+            let factors = T::FILTER[point % N];
+            let value: f64 = (0..SIDE).map(|column| half[point / N][column] * factors[column]).sum();
             let before = first * N * N + point * here + output / ROWS - first;
-            filters[before * block + input * ROWS + output % ROWS] = sum as f32;
+            filters[before * block + input * ROWS + output % ROWS] = value as f32;
         }
     }
     filters

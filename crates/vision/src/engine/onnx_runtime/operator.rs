@@ -3,13 +3,16 @@
 mod convolution;
 mod normalisation;
 
+use std::sync::Arc;
+
 use ort::operator::OperatorDomain;
 
 use crate::operator::DOMAIN;
+pub(super) use convolution::Ready;
 
-/// Their domain, for a session that is to know them.
-pub(super) fn domain() -> ort::Result<OperatorDomain> {
+/// Their domain, for a session of the model of this digest that is to know them.
+pub(super) fn domain(model: [u8; 32], ready: &Arc<Ready>) -> ort::Result<OperatorDomain> {
     OperatorDomain::new(DOMAIN)?
         .add(normalisation::LocalResponseNormalisation)?
-        .add(convolution::MinimalConvolution::default())
+        .add(convolution::MinimalConvolution::new(model, Arc::clone(ready)))
 }

@@ -1,6 +1,7 @@
 //! [`Convolution`] as a node of ONNX Runtime's graph.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput, ShapeInferenceContext,
@@ -9,16 +10,48 @@ use ort::value::{TensorElementType, TensorValueType, ValueType};
 
 use crate::operator::convolution::{self, Convolution, Workspace};
 
-/// All nodes of a session work in the same memory, since they run one after another.
+/// Convolutions that are ready, of all sessions of this process: those of one model share them, as each holds four times the bytes of
+/// its weights.
 #[derive(Default)]
+pub(in super::super) struct Ready(Mutex<HashMap<Key, Weak<Convolution>>>);
+
+/// The model's digest, the node's name, and height and width of its input.
+type Key = ([u8; 32], String, [usize; 2]);
+
+impl Ready {
+    /// The one of this key. Whoever asks for another meanwhile waits: sessions of one model would make all of them at once.
+    fn get(&self, key: Key, make: impl FnOnce() -> Convolution) -> Arc<Convolution> {
+        let mut ready = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = ready.get(&key).and_then(Weak::upgrade) {
+            return shared;
+        }
+        let made = Arc::new(make());
+        ready.retain(|_, held| held.strong_count() > 0);
+        ready.insert(key, Arc::downgrade(&made));
+        made
+    }
+}
+
+/// The operator of one session. All its nodes work in the same memory, since they run one after another.
 pub(super) struct MinimalConvolution {
+    model: [u8; 32],
+    ready: Arc<Ready>,
     workspace: Arc<Mutex<Workspace>>,
+}
+
+impl MinimalConvolution {
+    pub(super) fn new(model: [u8; 32], ready: Arc<Ready>) -> Self {
+        Self { model, ready, workspace: Arc::default() }
+    }
 }
 
 /// One node. It is made ready at its first run, which tells the size of its input.
 pub(super) struct Node {
+    name: String,
     relu: bool,
-    ready: Option<Convolution>,
+    convolution: Option<Arc<Convolution>>,
+    model: [u8; 32],
+    ready: Arc<Ready>,
     workspace: Arc<Mutex<Workspace>>,
 }
 
@@ -45,7 +78,14 @@ impl Operator for MinimalConvolution {
         }
         let relu: i64 =
             node.get(convolution::RELU).ok_or_else(|| ort::Error::new("an attribute of the convolution is missing"))?;
-        Ok(Node { relu: relu != 0, ready: None, workspace: Arc::clone(&self.workspace) })
+        Ok(Node {
+            name: node.node_name()?,
+            relu: relu != 0,
+            convolution: None,
+            model: self.model,
+            ready: Arc::clone(&self.ready),
+            workspace: Arc::clone(&self.workspace),
+        })
     }
 
     fn infer_shape(&self, shapes: &mut ShapeInferenceContext) -> ort::Result<()> {
@@ -82,21 +122,55 @@ impl Kernel for Node {
             return Ok(());
         }
         let [outputs, inputs, height, width] = [outputs, inputs, height, width].map(|size| size as usize);
-        if self.ready.as_ref().is_none_or(|ready| ready.size() != [height, width]) {
-            let biases = match node.input(2)? {
-                Some(biases) => biases.try_extract_tensor::<f32>()?.1.to_vec(),
-                None => vec![0.0; outputs],
-            };
-            if biases.len() != outputs {
-                return Err(ort::Error::new("the convolution has not one bias for each output"));
+        let size = [height, width];
+        let convolution = match self.convolution.take().filter(|convolution| convolution.size() == size) {
+            Some(convolution) => convolution,
+            None => {
+                let biases = match node.input(2)? {
+                    Some(biases) => biases.try_extract_tensor::<f32>()?.1.to_vec(),
+                    None => vec![0.0; outputs],
+                };
+                if biases.len() != outputs {
+                    return Err(ort::Error::new("the convolution has not one bias for each output"));
+                }
+                let key = (self.model, self.name.clone(), size);
+                self.ready.get(key, || Convolution::new(weights, &biases, [outputs, inputs], size, self.relu))
             }
-            self.ready = Some(Convolution::new(weights, &biases, [outputs, inputs], [height, width], self.relu));
-        }
+        };
         let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
         let area = height * width;
         for (x, y) in x.chunks_exact(inputs * area).zip(y.chunks_exact_mut(outputs * area)) {
-            self.ready.as_ref().ok_or_else(missing)?.apply(x, y, &mut workspace);
+            convolution.apply(x, y, &mut workspace);
         }
+        self.convolution = Some(convolution);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn convolution() -> Convolution {
+        Convolution::new(&[0.0; 9], &[0.0], [1, 1], [8, 8], false)
+    }
+
+    #[test]
+    fn sessions_of_one_model_share_their_convolutions_and_those_of_another_do_not() {
+        let ready = Ready::default();
+        let key = |model, name: &str, side| ([model; 32], name.to_owned(), [side, side]);
+        let first = ready.get(key(1, "a", 8), convolution);
+        assert!(Arc::ptr_eq(&first, &ready.get(key(1, "a", 8), || panic!("it is there"))));
+        for other in [key(2, "a", 8), key(1, "b", 8), key(1, "a", 9)] {
+            assert!(!Arc::ptr_eq(&first, &ready.get(other, convolution)));
+        }
+        drop(first);
+        let mut made = 0;
+        ready.get(key(1, "a", 8), || {
+            made += 1;
+            convolution()
+        });
+        assert_eq!(made, 1, "what nobody holds is not kept");
+        assert_eq!(ready.0.lock().expect("no panic").len(), 1);
     }
 }
