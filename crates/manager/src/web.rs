@@ -20,7 +20,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -50,6 +50,9 @@ use crate::{
 /// Batches whose numbers are remembered by their ids. Full: all are forgotten, and looked up again.
 const REMEMBERED_BATCHES: usize = 1024;
 
+/// Batches made ahead, at most: as many as there are images of one client under way at a time without one.
+const SPARES: usize = 64;
+
 /// What the routes share.
 #[derive(Clone)]
 pub(crate) struct App {
@@ -64,8 +67,10 @@ struct Shared {
     uploads: Places,
     subscribers: Places,
     batches: Mutex<HashMap<String, BatchKey>>,
-    /// A batch made ahead for the next image that comes without one, so that it need not wait for the disk twice.
-    spare: Mutex<Option<BatchKey>>,
+    /// Batches made ahead for images that come without one, so that these need not wait for the disk twice.
+    spares: Mutex<Vec<BatchKey>>,
+    /// How many have been used, and not been made anew.
+    spares_used: AtomicUsize,
     started: Instant,
     /// Nothing new is taken in any more.
     is_ending: AtomicBool,
@@ -89,7 +94,8 @@ impl App {
             limits,
             thumbnails,
             batches: Mutex::default(),
-            spare: Mutex::default(),
+            spares: Mutex::default(),
+            spares_used: AtomicUsize::default(),
             started: Instant::now(),
             is_ending: AtomicBool::new(false),
             stop,
@@ -153,27 +159,33 @@ impl App {
 
     /// A new batch for an image that came without one.
     async fn spare_batch(&self) -> Result<BatchKey, RequestError> {
-        let spare = self.spare().take();
-        let batch = match spare {
-            Some(batch) => batch,
-            None => self.store().create_batch().await?,
-        };
-        let app = self.clone();
+        self.shared.spares_used.fetch_add(1, Relaxed);
+        let spare = self.spares().pop();
+        match spare {
+            Some(batch) => Ok(batch),
+            None => Ok(self.store().create_batch().await?),
+        }
+    }
+
+    /// Makes a batch ahead in the place of one that was used. To be called just before an image is kept: then one commit has both.
+    fn make_spare(&self) {
+        let used = self.shared.spares_used.fetch_update(Relaxed, Relaxed, |used| used.checked_sub(1));
+        if used.is_err() || self.spares().len() >= SPARES {
+            return;
+        }
+        let (app, made) = (self.clone(), self.store().create_batch());
         tokio::spawn(async move {
-            match app.store().create_batch().await {
-                Ok(batch) => *app.spare() = Some(batch),
+            match made.await {
+                Ok(batch) => app.spares().push(batch),
                 Err(error) => tracing::debug!(%error, "failed to make a batch ahead"),
             }
         });
-        Ok(batch)
     }
 
     /// Batches are no more.
     pub(crate) fn gone(&self, batches: &[BatchKey]) {
         batches.iter().for_each(|batch| drop(self.batches().remove(&batch.id)));
-        if self.spare().as_ref().is_some_and(|spare| batches.contains(spare)) {
-            *self.spare() = None;
-        }
+        self.spares().retain(|spare| !batches.contains(spare));
         self.shared.results.gone(batches);
     }
 
@@ -216,8 +228,8 @@ impl App {
         self.shared.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spare(&self) -> std::sync::MutexGuard<'_, Option<BatchKey>> {
-        self.shared.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    fn spares(&self) -> std::sync::MutexGuard<'_, Vec<BatchKey>> {
+        self.shared.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

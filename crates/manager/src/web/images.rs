@@ -160,6 +160,7 @@ impl App {
     ) -> Result<Vec<ImageRow>, RequestError> {
         let (results, engine) = (&self.shared.results, &self.shared.engine);
         let accepted = upload.accepted();
+        self.make_spare();
         let keeping = match key {
             None => self.store().keep(number, upload.images, None)?,
             Some(key) => self.read(move |store| store.keep(number, upload.images, Some(&key))).await?,
