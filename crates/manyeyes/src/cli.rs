@@ -131,6 +131,10 @@ pub(crate) struct Serve {
     /// Ask nobody for a token, also beyond loopback. Anyone who reaches the port may then use it.
     #[arg(long)]
     pub(crate) open: bool,
+    /// A name by which the page is opened, such as gallery.example; may be given several times. Plain addresses and localhost
+    /// always work. Any other name is refused, so that no web site can reach the manager by pointing its own name here.
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<String>,
     /// Finished batches are deleted after this many days.
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     pub(crate) keep_days: u32,

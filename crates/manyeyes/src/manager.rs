@@ -45,6 +45,7 @@ pub(crate) fn settings(serve: &cli::Serve, worker_listen: SocketAddr) -> anyhow:
         listen: serve.listen,
         worker_listen,
         open: serve.open,
+        hosts: serve.hosts.clone(),
         transports: match serve.transport {
             cli::Listening::Tcp => Transports::Tcp,
             cli::Listening::Quic => Transports::Quic,

@@ -33,7 +33,9 @@ pub(crate) enum RequestError {
     Invalid(String),
     #[error("this manager needs its token: open the page by the address that it printed, or send the token")]
     TokenNeeded,
-    #[error("this manager does not answer to the host name of the request")]
+    #[error(
+        "this manager does not answer to the host name of the request: it was not started with --host and that name"
+    )]
     ForeignHost,
     #[error("the request comes from another web site")]
     ForeignOrigin,

@@ -137,3 +137,25 @@ fn an_open_manager_asks_nobody_for_a_token() {
     let _worker = Process::start(&["worker", "--manager", &format!("127.0.0.1:{port}"), "--fixed-service-ms", "0"]);
     wait_until("the worker is let in", || get(&format!("{url}/readyz"), "").status == 200);
 }
+
+/// The manager could be told nothing of names: whoever opened its page by one was turned away, as a web site is that points
+/// its own name here.
+#[test]
+fn the_page_is_opened_by_a_name_that_the_manager_was_told_and_by_no_other() {
+    let data = folder();
+    let folder = data.path().to_str().expect("a readable path");
+    let listen = ["manager", "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0", "--data", folder];
+    let server =
+        Server::of(Process::start(&[&listen[..], &["--host", "eyes.example", "--host", "gallery.example"]].concat()));
+    let status = |host: &str| {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let asked = agent.get(format!("{}/api/v1/workers", server.url)).header("Host", host);
+        asked.call().expect("the manager answers").status().as_u16()
+    };
+    for ours in ["eyes.example:8080", "Gallery.Example", "localhost", "192.0.2.1:80"] {
+        assert_eq!(status(ours), 200, "{ours}");
+    }
+    for other in ["evil.example", "eyes.example.evil.example"] {
+        assert_eq!(status(other), 403, "{other}");
+    }
+}
