@@ -61,8 +61,12 @@ def cells(names: tuple[str, ...] | None, photos: tuple[str, ...], files: tuple[s
 
 
 def turns(cells: list[Cell], repeats: int) -> list[tuple[int, Cell]]:
-    """A, B, C, A, B, C: what drifts in the machine meets all of them alike."""
-    return [(repeat, cell) for repeat in range(1, repeats + 1) for cell in cells]
+    """A, B, C, then B, C, A: what drifts in the machine meets all of them alike, and nobody always comes first."""
+    found = []
+    for repeat in range(repeats):
+        first = repeat * len(cells) // repeats
+        found += [(repeat + 1, cell) for cell in cells[first:] + cells[:first]]
+    return found
 
 
 def _has_room(name: str, size: str, file: str) -> bool:

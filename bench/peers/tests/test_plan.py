@@ -5,10 +5,15 @@ from peers import PEERS
 
 
 class Plans(unittest.TestCase):
-    def test_repeats_take_turns(self):
+    def test_repeats_take_turns_and_each_begins_with_another(self):
         cells = plan.cells(("mosec", "fastapi"), (plan.SMALL,), ("f32",))
         order = [(repeat, cell.peer) for repeat, cell in plan.turns(cells, 2)]
-        self.assertEqual(order, [(1, "mosec"), (1, "fastapi"), (2, "mosec"), (2, "fastapi")])
+        self.assertEqual(order, [(1, "mosec"), (1, "fastapi"), (2, "fastapi"), (2, "mosec")])
+
+    def test_in_each_repeat_everybody_has_one_turn(self):
+        cells = plan.cells(None, plan.PHOTOS, plan.FILES)
+        for repeat in range(1, 6):
+            self.assertCountEqual([cell for of, cell in plan.turns(cells, 5) if of == repeat], cells)
 
     def test_everybody_serves_the_published_file(self):
         served = {cell.peer for cell in plan.cells(None, (plan.SMALL,), ("f32",))}
