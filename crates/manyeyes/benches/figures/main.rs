@@ -6,10 +6,12 @@
 
 mod cluster;
 mod durable;
+mod hostile;
 mod latency;
 mod memory;
 mod misbehave;
 mod overload;
+mod queue;
 mod statistics;
 mod throughput;
 mod traffic;
@@ -41,14 +43,16 @@ fn main() {
     let photos = std::env::var_os("MANYEYES_IMAGES").map(PathBuf::from);
     let model = std::env::var_os("MANYEYES_MODELS").is_some();
     let mut figures = Vec::new();
-    let groups: [(&str, Needs, Measure); 7] = [
+    let groups: [(&str, Needs, Measure); 9] = [
         ("throughput", Needs::PhotosAndModel, throughput::measure),
         ("latency", Needs::PhotosAndModel, latency::measure),
+        ("queue", Needs::PhotosAndModel, queue::measure),
         ("memory", Needs::Photos, memory::measure),
         ("traffic", Needs::Photos, traffic::measure),
         ("durable", Needs::Photos, durable::measure),
         ("misbehave", Needs::Nothing, misbehave::measure),
         ("overload", Needs::Nothing, overload::measure),
+        ("hostile", Needs::Nothing, hostile::measure),
     ];
     let files = photos.map(|folder| images_in(&folder)).unwrap_or_default();
     for (name, needs, measure) in groups {

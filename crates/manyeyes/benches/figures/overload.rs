@@ -27,7 +27,7 @@ const SERVICE_MS: &str = "20";
 /// The limit of what waits: a second's work at the peak.
 const MAX_WAITING: usize = 100;
 /// Addresses of this machine that requests come from.
-const CLIENTS: u8 = 4;
+pub(crate) const CLIENTS: u8 = 4;
 /// Requests under way in the closed loop that finds the peak: enough for both slots, and within the limit.
 const CLOSED: usize = 16;
 const CLOSED_FOR: Duration = Duration::from_secs(8);
@@ -63,7 +63,7 @@ struct Idle {
 }
 
 /// Requests, and the connections that they go over.
-struct Load {
+pub(crate) struct Load {
     address: SocketAddr,
     request: Vec<u8>,
     /// Connections without a request, by client.
@@ -71,7 +71,7 @@ struct Load {
 }
 
 impl Load {
-    fn of(cluster: &Cluster) -> Self {
+    pub(crate) fn of(cluster: &Cluster) -> Self {
         // A JPEG as far as anyone looks: these workers do not.
         let mut file = vec![0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 1, 0, 1, 1, 1, 0x11, 0];
         file.resize(FILE_BYTES, 0);
@@ -88,7 +88,7 @@ impl Load {
     }
 
     /// Sends one request of a client, and gives its status.
-    async fn send(&self, client: usize) -> io::Result<u16> {
+    pub(crate) async fn send(&self, client: usize) -> io::Result<u16> {
         let idle = self.idle[client].borrow_mut().pop().filter(|idle| idle.since.elapsed() < KEPT_FOR);
         let mut stream = match idle {
             Some(Idle { stream, .. }) => stream,

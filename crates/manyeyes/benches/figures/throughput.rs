@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 4;
 const SESSIONS: usize = 2;
 
 pub(crate) fn measure(files: &[Vec<u8>]) -> Vec<Figure> {
-    let cluster = Cluster::up(3);
+    let cluster = Cluster::up(1);
     let model = Model::find(&Lookup::from_environment(None)).expect("the model is there");
     let load = || Recogniser::load(&model, EngineChoice::Auto, 1).expect("the model loads");
     let mut recognisers: Vec<_> = (0..SESSIONS).map(|_| load()).collect();
@@ -41,8 +41,8 @@ pub(crate) fn measure(files: &[Vec<u8>]) -> Vec<Figure> {
     vec![Figure {
         name: "images/s end to end / decode + two one-thread sessions",
         measured: format!("{ratio:.3} ({:.1} / {:.1})", median(&ours), median(&bare)),
-        aim: ">= 0.85",
-        met: ratio >= 0.85,
+        aim: ">= 0.93",
+        met: ratio >= 0.93,
     }]
 }
 
