@@ -4,6 +4,7 @@ import AxeBuilder from '@axe-core/playwright'
 import { expect, type Page } from '@playwright/test'
 import { speak } from './gestures'
 import { test } from './manager'
+import { watchPolicy } from './policy'
 import { VIEWS } from './views'
 
 const SIZES = [
@@ -12,8 +13,10 @@ const SIZES = [
 ]
 
 for (const view of VIEWS) {
-  test(`the view "${view.name}" has no accessibility violations`, async ({ page, house }) => {
+  test(`the view "${view.name}" has no accessibility violations, and breaks no rule of its own`, async ({ page, house }) => {
+    const broken = await watchPolicy(page)
     await view.show({ page, house })
+    expect(await broken(), 'what the page must not do by its own policy').toEqual([])
     for (const language of ['en', 'zh']) {
       await speak(page, language)
       for (const size of SIZES) {
