@@ -70,6 +70,10 @@ scale: ## Dispatch before 10 to 10,000 made-up workers: what a decision costs, h
 mutants: ## Break the code on purpose, in every way listed in crates/simulation/mutants.toml: something must notice each.
 	scripts/mutants $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Have libFuzzer look for bytes that break a promise: SECONDS=60 for each target of crates/fuzz. Needs cargo-fuzz.
+	scripts/fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
 .PHONY: check
 check: fmt lint docs deny ## Everything about the code that needs no running: format, lints, docs, dependencies.
 

@@ -5,6 +5,8 @@
 //! are the sockets, the clock and the random numbers.
 
 mod congestion;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod manager_end;
 mod paths;
 mod quic;

@@ -27,6 +27,7 @@ use socket2::SockRef;
 use crate::congestion::QuicCongestion;
 use crate::manager_end::StartFast;
 use crate::paths::Paths;
+pub(crate) use coded::fuzz as fuzz_coded;
 use coded::{CodedSocket, Codes, Coding};
 use control::{Fast, Start, Steering};
 pub(crate) use wire::QuicWire;

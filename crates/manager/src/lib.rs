@@ -7,6 +7,8 @@ mod admission;
 pub mod api;
 mod confined;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hub;
 mod live;
 mod manager;

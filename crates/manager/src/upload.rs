@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use manyeyes_picture::{HEADER_BYTES, Header, Limits as PictureLimits, PictureError, read_header};
 
+pub(crate) use self::multipart::Multipart as MultipartReader;
 pub(crate) use self::multipart::boundary;
 use self::{
     multipart::{Multipart, MultipartError},

@@ -167,7 +167,8 @@ impl App {
         }
     }
 
-    /// Makes a batch ahead in the place of one that was used. To be called just before an image is kept: then one commit has both.
+    /// Makes a batch ahead in the place of one that was used. To be called just before an image is kept: then one commit may
+    /// have both.
     fn make_spare(&self) {
         let used = self.shared.spares_used.fetch_update(Relaxed, Relaxed, |used| used.checked_sub(1));
         if used.is_err() || self.spares().len() >= SPARES {

@@ -6,6 +6,8 @@
 
 mod builtin;
 mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 mod labels;
 mod manifest;
 mod model;

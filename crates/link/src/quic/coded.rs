@@ -14,3 +14,22 @@ mod socket;
 mod tests;
 
 pub(super) use socket::{CodedSocket, Codes, Coding};
+
+/// Has a receiver take datagrams that may be anything: the first byte of each tells its length.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    use std::time::{Duration, Instant};
+
+    let (mut receiver, mut now) = (receiver::Receiver::default(), Instant::now());
+    let mut rest = bytes::Bytes::copy_from_slice(bytes);
+    while let Some((&length, _)) = rest.split_first() {
+        let datagram = rest.split_to(rest.len().min(1 + usize::from(length))).slice(1..);
+        if let Some((head, packet)) = packet::read(&datagram) {
+            receiver.take(head.epoch, packet, now);
+        }
+        now += Duration::from_millis(u64::from(length));
+        receiver.give_up(now);
+        assert!(receiver.hopeless_at().is_none_or(|at| at > now), "what was given up is still waited for");
+        while receiver.next().is_some() {}
+        assert!((0.0..=1.0).contains(&receiver.lost()), "{} of what was sent is lost", receiver.lost());
+    }
+}

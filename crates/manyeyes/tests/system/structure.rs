@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may know whom, without the `manyeyes-` of the package names.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("manyeyes", &["experiment", "load", "manager", "picture", "vision", "worker"]),
     ("manager", &["dispatch", "link", "picture", "protocol"]),
     ("worker", &["link", "protocol", "vision"]),
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("load", &["statistics"]),
     ("statistics", &[]),
     ("chaos", &["testbed"]),
+    ("fuzz", &["experiment", "link", "manager", "picture", "protocol", "vision"]),
 ];
 
 fn packages() -> Vec<Value> {
