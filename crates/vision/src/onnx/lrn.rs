@@ -21,12 +21,16 @@ const BETA: f32 = 0.75;
 /// How far up the graph the number of channels is looked for: deeper than any run of nodes that keep it.
 const CHANNELS_SEARCH_DEPTH: usize = 32;
 
+/// The most channels of an LRN that is spelt out: its matrix is 64 MiB then, and no network has so many. A file that claimed a million had its
+/// reader ask for terabytes (found by the fuzzer).
+const CHANNELS_MAX: usize = 4096;
+
 /// The nodes of ONNX that do what this one, an LRN, does; `None` where it has to stay.
 pub(super) fn as_operations(node: &Node, index: &Index) -> Option<Vec<Node>> {
     let ([input], [output]) = (node.inputs.as_slice(), node.outputs.as_slice()) else {
         return None;
     };
-    let channels = channels(index, input, CHANNELS_SEARCH_DEPTH)?;
+    let channels = channels(index, input, CHANNELS_SEARCH_DEPTH).filter(|&channels| channels <= CHANNELS_MAX)?;
     Some(Lrn::of(node)?.spell_out(input, output, channels))
 }
 

@@ -217,9 +217,10 @@ impl Receiver {
     }
 
     fn hand_over(&mut self, now: Instant) {
-        while let Some(summed) = self.known.get(&self.next) {
+        // The last number that there is has none after it: what claims to have it is not handed over (found by the fuzzer).
+        while let (Some(summed), Some(next)) = (self.known.get(&self.next), self.next.checked_add(1)) {
             self.ready.extend(datagram_of(summed));
-            self.next += 1;
+            self.next = next;
         }
         let waiting = self.known.last_key_value().is_some_and(|(last, _)| *last > self.next);
         let same = self.gap_since.filter(|(gap, _)| *gap == self.next);
