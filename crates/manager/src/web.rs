@@ -50,7 +50,7 @@ use crate::{
 /// Batches whose numbers are remembered by their ids. Full: all are forgotten, and looked up again.
 const REMEMBERED_BATCHES: usize = 1024;
 
-/// Batches made ahead, at most: as many as there are images of one client under way at a time without one.
+/// Batches made ahead, at most. They are empty, and stay behind when the manager ends, until they expire.
 const SPARES: usize = 64;
 
 /// What the routes share.

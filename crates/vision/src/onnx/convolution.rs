@@ -14,7 +14,8 @@ const CHANNELS_MIN: i64 = 32;
 /// Our operator in the place of this node, a `Conv`; `None` where it has to stay.
 pub(super) fn as_operator(node: &Node, index: &Index) -> Option<Node> {
     let is_all = |name: &str, wanted: i64, default: bool| {
-        node.attribute(name).map_or(default, |attribute| attribute.integers.iter().all(|&size| size == wanted))
+        let is_wanted = |sizes: &[i64]| !sizes.is_empty() && sizes.iter().all(|&size| size == wanted);
+        node.attribute(name).map_or(default, |attribute| is_wanted(&attribute.integers))
     };
     let is_fit = is_all("kernel_shape", convolution::SIDE as i64, true)
         && is_all("strides", 1, true)

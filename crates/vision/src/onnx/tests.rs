@@ -271,12 +271,13 @@ fn a_convolution_of_another_kind_stays() {
     let with = |attribute| bordered().into_iter().chain([attribute]).collect();
     let group = Attribute { name: "group".to_owned(), integer: 2, kind: 2, ..Attribute::default() };
     let auto = Attribute { name: "auto_pad".to_owned(), kind: 3, ..Attribute::default() };
-    let others: [([i64; 4], Vec<Attribute>); 9] = [
+    let others: [([i64; 4], Vec<Attribute>); 10] = [
         ([64, 32, 5, 5], bordered()),
         ([64, 32, 3, 1], bordered()),
         ([64, 16, 3, 3], bordered()),
         ([16, 64, 3, 3], bordered()),
         ([64, 32, 3, 3], vec![integers("kernel_shape", &[3, 3])]),
+        ([64, 32, 3, 3], vec![integers("kernel_shape", &[3, 3]), integers("pads", &[])]),
         ([64, 32, 3, 3], with(integers("strides", &[2, 2]))),
         ([64, 32, 3, 3], with(integers("dilations", &[1, 2]))),
         ([64, 32, 3, 3], with(group)),
