@@ -6,6 +6,7 @@
 mod convolution;
 mod graph;
 mod lrn;
+mod pooling;
 mod rewrite;
 mod wire;
 

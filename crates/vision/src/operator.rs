@@ -2,6 +2,7 @@
 
 pub(crate) mod convolution;
 pub(crate) mod normalisation;
+pub(crate) mod pooling;
 
 /// Their domain in a graph.
 pub(crate) const DOMAIN: &str = "manyeyes";

@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::graph::Index;
 use super::wire::{ATTRIBUTE_FLOAT, ATTRIBUTE_INTEGER, Attribute, Field, GRAPH, NODE, Node, OPERATOR_SET, OperatorSet};
-use super::{OnnxError, convolution, damaged, graph, lrn, wire};
+use super::{OnnxError, convolution, damaged, graph, lrn, pooling, wire};
 use crate::operator::DOMAIN;
 
 /// What the runtime that is to run a model takes.
@@ -68,7 +68,7 @@ pub(crate) fn rewrite(model: &[u8], form: Form) -> Result<Vec<u8>, OnnxError> {
     Ok(result)
 }
 
-/// The nodes that take a node's place, and perhaps that of the one behind it; `None` where it stays.
+/// The nodes that take a node's place, and perhaps that of the one behind it: none where another does without it. `None` where it stays.
 fn replacement(node: &Node, form: Form, index: &Index) -> Option<Vec<Node>> {
     match form {
         Form::Operations if node.is("LRN") => lrn::as_operations(node, index),
@@ -76,6 +76,8 @@ fn replacement(node: &Node, form: Form, index: &Index) -> Option<Vec<Node>> {
         Form::Operators { convolution: true } if node.is("Conv") => {
             convolution::as_operator(node, index).map(|node| vec![node])
         }
+        Form::Operators { .. } if node.is("MaxPool") => pooling::as_operator(node, index),
+        Form::Operators { .. } if node.is("DequantizeLinear") => pooling::is_passed_over(node, index).then(Vec::new),
         Form::Operations | Form::Operators { .. } => None,
     }
 }

@@ -295,3 +295,69 @@ fn a_convolution_of_another_kind_stays() {
     let unknown = model(&[(NODE, node("Conv", &["x", "w"], "y", bordered()))]);
     assert_eq!(rewrite(&unknown, WITH_CONVOLUTION), Ok(unknown), "weights that are no constant");
 }
+
+const OPERATORS: Form = Form::Operators { convolution: false };
+
+/// `x` is made bytes, floats again, pooled, and made bytes: by which scale at either end.
+fn pooling_model(before: &str, after: &str, attributes: Vec<Attribute>) -> Vec<u8> {
+    let shape = [Some(1), Some(2), Some(7), Some(7)];
+    let zero = TensorHead { name: "zero".to_owned(), element: wire::BYTE, sizes: Vec::new() };
+    model(&[
+        (NODE, node("QuantizeLinear", &["x", before, "zero"], "bytes", Vec::new())),
+        (NODE, node("DequantizeLinear", &["bytes", before, "zero"], "floats", Vec::new())),
+        (NODE, node("MaxPool", &["floats"], "pooled", attributes)),
+        (NODE, node("QuantizeLinear", &["pooled", after, "zero"], "y", Vec::new())),
+        (INITIALIZER, zero.encode_to_vec()),
+        (INPUT, value("x", wire::FLOAT, &shape)),
+        (OUTPUT, value("y", wire::BYTE, &shape)),
+    ])
+}
+
+fn integers(name: &str, integers: &[i64]) -> Attribute {
+    Attribute { name: name.to_owned(), integers: integers.to_vec(), kind: 7, ..Attribute::default() }
+}
+
+fn three_by_three() -> Vec<Attribute> {
+    vec![integers("kernel_shape", &[3, 3]), integers("strides", &[2, 2]), integers("pads", &[0, 0, 1, 1])]
+}
+
+#[test]
+fn bytes_are_pooled_without_the_detour_over_floats() {
+    let rewritten = rewrite(&pooling_model("scale", "scale", three_by_three()), OPERATORS).expect("rewritten");
+    assert_eq!(operations(&rewritten), ["QuantizeLinear", "MaxPoolOfBytes"]);
+}
+
+/// The largest of floats is made the same byte as is the largest of their bytes.
+#[test]
+fn floats_are_made_bytes_before_they_are_pooled() {
+    let rewritten = rewrite(&pooling_model("one", "another", three_by_three()), OPERATORS).expect("rewritten");
+    let as_it_is = ["QuantizeLinear", "DequantizeLinear"];
+    assert_eq!(operations(&rewritten), [&as_it_is[..], &["QuantizeLinear", "MaxPoolOfBytes"]].concat());
+}
+
+#[test]
+fn a_pooling_of_another_kind_is_left_to_the_runtime() {
+    let with = |attribute: Attribute| {
+        let mut attributes = three_by_three();
+        attributes.retain(|kept| kept.name != attribute.name);
+        attributes.push(attribute);
+        attributes
+    };
+    let integer = |name: &str, integer| Attribute { name: name.to_owned(), integer, kind: 2, ..Attribute::default() };
+    let others = [
+        integers("kernel_shape", &[3, 2]),
+        integers("strides", &[2, 1]),
+        integers("pads", &[1, 0, 1, 1]),
+        integers("pads", &[3, 3, 0, 0]),
+        integers("dilations", &[2, 2]),
+        integer("ceil_mode", 1),
+    ];
+    for other in others {
+        let model = pooling_model("scale", "scale", with(other.clone()));
+        let rewritten = rewrite(&model, OPERATORS).expect("rewritten");
+        assert!(operations(&rewritten).contains(&"MaxPool".to_owned()), "{other:?}");
+    }
+    let operations_only =
+        rewrite(&pooling_model("scale", "scale", three_by_three()), Form::Operations).expect("rewritten");
+    assert!(operations(&operations_only).contains(&"MaxPool".to_owned()));
+}

@@ -16,6 +16,8 @@ pub(super) const OUTPUT: u32 = 12;
 
 /// TensorProto.DataType.FLOAT.
 pub(super) const FLOAT: i32 = 1;
+/// TensorProto.DataType.UINT8.
+pub(super) const BYTE: i32 = 2;
 
 // AttributeProto.AttributeType.
 pub(super) const ATTRIBUTE_FLOAT: i32 = 1;

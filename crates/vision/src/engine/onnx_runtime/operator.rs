@@ -2,6 +2,7 @@
 
 mod convolution;
 mod normalisation;
+mod pooling;
 
 use std::sync::Arc;
 
@@ -14,5 +15,6 @@ pub(super) use convolution::Ready;
 pub(super) fn domain(model: [u8; 32], ready: &Arc<Ready>) -> ort::Result<OperatorDomain> {
     OperatorDomain::new(DOMAIN)?
         .add(normalisation::LocalResponseNormalisation)?
+        .add(pooling::MaxPoolOfBytes)?
         .add(convolution::MinimalConvolution::new(model, Arc::clone(ready)))
 }

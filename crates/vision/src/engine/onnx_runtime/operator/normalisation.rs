@@ -35,7 +35,10 @@ impl Operator for LocalResponseNormalisation {
     }
 
     fn infer_shape(&self, shapes: &mut ShapeInferenceContext) -> ort::Result<()> {
-        shapes.inputs().first().map_or(Ok(()), |input| shapes.set_output(0, input))
+        let inputs = shapes.inputs();
+        // A shape that is not known would be told as that of a single number.
+        let known = inputs.first().filter(|input| input.tensor_shape().is_some_and(|shape| !shape.is_empty()));
+        known.map_or(Ok(()), |input| shapes.set_output(0, input))
     }
 }
 
