@@ -72,8 +72,8 @@ Environment=XDG_CACHE_HOME=/var/cache
 UNIT
 }
 
-# No home, no devices, no privileges, no way to write but its own folders. `seccomp` is for the manager's child that makes small pictures, which
-# takes from itself what it does not need. Neither engine makes code as it runs, so memory is never both written and executed.
+# No home, no devices, no privileges, no way to write but its own folders. `seccomp` and `landlock_*` are for the children that decode pictures, which
+# take from themselves what they do not need. Neither engine makes code as it runs, so memory is never both written and executed.
 unit_foot() {
     cat <<UNIT
 
@@ -98,7 +98,7 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
-SystemCallFilter=@system-service seccomp
+SystemCallFilter=@system-service seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
 SystemCallErrorNumber=EPERM
 
 [Install]

@@ -6,12 +6,12 @@
 use std::{
     io,
     process::Stdio,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
 };
 
 use manyeyes_picture::{
     Limits,
-    confined::{REPLY_HEAD_BYTES, Reply, ReplyHead, RequestHead, Wanted},
+    confined::{PICTURES_A_PROCESS, REPLY_HEAD_BYTES, Reply, ReplyHead, RequestHead, Wanted},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,6 +33,8 @@ struct Shared {
     /// A place for each who is served.
     working: Semaphore,
     idle: Mutex<Vec<Process>>,
+    /// What is missing of their confinement is the same of all, and said once.
+    said: Once,
 }
 
 /// The right to ask a child, until it is dropped.
@@ -46,7 +48,8 @@ impl Confined {
     pub(crate) fn new(settings: ConfinedSettings, pixels: u64) -> Self {
         let working = Semaphore::new(settings.processes);
         let limits = Limits { max_pixels: pixels };
-        Self { shared: Arc::new(Shared { settings, limits, working, idle: Mutex::default() }) }
+        let (idle, said) = (Mutex::default(), Once::new());
+        Self { shared: Arc::new(Shared { settings, limits, working, idle, said }) }
     }
 
     /// Waits until a child is free. Whoever came first is served first.
@@ -67,14 +70,23 @@ impl Turn<'_> {
                 answer => return answer,
             }
         }
-        self.ask(Process::start(&self.shared.settings)?, file, wanted).await
+        let start = Process::start(&self.shared.settings);
+        let (process, missing) = tokio::time::timeout(self.shared.settings.time, start).await??;
+        self.shared.said.call_once(|| {
+            for missing in missing {
+                tracing::warn!("smaller pictures are made less confined than they should be: {missing}");
+            }
+        });
+        self.ask(process, file, wanted).await
     }
 
     /// On an error the process is dropped, and with it killed.
     async fn ask(&self, mut process: Process, file: &[u8], wanted: Wanted) -> io::Result<Reply> {
         let Shared { settings, limits, .. } = self.shared;
         let answer = tokio::time::timeout(settings.time, process.ask(file, wanted, *limits)).await??;
-        self.shared.idle().push(process);
+        if process.pictures < PICTURES_A_PROCESS {
+            self.shared.idle().push(process);
+        }
         Ok(answer)
     }
 }
@@ -89,20 +101,28 @@ impl Shared {
 struct Process {
     to: ChildStdin,
     from: ChildStdout,
+    /// How many it has been asked for.
+    pictures: u32,
     _child: Child,
 }
 
 impl Process {
-    fn start(settings: &ConfinedSettings) -> io::Result<Self> {
+    /// Starts it and waits until it says that it is ready, and what could not be taken from it. It gets nothing of this process's
+    /// environment.
+    async fn start(settings: &ConfinedSettings) -> io::Result<(Self, Vec<String>)> {
         let mut child = Command::new(&settings.program)
             .args(&settings.arguments)
+            .env_clear()
+            .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (to, from) = pipes.expect("both were asked to be pipes");
-        Ok(Self { to, from, _child: child })
+        let mut process = Self { to, from, pictures: 0, _child: child };
+        let (head, body) = process.hear().await?;
+        Ok((process, head.greeted(&body)?))
     }
 
     async fn ask(&mut self, file: &[u8], wanted: Wanted, limits: Limits) -> io::Result<Reply> {
@@ -111,12 +131,18 @@ impl Process {
         self.to.write_all(&head.encode()).await?;
         self.to.write_all(file).await?;
         self.to.flush().await?;
+        self.pictures += 1;
+        let (head, body) = self.hear().await?;
+        head.reply(body)
+    }
+
+    async fn hear(&mut self) -> io::Result<(ReplyHead, Vec<u8>)> {
         let mut head = [0; REPLY_HEAD_BYTES];
         self.from.read_exact(&mut head).await?;
         let head = ReplyHead::decode(head)?;
         let mut body = vec![0; head.body_bytes as usize];
         self.from.read_exact(&mut body).await?;
-        Ok(head.reply(body))
+        Ok((head, body))
     }
 }
 
@@ -129,10 +155,16 @@ pub(crate) mod tests {
     /// Bytes that a child in shell has to read of a question about a file of three bytes.
     pub(crate) const QUESTION: usize = manyeyes_picture::confined::REQUEST_HEAD_BYTES + 3;
 
-    /// Children in shell: each answers as `script` does.
+    /// A child of which everything was taken.
+    const GREETING: &str = "printf '\\2\\0\\0\\0\\0'";
+
+    /// Children in shell: each greets and answers as `script` does.
     pub(crate) fn in_shell(script: &str) -> ConfinedSettings {
         ConfinedSettings {
-            arguments: vec!["-c".to_owned(), script.replace("QUESTION", &QUESTION.to_string())],
+            arguments: vec![
+                "-c".to_owned(),
+                format!("{GREETING}; {}", script.replace("QUESTION", &QUESTION.to_string())),
+            ],
             time: Duration::from_secs(5),
             ..ConfinedSettings::new("/bin/sh".into())
         }

@@ -91,6 +91,10 @@ pub(crate) enum Command {
     /// Make smaller pictures for a manager, confined: no files, no network. Started by the manager.
     #[command(hide = true)]
     Thumbnailer,
+    /// Decode pictures for a worker, confined: no files, no network. Started by the worker.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Decoder,
 }
 
 #[derive(Debug, Args)]

@@ -65,8 +65,8 @@ pub(crate) fn recognise(recogniser: &mut Recogniser, file: &Path, top: usize) ->
     let bytes = files::read(file, MAX_FILE_BYTES)?;
     recogniser.recognise(&bytes, top).map_err(|error| {
         let code = match &error {
-            RecogniseError::Picture(error) => error.code(),
-            RecogniseError::Inference(_) => "inference_failed",
+            RecogniseError::Picture(refusal) => &refusal.code,
+            RecogniseError::Inference(_) | RecogniseError::Decoder(_) => "inference_failed",
         };
         Problem { code: code.to_owned(), message: error.to_string() }
     })

@@ -7,6 +7,8 @@ mod bench;
 mod canaries;
 mod classify;
 mod cli;
+#[cfg(target_os = "linux")]
+mod decoder;
 mod every_core;
 #[cfg(target_os = "linux")]
 mod experiment;
@@ -53,6 +55,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "manyeyes", &mut std::io::stdout());
         }
         Command::Thumbnailer => thumbnailer::run()?,
+        #[cfg(target_os = "linux")]
+        Command::Decoder => decoder::run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

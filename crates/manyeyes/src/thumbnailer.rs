@@ -5,8 +5,6 @@ use std::io;
 use manyeyes_picture::confined::{ConfinementSettings, confine, serve};
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    for missing in confine(&ConfinementSettings::default()) {
-        tracing::warn!("smaller pictures are made less confined than they should be: {missing}");
-    }
-    Ok(serve(io::stdin().lock(), io::stdout().lock())?)
+    let missing = confine(&ConfinementSettings::default());
+    Ok(serve(io::stdin().lock(), io::stdout().lock(), &missing)?)
 }

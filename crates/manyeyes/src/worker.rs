@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use manyeyes_vision::{DecoderSettings, Decoders};
 use manyeyes_worker::{FaultMode, FaultPlan, Reach, Transport, Work, WorkerError, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -31,7 +32,8 @@ pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<ExitCode> {
                 None if arguments.model.model.is_none() => model::find(&arguments.model).context(NO_FALLBACK)?,
                 None => model::find(&arguments.model)?,
             };
-            Work::vision(model, arguments.model.engine, arguments.threads as usize)
+            let decoders = Decoders::new(DecoderSettings::this_program()).context("failed to start a thread")?;
+            Work::vision(model, arguments.model.engine, arguments.threads as usize, decoders)
         }
     };
     let settings = settings(arguments);

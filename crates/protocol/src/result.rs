@@ -64,7 +64,7 @@ pub enum FailureCode {
     Damaged = 6,
     /// The worker does not hold the model that was asked for.
     ModelMissing = 64,
-    /// The model's run failed.
+    /// The model's run failed, or there is no decoder.
     InferenceFailed = 65,
     /// The worker has no room; its credit was exceeded.
     Busy = 66,
@@ -78,7 +78,7 @@ pub enum FailureCode {
     Unknown = 70,
     /// The assignment carries a critical extension that the worker does not understand.
     NotUnderstood = 71,
-    /// Recognising this image made the worker's own code panic.
+    /// Recognising this image made the worker's own code panic, or its decoder ended or took too long while it was at it.
     Crashed = 128,
 }
 

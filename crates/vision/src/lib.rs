@@ -22,6 +22,7 @@ pub use engine::{EngineChoice, EngineError};
 pub use labels::Labels;
 pub use manifest::{ChannelOrder, Download, Entry, Input, OutputKind, Resize, manifest};
 pub use manyeyes_picture::PictureError;
+pub use manyeyes_picture::confined::{DecoderError, DecoderSettings, Decoders, Refusal};
 pub use model::{CatalogueRow, Lookup, Model, ModelError, Place, Source, catalogue};
 pub use precision::{Int8, Precision, Timing};
 pub use pull::{PullError, PullEvent, PullFailure, PullSettings, pull};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use manyeyes_picture::{Limits, PictureError};
+use manyeyes_picture::confined::{Decoder, DecoderError, Refusal};
+use manyeyes_picture::{Limits, PictureError, Rgb, decode_fitted};
 use thiserror::Error;
 
 use crate::engine::{self, Engine, EngineChoice, EngineError, Network, Opened};
@@ -19,9 +20,17 @@ pub struct Recogniser {
     input: Input,
     output: OutputKind,
     labels: Arc<Labels>,
-    limits: Limits,
+    decoding: Decoding,
     /// The input's memory, `[3, crop, crop]`, used again for each image.
     tensor: Vec<f32>,
+}
+
+/// Where a file's bytes become pixels.
+enum Decoding {
+    /// In this process, for whoever's own files they are.
+    Here(Limits),
+    /// In a child that can do nothing else, for strangers' files.
+    Confined(Box<Decoder>),
 }
 
 /// What was seen in one image.
@@ -51,7 +60,10 @@ pub struct Label {
 pub enum RecogniseError {
     /// The image is at fault: no other recogniser would do better.
     #[error(transparent)]
-    Picture(#[from] PictureError),
+    Picture(#[from] Refusal),
+    /// Who was to decode it did not: it died of it, or is not there at all.
+    #[error(transparent)]
+    Decoder(#[from] DecoderError),
     /// The runtime is at fault, in its own words.
     #[error("inference failed: {0}")]
     Inference(String),
@@ -77,12 +89,18 @@ impl Recogniser {
             input: model.input().clone(),
             output: model.output(),
             labels: Arc::clone(model.labels()),
-            limits: Limits::default(),
+            decoding: Decoding::Here(Limits::default()),
             tensor: vec![0.0; 3 * crop * crop],
         };
         recogniser.run_on_nothing(model)?;
         give_back_freed_memory();
         Ok(recogniser)
+    }
+
+    /// The same, but files are decoded by a confined child and not in this process.
+    #[must_use]
+    pub fn decoding_by(self, decoder: Decoder) -> Self {
+        Self { decoding: Decoding::Confined(Box::new(decoder)), ..self }
     }
 
     /// The runtime, its version, and where it is.
@@ -100,10 +118,10 @@ impl Recogniser {
     /// Recognises one image file (JPEG, PNG, WebP, GIF's first frame, BMP): its `top` most probable classes.
     ///
     /// # Errors
-    /// The file is no whole image, or the runtime fails.
+    /// The file is no whole image, its decoder dies of it, or the runtime fails.
     pub fn recognise(&mut self, file: &[u8], top: usize) -> Result<Recognition, RecogniseError> {
         let began = Instant::now();
-        let picture = manyeyes_picture::decode_fitted(file, self.input.fit(), self.input.crop, &self.limits)?;
+        let picture = self.decoding.square(file, &self.input)?;
         tensor::fill(&mut self.tensor, &picture, &self.input);
         let decoded = Instant::now();
         let probabilities = self.probabilities().map_err(RecogniseError::Inference)?;
@@ -143,6 +161,21 @@ impl Recogniser {
             return Err(EngineError::OutputWidth { model: model.source().clone(), outputs, labels });
         }
         Ok(())
+    }
+}
+
+impl Decoding {
+    fn square(&mut self, file: &[u8], input: &Input) -> Result<Rgb, RecogniseError> {
+        match self {
+            Self::Here(limits) => Ok(decode_fitted(file, input.fit(), input.crop, limits)?),
+            Self::Confined(decoder) => Ok(decoder.decode_fitted(file, input.fit(), input.crop)??),
+        }
+    }
+}
+
+impl From<PictureError> for RecogniseError {
+    fn from(error: PictureError) -> Self {
+        Self::Picture(error.into())
     }
 }
 

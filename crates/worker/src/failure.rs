@@ -1,12 +1,14 @@
 //! The one place where what went wrong in recognising becomes what the manager is told.
 
 use manyeyes_protocol::result::{Failure, FailureCode};
-use manyeyes_vision::{PictureError, RecogniseError};
+use manyeyes_vision::{DecoderError, RecogniseError};
 
 /// What the manager is told of an image that has no labels.
 pub(crate) fn failure(error: &RecogniseError) -> Failure {
     let code = match error {
-        RecogniseError::Picture(picture) => picture_code(picture),
+        RecogniseError::Picture(refusal) => picture_code(&refusal.code),
+        RecogniseError::Decoder(DecoderError::Died(_)) => FailureCode::Crashed,
+        RecogniseError::Decoder(DecoderError::Unavailable(_)) => FailureCode::InferenceFailed,
         RecogniseError::Inference(_) => FailureCode::InferenceFailed,
     };
     Failure { code, message: error.to_string() }
@@ -20,14 +22,14 @@ pub(crate) fn crash(panic: &(dyn std::any::Any + Send)) -> Failure {
     Failure { code: FailureCode::Crashed, message: format!("recognising it made the worker's code panic: {text}") }
 }
 
-fn picture_code(error: &PictureError) -> FailureCode {
-    match error {
-        PictureError::Empty => FailureCode::Empty,
-        PictureError::NotAnImage => FailureCode::NotAnImage,
-        PictureError::UnsupportedFormat(_) => FailureCode::UnsupportedFormat,
-        PictureError::Truncated => FailureCode::Truncated,
-        PictureError::TooManyPixels { .. } => FailureCode::TooManyPixels,
-        // The variants to come are about the file too, or they would not be a picture's error.
-        PictureError::Damaged(_) | _ => FailureCode::Damaged,
+/// A refusal comes from a process that is believed nothing: what it says of the file, if it is none of these, is that it is damaged.
+fn picture_code(code: &str) -> FailureCode {
+    match code {
+        "empty" => FailureCode::Empty,
+        "not_an_image" => FailureCode::NotAnImage,
+        "unsupported_format" => FailureCode::UnsupportedFormat,
+        "truncated" => FailureCode::Truncated,
+        "too_many_pixels" => FailureCode::TooManyPixels,
+        _ => FailureCode::Damaged,
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use manyeyes_link::WorkerEnd;
 use manyeyes_protocol::result::{Answer, Failure, FailureCode, Label, WorkerTiming};
-use manyeyes_vision::Recognition;
+use manyeyes_vision::{RecogniseError, Recognition};
 use tokio::sync::mpsc;
 
 use crate::failure;
@@ -113,6 +113,11 @@ impl Slot {
 
     fn recognise(&mut self, task: &Task, began: Instant) -> Result<Answer, Failure> {
         let recognition = self.recogniser.recognise(&task.assigned.payload, self.top);
+        let recognition = recognition.inspect_err(|error| {
+            if matches!(error, RecogniseError::Decoder(_)) {
+                tracing::warn!(image = %task.assigned.image, "an image was not decoded: {error}");
+            }
+        });
         let Recognition { labels, decode, inference } = recognition.map_err(|error| failure::failure(&error))?;
         let label = |label: manyeyes_vision::Label| Label {
             index: label.index,

@@ -8,8 +8,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use manyeyes_link::{Departure, FromWorker};
+use manyeyes_picture::confined::{Area, Channel, ConfinementSettings, confine, serve_in};
 use manyeyes_protocol::result::{Answer, FailureCode};
-use manyeyes_vision::{EngineChoice, Lookup, Model, PictureError, RecogniseError};
+use manyeyes_vision::{
+    DecoderError, DecoderSettings, Decoders, EngineChoice, Lookup, Model, PictureError, RecogniseError,
+};
 
 use crate::failure::failure;
 use crate::fault::{FailedForGood, FaultMode, FaultPlan, Faults, SLOWDOWN};
@@ -47,7 +50,7 @@ async fn a_bad_image_fails_with_its_code_and_its_neighbours_are_answered() {
 }
 
 #[test]
-fn every_fault_of_a_picture_is_final_and_a_fault_of_the_runtime_is_not() {
+fn every_fault_of_a_picture_is_final_and_a_fault_of_who_was_to_recognise_it_is_not() {
     let too_many = PictureError::TooManyPixels { width: 50_000, height: 50_000, limit: 1 };
     let faults = [
         (PictureError::Empty, FailureCode::Empty),
@@ -59,10 +62,16 @@ fn every_fault_of_a_picture_is_final_and_a_fault_of_the_runtime_is_not() {
     ];
     for (error, code) in faults {
         let message = error.to_string();
-        let failure = failure(&RecogniseError::Picture(error));
+        let failure = failure(&RecogniseError::from(error));
         assert_eq!((failure.code, failure.message), (code, message));
         assert!(failure.code.is_final());
     }
+    let died = failure(&RecogniseError::Decoder(DecoderError::Died("was ended by signal 11".to_owned())));
+    assert_eq!(died.message, "its decoder was ended by signal 11");
+    assert!(died.code.blames_the_image());
+    let unavailable = std::io::Error::other("no memory");
+    let unavailable = failure(&RecogniseError::Decoder(DecoderError::Unavailable(unavailable)));
+    assert!(unavailable.code.is_announced(), "{unavailable:?}");
     let inference = failure(&RecogniseError::Inference("no memory".to_owned()));
     assert_eq!(inference.code, FailureCode::InferenceFailed);
     assert!(inference.code.is_announced());
@@ -209,7 +218,9 @@ async fn photographs_get_their_class_from_a_real_model_over_a_real_link() {
         .collect();
     assert!(expected.len() >= 5, "{expected:?}");
     let model = Model::find(&Lookup::from_environment(None)).expect("a model");
-    let work = Work::vision(model, EngineChoice::Auto, 1);
+    let arguments = ["--exact", "tests::decoder", "--ignored", "--nocapture"].map(str::to_owned).to_vec();
+    let decoders = Decoders::new(DecoderSettings { arguments, ..DecoderSettings::this_program() });
+    let work = Work::vision(model, EngineChoice::Auto, 1, decoders.expect("a thread"));
     let mut cluster = Cluster::start_with(work, Fake::default(), |settings| settings.slots = 2).await;
     for ((file, _), image) in expected.iter().zip(1..) {
         cluster.assign(image, std::fs::read(folder.join(file)).expect("the photograph"));
@@ -221,6 +232,15 @@ async fn photographs_get_their_class_from_a_real_model_over_a_real_link() {
         assert!(answer.timing.decode > Duration::ZERO && answer.timing.inference > Duration::ZERO);
     }
     cluster.stop().await;
+}
+
+#[test]
+#[ignore = "no test: the decoder of the test above"]
+fn decoder() {
+    let mut area = Area::of_standard_output().expect("memory is shared");
+    let missing = confine(&ConfinementSettings::default());
+    serve_in(&mut area, Channel, &missing).expect("requests until its end");
+    std::process::exit(0);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use manyeyes_link::{InputSize, ModelDescription};
 use manyeyes_protocol::id::ModelDigest;
-use manyeyes_vision::{EngineChoice, Input, Label, Model, RecogniseError, Recogniser, Recognition, Resize};
+use manyeyes_vision::{Decoders, EngineChoice, Input, Label, Model, RecogniseError, Recogniser, Recognition, Resize};
 use sha2::{Digest, Sha256};
 
 /// What turns an image file into labels. One for each slot, used by its thread alone.
@@ -39,9 +39,9 @@ pub struct Work {
 }
 
 impl Work {
-    /// A model, run by an engine with so many threads for one image.
+    /// A model, run by an engine with so many threads for one image, which is decoded by one of `decoders`.
     #[must_use]
-    pub fn vision(model: Model, engine: EngineChoice, threads: usize) -> Self {
+    pub fn vision(model: Model, engine: EngineChoice, threads: usize, decoders: Decoders) -> Self {
         let description = ModelDescription {
             digest: ModelDigest(model.digest),
             name: model.name.clone(),
@@ -52,14 +52,20 @@ impl Work {
         // Said by the first slot for all: a slower engine than was hoped for is otherwise a riddle.
         let said = Once::new();
         Self::new(description, move || {
+            // It starts while the model is loaded, which takes ten times as long.
+            let mut decoder = decoders.decoder();
             let recogniser = Recogniser::load(&model, engine, threads)?;
+            let missing = decoder.ready()?;
             said.call_once(|| {
+                for missing in missing {
+                    tracing::warn!("pictures are decoded less confined than they should be: {missing}");
+                }
                 if let Some(notice) = recogniser.notice() {
                     tracing::warn!("{notice}");
                 }
                 tracing::info!(model = model.name, engine = recogniser.engine(), "loaded");
             });
-            Ok(Box::new(recogniser))
+            Ok(Box::new(recogniser.decoding_by(decoder)))
         })
     }
 

@@ -43,6 +43,8 @@ pub struct Desk {
     /// `None`: every image is sent as it is.
     makers: Option<Makers>,
     orders: VecDeque<Order>,
+    /// What a worker says of the image that it blames, while that is acted on.
+    last_blame: Option<String>,
 }
 
 impl Desk {
@@ -56,6 +58,7 @@ impl Desk {
             canaries: Canaries::new(CanarySettings::default()),
             makers: None,
             orders: VecDeque::new(),
+            last_blame: None,
         }
     }
 
@@ -281,7 +284,10 @@ impl Desk {
             }
             self.orders.push_back(Order::Acknowledge(receipt));
         }
-        self.tell(Event::Failed { worker, image, attempt, code: failure.code }, now);
+        let code = failure.code;
+        self.last_blame = code.blames_the_image().then(|| sentence(&failure.message));
+        self.tell(Event::Failed { worker, image, attempt, code }, now);
+        self.last_blame = None;
     }
 
     fn left(&mut self, worker: WorkerId, departure: &Departure, now: Instant) {
@@ -346,7 +352,11 @@ impl Desk {
     }
 
     fn give_up(&mut self, image: ImageId, run: u32, workers: &[String], now: Instant) {
-        let message = format!("It crashed or stalled {} different workers ({}).", workers.len(), workers.join(", "));
+        let mut message =
+            format!("It crashed or stalled {} different workers ({}).", workers.len(), workers.join(", "));
+        if let Some(last) = &self.last_blame {
+            message = format!("{message} The last said: {last}");
+        }
         let problem = Problem { code: "worker_failures".to_owned(), message };
         self.report(Outcome::GivenUp { image, run, problem, at: now });
     }

@@ -9,6 +9,7 @@ mod cable;
 mod cluster;
 mod command_line;
 mod contract;
+mod decoders;
 mod deploy;
 mod drain;
 mod durability;

@@ -292,7 +292,7 @@ fn a_file_that_is_no_whole_image_is_an_error_and_the_next_one_is_recognised() {
         [(&photo[..0], "empty"), (b"some text", "not_an_image"), (&photo[..photo.len() / 2], "truncated")]
     {
         match recogniser.recognise(file, 5) {
-            Err(RecogniseError::Picture(error)) => assert_eq!(error.code(), code),
+            Err(RecogniseError::Picture(error)) => assert_eq!(error.code, code),
             other => panic!("{code}: {other:?}"),
         }
     }
