@@ -1,12 +1,15 @@
 /** Starts the real program for a test, and ends it afterwards, by its own process ids. */
 
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { test as base } from '@playwright/test'
+
+const execute = promisify(execFile)
 
 /** The program under test. */
 const PROGRAM = process.env.MANYEYES_BIN ?? resolve(import.meta.dirname, '../../target/debug/manyeyes')
@@ -42,6 +45,12 @@ export interface UpOptions {
   workers?: number
 }
 
+/** A token that a test has made. */
+export interface Token {
+  readonly id: string
+  readonly token: string
+}
+
 /** What a test may start. Two managers of one test share its data folder, one after the other. */
 export interface House {
   /** A manager with workers as its children: three, where not said otherwise. */
@@ -53,6 +62,9 @@ export interface House {
    * each image after so long.
    */
   worker(manager: Manager, name: string, options?: { model?: string; serviceMs?: number }): number
+  /** Makes a token for the managers of this test. */
+  token(role: 'worker' | 'uploader' | 'operator', expires?: string): Promise<Token>
+  revoke(token: Token): Promise<void>
 }
 
 /** Playwright's `test` with a `house`, and with a `folder` of its own that is empty at first. */
@@ -86,6 +98,13 @@ export const test = base.extend<{ house: House; folder: string }>({
         const child = run(['worker', ...place, ...work])
         child.stdout.resume()
         return child.pid as number
+      },
+      async token(role, expires = 'never') {
+        const { stdout } = await execute(PROGRAM, ['token', 'create', '--data', data, '--role', role, '--expires', expires, '--json'])
+        return JSON.parse(stdout) as Token
+      },
+      async revoke({ id }) {
+        await execute(PROGRAM, ['token', 'revoke', '--data', data, id])
       },
     })
     // The last first: a worker says goodbye while its manager is there to hear it.

@@ -123,6 +123,28 @@ export const VIEWS: readonly View[] = [
     },
   },
   {
+    name: 'login',
+    async show({ page, house }) {
+      await page.goto((await house.manager({ listen: '0.0.0.0:0' })).url.replace(/0\.0\.0\.0(.*)#.*/, '127.0.0.1$1'))
+      await page.locator('[data-login] input[type=password]').fill('guess')
+      await page.keyboard.press('Enter')
+      await expect(page.locator('[data-login] [role=alert]')).not.toBeEmpty()
+    },
+  },
+  {
+    name: 'turned-away',
+    async show({ page, house }) {
+      const manager = await house.manager({ listen: '0.0.0.0:0' })
+      house.worker(manager, 'ada')
+      const token = await house.token('uploader')
+      await page.goto(manager.url.replace(/0\.0\.0\.0(.*)=.*/, `127.0.0.1$1=${token.token}`))
+      await choose(page, landscapes(2))
+      await untilDone(page)
+      await house.revoke(token)
+      await expect(page.locator('[data-login] [role=alert]')).not.toBeEmpty()
+    },
+  },
+  {
     name: 'outdated',
     async show({ page, house }) {
       const manager = await house.manager()

@@ -5,7 +5,7 @@ import { RequestError } from './api'
 import App from './App.vue'
 import LightBox from './components/LightBox.vue'
 import { TITLE_EVERY_MS } from './composables/useTitle'
-import type { Event, Image } from './protocol'
+import type { Event, Image, Problem, Session, SessionRole } from './protocol'
 import { anApi as aManager, anImage, aStatus, aWorker, someCounts } from './testing'
 
 enableAutoUnmount(afterEach)
@@ -41,8 +41,8 @@ function snapshot(images: Image[], status = aStatus()): Event {
   return { type: 'snapshot', seq: 9, batch: 'b', images, more: false, deleted: [], complete: true, status }
 }
 
-async function open(api: Api, attachTo?: Element) {
-  const page = mount(App, { props: { api }, ...(attachTo && { attachTo }) })
+async function open(api: Api, attachTo?: Element, token: string | null = null) {
+  const page = mount(App, { props: { api, token }, ...(attachTo && { attachTo }) })
   await flushPromises()
   return page
 }
@@ -186,11 +186,103 @@ it('images that wait for a worker are explained', async () => {
   expect(page.find('[data-notice=stuck]').text()).toContain('No worker is connected.')
 })
 
-it('without the right token the page says how to get in, and not that the manager is away', async () => {
-  const refused = () => Promise.reject(new RequestError(401, 'token_needed', 'the token is missing or wrong'))
-  const page = await open(anApi({ workers: refused, model: refused }))
-  expect(page.find('[data-ended=token_needed]').text()).toContain('Open the whole address')
-  expect(page.findAll('.zone, .samples, [data-notice]')).toHaveLength(0)
+/** A manager that asks for a token, and lets this one in as that. */
+function aGuardedApi(token: string, role: SessionRole, own: Partial<Api> = {}) {
+  let turnedAway: (problem: Problem) => void = () => {}
+  const api = anApi({
+    session: vi.fn(async (): Promise<Session> => ({ role: 'viewer', needs_token: true, problem: null })),
+    logIn: async (given) => {
+      if (given !== token) throw new RequestError(401, 'token_unknown', "the token is not one of this manager's")
+      return { role, needs_token: true, problem: null }
+    },
+    onTurnedAway: (listener) => void (turnedAway = listener),
+    ...own,
+  })
+  return { api, turnAway: (problem: Problem) => turnedAway(problem) }
+}
+
+async function give(page: Awaited<ReturnType<typeof open>>, token: string) {
+  await page.find('[data-login] input[type=password]').setValue(token)
+  await page.find('[data-login] form').trigger('submit')
+  await flushPromises()
+}
+
+it('without a token the page is a form, and says at its field what is wrong with the one that is given', async () => {
+  const { api } = aGuardedApi('right', 'operator')
+  const page = await open(api)
+  expect(page.findAll('.zone, .samples, [data-notice], .skeleton')).toHaveLength(0)
+  await give(page, 'guess')
+  expect(page.find('[data-login] [role=alert]').text()).toContain("not one of this manager's")
+  await give(page, 'right')
+  expect(page.find('[data-login]').exists()).toBe(false)
+  expect(page.find('.zone').exists()).toBe(true)
+  expect(page.text()).toContain('1 worker ready')
+})
+
+it('the token of the address lets in at once', async () => {
+  const { api } = aGuardedApi('right', 'operator')
+  const page = await open(api, undefined, 'right')
+  expect(page.find('.zone').exists()).toBe(true)
+  expect(api.session).not.toHaveBeenCalled()
+})
+
+it('an uploader is offered no workers and nothing to delete', async () => {
+  location.hash = '#old'
+  const { api } = aGuardedApi('right', 'uploader', { workers: vi.fn() })
+  const page = await open(api, undefined, 'right')
+  await FakeSocket.last?.say(snapshot([anImage({ state: 'recognised' })], aStatus({ counts: someCounts({ recognised: 1 }) })))
+  await nextFrame()
+  expect(page.find('.zone').exists()).toBe(true)
+  await page.find('.card .check').trigger('click')
+  expect(page.find('[data-selection]').text()).toContain('Run again')
+  expect(page.find('[data-selection] .danger').exists()).toBe(false)
+  expect(page.find('[data-workers]').exists()).toBe(false)
+  expect(api.workers).not.toHaveBeenCalled()
+})
+
+it('a viewer sees the batch of the address, can change nothing of it, and may come in', async () => {
+  location.hash = '#old'
+  const { api } = aGuardedApi('right', 'operator')
+  const page = await open(api)
+  await FakeSocket.last?.say(snapshot([anImage({ id: '7', state: 'failed' })]))
+  expect(page.findAll('.card')).toHaveLength(1)
+  expect(page.findAll('.zone, .card .check, .card .retry, [data-login]')).toHaveLength(0)
+  await page.find('[data-viewing] button').trigger('click')
+  const before = FakeSocket.last
+  await give(page, 'right')
+  expect(page.findAll('.zone, .card .check, .card .retry')).toHaveLength(3)
+  expect(FakeSocket.last, 'its events are told anew, as to an operator').not.toBe(before)
+})
+
+it('a token that ends while its page is open costs nothing that is shown or waits', async () => {
+  location.hash = '#old'
+  const ended = new RequestError(401, 'token_revoked', 'this token was revoked on Monday')
+  const upload = vi.fn(anApi().upload)
+  upload.mockImplementationOnce(() => ({ images: Promise.reject(ended), abort() {} }))
+  const { api, turnAway } = aGuardedApi('right', 'uploader', { upload })
+  const page = await open(api, undefined, 'right')
+  await FakeSocket.last?.say(snapshot([anImage()]))
+  await paste(cat)
+  turnAway({ code: ended.code, message: ended.message })
+  await flushPromises()
+  expect(page.find('[data-login] [role=alert]').text()).toBe('This token was revoked on Monday.')
+  expect(page.findAll('.card')).toHaveLength(2)
+  await give(page, 'right')
+  expect(page.find('[data-login]').exists()).toBe(false)
+  expect(upload).toHaveBeenCalledTimes(2)
+})
+
+it('who logs out of a batch sees it still, by its address', async () => {
+  location.hash = '#old'
+  const logOut = vi.fn(async () => {})
+  const { api } = aGuardedApi('right', 'operator', { logOut })
+  const page = await open(api, undefined, 'right')
+  await FakeSocket.last?.say(snapshot([anImage()]))
+  await page.find('header .leave').trigger('click')
+  await flushPromises()
+  expect(logOut).toHaveBeenCalledOnce()
+  expect(page.findAll('.card')).toHaveLength(1)
+  expect(page.findAll('.zone, header .leave')).toHaveLength(0)
 })
 
 it('a batch that is deleted while it is looked at says so', async () => {

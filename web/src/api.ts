@@ -6,11 +6,13 @@ import type {
   ErrorBody,
   Image,
   Known,
+  LogIn,
   Model,
   NewBatch,
   Problem,
   Selection,
   SelectionDone,
+  Session,
   Uploaded,
   Workers,
 } from './protocol'
@@ -53,6 +55,14 @@ export interface Upload {
 
 /** What the page asks of the manager. */
 export interface Api {
+  /** As what this browser is let in. */
+  session(): Promise<Session>
+  /** Has the manager set a cookie with this token, if it counts. */
+  logIn(token: string): Promise<Session>
+  /** Has the cookie removed. */
+  logOut(): Promise<void>
+  /** From now on this is called whenever the manager answers that the token does not count (any more), or that there is none. */
+  onTurnedAway(listener: (problem: Problem) => void): void
   /** Makes an empty batch and gives its id. */
   createBatch(): Promise<string>
   /** The images of a batch in upload order, those after the image `after`, at most `limit`. */
@@ -89,45 +99,72 @@ export interface Api {
   eventsUrl(batch: string, from: number): string
 }
 
-/** Speaks to the manager that served this page. `token` goes along with every request when there is one. */
-export function connectApi(token: string | null): Api {
+/** Speaks to the manager that served this page. A token travels in the cookie that logging in has set. */
+export function connectApi(): Api {
   const batchUrl = (batch: string) => `/api/v1/batches/${encodeURIComponent(batch)}`
   const imageUrl = (batch: string, image: string) => `${batchUrl(batch)}/images/${encodeURIComponent(image)}`
-  const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` }
+  let turnedAway: (problem: Problem) => void = () => {}
+
+  function told<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    return answer.catch((error: unknown) => {
+      if (error instanceof RequestError && error.status === 401) turnedAway(asProblem(error))
+      throw error
+    })
+  }
+  const ask = <Answer>(method: string, url: string, content?: unknown) => told(answerTo<Answer>(method, url, content))
+
+  /** In parts that the manager takes, one after the other. What fails leaves the parts before it done. */
+  async function askForAll(url: string, images: readonly string[]): Promise<SelectionDone> {
+    const sum: SelectionDone = { done: 0, refused: 0 }
+    for (let begin = 0; begin < images.length; begin += MOST_AT_A_TIME) {
+      const selection: Selection = { images: images.slice(begin, begin + MOST_AT_A_TIME) }
+      const part = await ask<SelectionDone>('POST', url, selection)
+      sum.done += part.done
+      sum.refused += part.refused
+    }
+    return sum
+  }
 
   return {
+    session: () => answerTo<Session>('GET', '/api/v1/session'),
+    logIn: (token) => answerTo<Session>('POST', '/api/v1/session', { token } satisfies LogIn),
+    async logOut() {
+      await answerTo<null>('DELETE', '/api/v1/session')
+    },
+    onTurnedAway(listener) {
+      turnedAway = listener
+    },
     async createBatch() {
-      return (await ask<NewBatch>('POST', '/api/v1/batches', headers)).id
+      return (await ask<NewBatch>('POST', '/api/v1/batches')).id
     },
     page(batch, after, limit) {
       const query = new URLSearchParams({ limit: String(limit) })
       if (after !== null) query.set('after', after)
-      return ask<BatchPage>('GET', `${batchUrl(batch)}?${query}`, headers)
+      return ask<BatchPage>('GET', `${batchUrl(batch)}?${query}`)
     },
     upload(batch, file, key, onProgress) {
       const url = `${batchUrl(batch)}/images?${new URLSearchParams({ name: file.name })}`
-      return send(url, file, { ...headers, 'Idempotency-Key': key }, onProgress)
+      const { images, abort } = send(url, file, { 'Idempotency-Key': key }, onProgress)
+      return { images: told(images), abort }
     },
     async known(batch, digests) {
       const question: Known = { sha256: [...digests] }
-      return (await ask<Known>('POST', `${batchUrl(batch)}/known`, headers, question)).sha256
+      return (await ask<Known>('POST', `${batchUrl(batch)}/known`, question)).sha256
     },
-    retry: (batch, image) => ask<Image>('POST', `${imageUrl(batch, image)}/retry`, headers),
-    cancel: (batch, image) => ask<Image>('POST', `${imageUrl(batch, image)}/cancel`, headers),
+    retry: (batch, image) => ask<Image>('POST', `${imageUrl(batch, image)}/retry`),
+    cancel: (batch, image) => ask<Image>('POST', `${imageUrl(batch, image)}/cancel`),
     async delete(batch, image) {
-      await ask<null>('DELETE', imageUrl(batch, image), headers)
+      await ask<null>('DELETE', imageUrl(batch, image))
     },
-    retryAll: (batch, images) => askForAll(`${batchUrl(batch)}/retry`, images, headers),
-    cancelAll: (batch, images) => askForAll(`${batchUrl(batch)}/cancel`, images, headers),
-    deleteAll: (batch, images) => askForAll(`${batchUrl(batch)}/delete`, images, headers),
-    workers: () => ask<Workers>('GET', '/api/v1/workers', headers),
-    model: () => ask<Model>('GET', '/api/v1/model', headers),
+    retryAll: (batch, images) => askForAll(`${batchUrl(batch)}/retry`, images),
+    cancelAll: (batch, images) => askForAll(`${batchUrl(batch)}/cancel`, images),
+    deleteAll: (batch, images) => askForAll(`${batchUrl(batch)}/delete`, images),
+    workers: () => ask<Workers>('GET', '/api/v1/workers'),
+    model: () => ask<Model>('GET', '/api/v1/model'),
     async pageDigest() {
-      const html = await askForText('/', { headers })
+      const html = await textOf('/', {})
       return pageDigestOf(new DOMParser().parseFromString(html, 'text/html'))
     },
-    // An <img>, a link and a WebSocket cannot carry the header: they rely on the cookie that the manager sets with the
-    // page.
     thumbnailUrl: (batch, image) => `${imageUrl(batch, image)}/thumbnail`,
     fileUrl: (batch, image) => `${imageUrl(batch, image)}/file`,
     exportUrl: (batch, format) => `${batchUrl(batch)}/export.${format}`,
@@ -139,36 +176,15 @@ export function connectApi(token: string | null): Api {
   }
 }
 
-/** In parts that the manager takes, one after the other. What fails leaves the parts before it done. */
-async function askForAll(
-  url: string,
-  images: readonly string[],
-  headers: Record<string, string>,
-): Promise<SelectionDone> {
-  const sum: SelectionDone = { done: 0, refused: 0 }
-  for (let begin = 0; begin < images.length; begin += MOST_AT_A_TIME) {
-    const selection: Selection = { images: images.slice(begin, begin + MOST_AT_A_TIME) }
-    const part = await ask<SelectionDone>('POST', url, headers, selection)
-    sum.done += part.done
-    sum.refused += part.refused
-  }
-  return sum
-}
-
-async function ask<Answer>(
-  method: string,
-  url: string,
-  headers: Record<string, string>,
-  content?: unknown,
-): Promise<Answer> {
+async function answerTo<Answer>(method: string, url: string, content?: unknown): Promise<Answer> {
   const request: RequestInit =
     content === undefined
-      ? { method, headers }
-      : { method, headers: { ...headers, 'Content-Type': 'application/json' }, body: JSON.stringify(content) }
-  return parse(await askForText(url, request)) as Answer
+      ? { method }
+      : { method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(content) }
+  return parse(await textOf(url, request)) as Answer
 }
 
-async function askForText(url: string, request: RequestInit): Promise<string> {
+async function textOf(url: string, request: RequestInit): Promise<string> {
   const response = await fetch(url, request).catch(() => {
     throw unreachable()
   })

@@ -6,4 +6,4 @@ import App from './App.vue'
 import './style.css'
 import { takeToken } from './token'
 
-createApp(App, { api: connectApi(takeToken(window)) }).mount('#app')
+createApp(App, { token: takeToken(window), api: connectApi() }).mount('#app')

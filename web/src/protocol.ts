@@ -119,6 +119,37 @@ export type ErrorBody = {
 error: Problem, };
 
 /**
+ * `POST /api/v1/session`. It has no debug output: a token is to be in no log.
+ */
+export type LogIn = {
+/**
+ * The token.
+ */
+token: string, };
+
+/**
+ * `GET /api/v1/session`, and the answer to `POST`: as what this browser is let in.
+ */
+export type Session = {
+/**
+ * What may be done.
+ */
+role: SessionRole,
+/**
+ * Whether this manager asks for tokens at all.
+ */
+needs_token: boolean,
+/**
+ * Why the token that was shown does not count, where one was.
+ */
+problem: Problem | null, };
+
+/**
+ * The roles of who uses the page. Each may what those before it may.
+ */
+export type SessionRole = "viewer" | "uploader" | "operator";
+
+/**
  * Where an image's time went, in milliseconds; null where not known (yet). The parts from `waiting` to `returning`
  * and `upload` sum to `total`.
  */

@@ -98,6 +98,10 @@ export function aHappening(own: Partial<Happening> = {}): Happening {
 export function anApi(own: Partial<Api> = {}): Api {
   const done = async (_batch: string, images: readonly string[]) => ({ done: images.length, refused: 0 })
   return {
+    session: async () => ({ role: 'operator', needs_token: false, problem: null }),
+    logIn: async () => ({ role: 'operator', needs_token: true, problem: null }),
+    logOut: async () => {},
+    onTurnedAway() {},
     createBatch: async () => 'b1',
     page: async () => ({
       id: 'b1',

@@ -1,24 +1,21 @@
 /**
- * The token that a manager beyond loopback asks for. It is printed as part of the page's address (`?token=...`), kept
- * for this tab, and taken out of the address bar, where it would be read over a shoulder or copied along.
+ * The token in the page's address: `#token=...`, as a manager beyond loopback prints it. What follows `#` is sent to no server.
+ * It is taken out of the address bar, where it would be read over a shoulder or copied along.
  */
-
-const KEY = 'manyeyes-token'
 
 /** What this needs of a browser's window. */
 export interface TokenPlace {
   readonly location: Pick<Location, 'href'>
   readonly history: Pick<History, 'replaceState' | 'state'>
-  readonly sessionStorage: Pick<Storage, 'getItem' | 'setItem'>
 }
 
-/** The token of this tab, or null where none was ever given. */
+/** The token, or null where there is none. What else the address names stays in it. */
 export function takeToken(place: TokenPlace): string | null {
   const url = new URL(place.location.href)
-  const given = url.searchParams.get('token')
-  if (given === null) return place.sessionStorage.getItem(KEY)
-  place.sessionStorage.setItem(KEY, given)
-  url.searchParams.delete('token')
+  const parts = url.hash.slice(1).split('&')
+  const given = parts.find((part) => part.startsWith('token='))
+  if (given === undefined) return null
+  url.hash = parts.filter((part) => part !== given).join('&')
   place.history.replaceState(place.history.state, '', url)
-  return given
+  return given.slice('token='.length)
 }

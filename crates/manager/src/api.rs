@@ -97,6 +97,39 @@ pub struct ErrorBody {
     pub error: Problem,
 }
 
+/// `POST /api/v1/session`. It has no debug output: a token is to be in no log.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct LogIn {
+    /// The token.
+    pub token: String,
+}
+
+/// `GET /api/v1/session`, and the answer to `POST`: as what this browser is let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct Session {
+    /// What may be done.
+    pub role: SessionRole,
+    /// Whether this manager asks for tokens at all.
+    pub needs_token: bool,
+    /// Why the token that was shown does not count, where one was.
+    pub problem: Option<Problem>,
+}
+
+/// The roles of who uses the page. Each may what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "lowercase")]
+pub enum SessionRole {
+    /// Sees the batches whose addresses it knows.
+    Viewer,
+    /// Uploads, and has images run again or taken back.
+    Uploader,
+    /// Sees the workers, and deletes.
+    Operator,
+}
+
 /// Where an image's time went, in milliseconds; null where not known (yet). The parts from `waiting` to `returning`
 /// and `upload` sum to `total`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -401,6 +434,13 @@ pub struct Status {
     pub happenings: Vec<Happening>,
     /// Hex digest of the page that this manager serves. A page of another digest is to be loaded again.
     pub page: String,
+}
+
+impl Status {
+    /// What of it is told to who is no operator.
+    pub(crate) fn without_workers(self) -> Self {
+        Self { workers: Vec::new(), happenings: Vec::new(), ..self }
+    }
 }
 
 /// The unfinished images of all batches.

@@ -50,8 +50,8 @@ struct Feed {
 pub(crate) enum Message {
     /// A numbered change.
     Change(u64, Utf8Bytes),
-    /// What is not of one image.
-    Status(Utf8Bytes),
+    /// What is not of one image: for who may see the workers, and for who may not.
+    Status { all: Utf8Bytes, less: Utf8Bytes },
     /// The batch is no more.
     Gone,
 }
@@ -118,9 +118,10 @@ impl Hub {
 
     /// Tells who watches what is not of one image.
     pub(crate) fn status(&self, batch: BatchId, status: Status) {
-        let text = json(&Event::Status(status));
+        let all = json(&Event::Status(status.clone()));
+        let less = json(&Event::Status(status.without_workers()));
         if let Some(feed) = self.lock().get(&batch) {
-            feed.send(Message::Status(text));
+            feed.send(Message::Status { all, less });
         }
     }
 

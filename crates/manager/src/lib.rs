@@ -19,7 +19,7 @@ pub mod settings;
 mod smaller;
 pub mod store;
 mod thumbnail;
-mod token;
+pub mod tokens;
 mod upload;
 mod web;
 

@@ -23,7 +23,7 @@ use crate::{
     smaller::SmallerForms,
     store::{Store, StoreError, Unfinished},
     thumbnail::Thumbnails,
-    token::token,
+    tokens::Tokens,
     web::{self, App, Guard},
 };
 
@@ -38,7 +38,8 @@ const LEAST_GRACE: Duration = Duration::from_millis(500);
 pub struct Manager {
     app: App,
     http_addr: SocketAddr,
-    page_token: Option<String>,
+    /// Those that clients are asked for; `None`: they are asked for none.
+    page_tokens: Option<Tokens>,
     worker_token: Option<String>,
     engine: Engine,
     store: Store,
@@ -99,12 +100,12 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
     .await?;
     let needs_token = |address: SocketAddr| !address.ip().is_loopback() && !settings.open;
     let made = if needs_token(settings.listen) || needs_token(settings.worker_listen) {
-        Some(token(&settings.data).map_err(StartError::Token)?)
+        Some(Tokens::open(&settings.data).map_err(StartError::Token)?)
     } else {
         None
     };
-    let page_token = made.clone().filter(|_| needs_token(settings.listen));
-    let worker_token = made.filter(|_| needs_token(settings.worker_listen));
+    let page_tokens = made.clone().filter(|_| needs_token(settings.listen));
+    let worker_token = made.filter(|_| needs_token(settings.worker_listen)).map(|tokens| tokens.owner().to_owned());
 
     let stop_engine = CancellationToken::new();
     let mut link = LinkSettings::new(store.books());
@@ -156,12 +157,23 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
     serving.spawn(web::tell_status(app.clone(), stop_serving.clone()));
     serving.spawn(expire(app.clone(), store.clone(), stop_serving.clone()));
     let http_addr = http.local_addr().map_err(|source| address_error(settings.listen, source))?;
-    let router = app.clone().router(Guard { token: page_token.clone(), hosts: settings.hosts });
+    let router = app.clone().router(Guard::new(page_tokens.clone(), settings.hosts));
     serving.spawn(web::serve(http, router, settings.limits, stop_serving.clone()));
     serving.close();
 
     let working = [(engine_task, "engine"), (results_task, "results")];
-    Ok(Manager { app, http_addr, page_token, worker_token, engine, store, stop_serving, serving, stop_engine, working })
+    Ok(Manager {
+        app,
+        http_addr,
+        page_tokens,
+        worker_token,
+        engine,
+        store,
+        stop_serving,
+        serving,
+        stop_engine,
+        working,
+    })
 }
 
 impl Manager {
@@ -177,11 +189,11 @@ impl Manager {
         self.engine.worker_addr()
     }
 
-    /// The address of the page, with the token where one is needed.
+    /// The address of the page, with the owner's token where one is needed: behind the `#`, which no browser sends to anybody.
     #[must_use]
     pub fn page_url(&self) -> String {
-        match &self.page_token {
-            Some(token) => format!("http://{}/?token={token}", self.http_addr),
+        match &self.page_tokens {
+            Some(tokens) => format!("http://{}/#token={}", self.http_addr, tokens.owner()),
             None => format!("http://{}", self.http_addr),
         }
     }

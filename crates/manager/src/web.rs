@@ -1,5 +1,6 @@
 //! HTTP and WebSocket: one file for each group of addresses. `docs/api.md` describes them.
 
+mod access;
 mod batches;
 mod changes;
 mod classify;
@@ -11,8 +12,11 @@ mod images;
 mod legacy;
 mod metrics;
 mod page;
+mod refusals;
 mod serve;
+mod session;
 mod small_body;
+mod tries;
 mod workers;
 
 use std::{
@@ -113,10 +117,12 @@ impl App {
             .merge(export::routes())
             .merge(workers::routes())
             .merge(metrics::routes())
-            .layer(middleware::from_fn_with_state(self.clone(), small_body::small_body));
+            .merge(session::routes());
+        let small_body = middleware::from_fn_with_state(self.clone(), small_body::small_body);
         uploads
-            .layer(DefaultBodyLimit::disable())
-            .merge(small)
+            .behind(|methods| methods.route_layer(DefaultBodyLimit::disable()))
+            .merge(small.behind(|methods| methods.route_layer(small_body.clone())))
+            .router()
             .with_state(self)
             .fallback(page::page)
             .method_not_allowed_fallback(|| async { RequestError::WrongMethod.into_response() })

@@ -68,7 +68,7 @@ fn service(args: &cli::Bench) -> anyhow::Result<(String, Option<String>)> {
     if let Some(url) = &args.url {
         return Ok((url.clone(), None));
     }
-    let Address { base, token } = Address::parse(&args.server)?;
+    let Address { base, token } = Address::parse(&args.server, args.token_file.as_deref())?;
     let wait_s = (args.patience.ceil() as u64).clamp(1, LONGEST_WAIT_S);
     Ok((format!("{base}/api/v1/classify?timeout={wait_s}"), token))
 }
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_token_of_the_address_is_not_told_to_anyone_else() {
-        let ours = "--server http://here:8080/?token=abc";
+        let ours = "--server http://here:8080/#token=abc";
         let classify = "http://here:8080/api/v1/classify?timeout=60".to_owned();
         assert_eq!(asked(ours), (classify, Some("abc".to_owned())));
         let theirs = asked(&format!("{ours} --url http://there/predict"));

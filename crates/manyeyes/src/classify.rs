@@ -47,7 +47,7 @@ pub(crate) fn run(args: cli::Classify) -> anyhow::Result<ExitCode> {
         let files: &[PathBuf] = &listing.files;
         let work = match &args.server {
             Some(server) => {
-                let server = remote::Server::parse(server)?;
+                let server = remote::Server::parse(server, args.token_file.as_deref())?;
                 scope.spawn(move || remote::classify(&server, files, &outcomes))
             }
             None => {

@@ -11,6 +11,7 @@ use manyeyes_vision::{EngineChoice, Precision};
 mod bench;
 #[cfg(target_os = "linux")]
 mod experiment;
+mod token;
 
 pub(crate) use self::bench::Bench;
 #[cfg(target_os = "linux")]
@@ -18,6 +19,8 @@ pub(crate) use self::experiment::{
     Experiment, ExperimentAudit, ExperimentCheck, ExperimentOnHost, ExperimentReport, ExperimentRspec, ExperimentRun,
     LinkEmulator,
 };
+
+pub(crate) use self::token::{Lasting, Role, Token};
 
 /// Many eyes on your pictures: distributed image recognition.
 ///
@@ -77,6 +80,9 @@ pub(crate) enum Command {
     /// Look through a data folder, or copy it, also while a manager works on it.
     #[command(subcommand)]
     Store(Store),
+    /// Make, list and revoke tokens: who may come in beyond loopback, and as what. Also while a manager works on the folder.
+    #[command(subcommand)]
+    Token(Token),
     /// Measure, on a testbed on this machine: how fast, how well, with which links, failures and numbers of workers.
     #[cfg(target_os = "linux")]
     #[command(subcommand)]
@@ -125,8 +131,8 @@ pub(crate) struct Manager {
 pub(crate) struct Serve {
     /// Where the page and the HTTP interface listen. Port 0 picks a free one.
     ///
-    /// On any address but loopback a token is asked for: it is made at first start, kept in the data folder, and printed as part
-    /// of the page's address.
+    /// On any address but loopback a token is asked for. The owner's is made at first start, kept in the data folder, and printed
+    /// as part of the page's address; others, for less, are made by `manyeyes token create`.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     /// Where images and books are kept. One manager at a time uses it.
@@ -350,9 +356,13 @@ pub(crate) struct Classify {
     /// Files and folders.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// A manager's address, such as `http://127.0.0.1:8080`, with its token if it has one.
+    /// A manager's address, such as `http://127.0.0.1:8080`. As it is printed, with `#token=`, it works too; but what is on a
+    /// command line is seen by everybody on this machine.
     #[arg(long, value_name = "URL", env = "MANYEYES_SERVER")]
     pub(crate) server: Option<String>,
+    /// A file with the manager's token in it, where it asks for one. `MANYEYES_TOKEN` may hold it too.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(crate) token_file: Option<PathBuf>,
     /// One JSON object a line: file, state, labels, error.
     #[arg(long, conflicts_with = "csv")]
     pub(crate) json: bool,

@@ -17,6 +17,7 @@ mod manager;
 mod model;
 mod store;
 mod thumbnailer;
+mod token;
 mod up;
 mod worker;
 
@@ -49,6 +50,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(arguments) => return bench::run(&arguments),
         Command::Model(command) => model::run(command)?,
         Command::Store(command) => return store::run(command),
+        Command::Token(command) => token::run(command)?,
         #[cfg(target_os = "linux")]
         Command::Experiment(command) => return experiment::run(command),
         Command::Completions { shell } => {

@@ -19,7 +19,7 @@ export interface Hold {
   /** The manager could not be asked, or it asks to wait. */
   failed(error: RequestError): void
   answered(): void
-  /** The manager is back: the wait is over, unless it was the manager who asked for it. */
+  /** The manager is back, or lets this page in again: the wait is over, unless it was the manager who asked for it. */
   hurry(): void
   /** Fulfilled when somebody may ask. */
   untilRoom(): Promise<void>
@@ -61,7 +61,7 @@ export function makeHold(chance: () => number, onRoom: () => void): Hold {
       end()
     },
     hurry() {
-      if (timer !== null && problem?.code === 'unreachable') end()
+      if (timer !== null && (problem?.code === 'unreachable' || problem?.code.startsWith('token_'))) end()
     },
     untilRoom() {
       return timer === null ? Promise.resolve() : new Promise((wake) => waiting.push(wake))

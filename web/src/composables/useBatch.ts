@@ -49,6 +49,8 @@ export interface Batch {
   takeIn(images: readonly Image[]): void
   /** Tries the connection now rather than when its wait is over. */
   reconnect(): void
+  /** Connects anew where it is connected: as somebody else, since a token was given or given up. */
+  renew(): void
   /** Ends the connection. */
   close(): void
 }
@@ -56,6 +58,8 @@ export interface Batch {
 /** What a batch needs from outside. All of it is the browser's own where a test says nothing else. */
 export interface BatchNeeds {
   openSocket(url: string): Socket
+  /** The token does not count any more. The batch is still seen, by its address. */
+  onTurnedAway(): void
   /** 0..1. */
   chance(): number
   /** The time in milliseconds. */
@@ -68,6 +72,7 @@ export interface BatchNeeds {
 export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<BatchNeeds> = {}): Batch {
   const needs: BatchNeeds = {
     openSocket: (url) => new WebSocket(url) as unknown as Socket,
+    onTurnedAway: () => {},
     chance: Math.random,
     now: Date.now,
     pageDigest: pageDigestOf(),
@@ -107,6 +112,7 @@ export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<Batc
     from: () => seen,
     onEvent,
     onRefused: () => void askWhetherEnded(),
+    onTurnedAway: needs.onTurnedAway,
     chance: needs.chance,
     now: needs.now,
   })
@@ -241,6 +247,9 @@ export function useBatch(api: Pick<Api, 'page' | 'eventsUrl'>, own: Partial<Batc
     takeIn: takeAnswer,
     reconnect() {
       if (events.connection.value === 'lost') events.connect()
+    },
+    renew() {
+      if (events.connection.value !== 'off') events.connect()
     },
     close() {
       reading += 1

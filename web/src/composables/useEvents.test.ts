@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Event } from '../protocol'
-import { OPEN_WITHIN_MS, RECONNECT, SILENCE_MS, useEvents, type Socket } from './useEvents'
+import { OPEN_WITHIN_MS, RECONNECT, SILENCE_MS, TOKEN_ENDED, useEvents, type Socket } from './useEvents'
 
 class FakeSocket implements Socket {
   onopen: (() => void) | null = null
   onmessage: ((message: { data: unknown }) => void) | null = null
-  onclose: (() => void) | null = null
+  onclose: Socket['onclose'] = null
   closed = false
   constructor(readonly from: number) {}
   close() {
@@ -25,6 +25,7 @@ function setUp() {
   const sockets: FakeSocket[] = []
   const heard: Event[] = []
   const onRefused = vi.fn()
+  const onTurnedAway = vi.fn()
   let seen = 0
   const events = useEvents({
     open(from) {
@@ -35,10 +36,11 @@ function setUp() {
     from: () => seen,
     onEvent: (event) => heard.push(event),
     onRefused,
+    onTurnedAway,
     chance: () => 1,
     now: Date.now,
   })
-  return { events, sockets, heard, onRefused, see: (seq: number) => (seen = seq), last: () => sockets.at(-1) as FakeSocket }
+  return { events, sockets, heard, onRefused, onTurnedAway, see: (seq: number) => (seen = seq), last: () => sockets.at(-1) as FakeSocket }
 }
 
 beforeEach(() => void vi.useFakeTimers())
@@ -67,6 +69,20 @@ describe('a connection', () => {
     expect(events.connection.value).toBe('lost')
     last().say(gone)
     expect(events.connection.value).toBe('open')
+  })
+
+  it('whose token has ended says so, and comes back as whoever has none', () => {
+    const { events, sockets, last, onTurnedAway } = setUp()
+    events.connect()
+    last().open()
+    last().onclose?.({ code: 1000 })
+    expect(onTurnedAway).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(RECONNECT.firstMs)
+    last().open()
+    last().onclose?.({ code: TOKEN_ENDED })
+    expect(onTurnedAway).toHaveBeenCalledOnce()
+    vi.advanceTimersByTime(2 * RECONNECT.firstMs)
+    expect(sockets).toHaveLength(3)
   })
 
   it('waits longer after each failure, and short again after a success', () => {

@@ -20,6 +20,9 @@ export const OPEN_WITHIN_MS = 8_000
  */
 export const SILENCE_MS = 15_000
 
+/** The code with which a connection ends whose token does not count any more. */
+export const TOKEN_ENDED = 4401
+
 /** How the connection is. `off`: not wanted (any more). */
 export type Connection = 'off' | 'connecting' | 'open' | 'lost'
 
@@ -27,7 +30,7 @@ export type Connection = 'off' | 'connecting' | 'open' | 'lost'
 export interface Socket {
   onopen: (() => void) | null
   onmessage: ((message: { data: unknown }) => void) | null
-  onclose: (() => void) | null
+  onclose: ((end?: { readonly code: number }) => void) | null
   close(): void
 }
 
@@ -41,6 +44,8 @@ export interface EventsNeeds {
   onEvent(event: Event): void
   /** Called after a try that never opened. A browser hides why: whether the batch still exists is found out here. */
   onRefused(): void
+  /** Called when the connection has ended because the token does not count any more. It comes back, as whoever has none. */
+  onTurnedAway(): void
   /** 0..1. */
   chance(): number
   /** The time, in milliseconds from any moment. It goes on while the computer sleeps. */
@@ -101,7 +106,10 @@ export function useEvents(needs: EventsNeeds): Events {
       const event = parse(data)
       if (event !== null) needs.onEvent(event)
     }
-    current.onclose = () => onClosed(opened)
+    current.onclose = (end) => {
+      if (end?.code === TOKEN_ENDED) needs.onTurnedAway()
+      onClosed(opened)
+    }
   }
 
   function onClosed(opened: boolean): void {

@@ -14,9 +14,9 @@ it('workers that join, and a manager that goes away, are seen at the next asking
   expect(manager.workers.value).toHaveLength(1)
   workers.mockRejectedValueOnce(new RequestError(0, 'unreachable', 'The manager cannot be reached.'))
   await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
-  expect(manager.problem.value?.code).toBe('unreachable')
+  expect(manager.outage.value).not.toBeNull()
   await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
-  expect(manager.problem.value).toBeNull()
+  expect(manager.outage.value).toBeNull()
 })
 
 it('an outage tells since when, and when it is tried again, which a person may hasten', async () => {
@@ -37,19 +37,19 @@ it('an outage tells since when, and when it is tried again, which a person may h
   expect(workers).toHaveBeenCalledTimes(3)
 })
 
-it('a problem does not outlast the asking', async () => {
+it('an outage does not outlast the asking', async () => {
   let fail: (error: Error) => void = () => {}
   const workers = vi.fn(() => new Promise<never>((_, reject) => (fail = reject)))
   const manager = useManager({ workers, model: async () => aStatus().model })
   manager.start()
   fail(new Error('The manager cannot be reached.'))
   await vi.advanceTimersByTimeAsync(0)
-  expect(manager.problem.value).not.toBeNull()
+  expect(manager.outage.value).not.toBeNull()
   await vi.advanceTimersByTimeAsync(ASK_EVERY_MS)
   manager.stop()
   fail(new Error('late'))
   await vi.advanceTimersByTimeAsync(0)
-  expect(manager.problem.value).toBeNull()
+  expect(manager.outage.value).toBeNull()
 })
 
 it('nothing is asked after the end', async () => {

@@ -1,8 +1,8 @@
-/** What a page without a batch says of the manager: its workers and its model, asked for now and then. */
+/** What a page without a batch says of the manager: its workers and its model, asked for now and then by who may see them. */
 
 import { shallowRef, type ShallowRef } from 'vue'
-import { asProblem, type Api } from '../api'
-import type { Model, Problem, Worker } from '../protocol'
+import type { Api } from '../api'
+import type { Model, Worker } from '../protocol'
 import type { Outage } from './useEvents'
 
 /** Often enough to see the workers of a fresh `manyeyes up` arrive, seldom enough to cost nothing. */
@@ -13,8 +13,6 @@ export interface Manager {
   /** Null before it has answered. */
   readonly workers: Readonly<ShallowRef<readonly Worker[] | null>>
   readonly model: Readonly<ShallowRef<Model | null>>
-  /** Why it could not be asked. Null once nobody asks any more. */
-  readonly problem: Readonly<ShallowRef<Problem | null>>
   /** Not null while it could not be asked. Times are those of `Date.now`. */
   readonly outage: Readonly<ShallowRef<Outage | null>>
   /** Asks, and goes on asking until `stop`. */
@@ -28,7 +26,6 @@ export interface Manager {
 export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
   const workers = shallowRef<readonly Worker[] | null>(null)
   const model = shallowRef<Model | null>(null)
-  const problem = shallowRef<Problem | null>(null)
   const outage = shallowRef<Outage | null>(null)
   let timer: ReturnType<typeof setTimeout> | undefined
   let running = false
@@ -40,10 +37,9 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
       if (!running) return
       workers.value = list.workers
       model.value = current
-      problem.value = outage.value = null
-    } catch (error) {
+      outage.value = null
+    } catch {
       if (!running) return
-      problem.value = asProblem(error)
       outage.value = { since: outage.value?.since ?? Date.now(), nextTry: Date.now() + ASK_EVERY_MS }
     }
     clearTimeout(timer)
@@ -53,7 +49,6 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
   return {
     workers,
     model,
-    problem,
     outage,
     start() {
       if (running) return
@@ -66,7 +61,7 @@ export function useManager(api: Pick<Api, 'workers' | 'model'>): Manager {
     stop() {
       running = false
       clearTimeout(timer)
-      problem.value = outage.value = null
+      outage.value = null
     },
   }
 }

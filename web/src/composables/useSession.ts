@@ -6,6 +6,7 @@
 import { computed, onScopeDispose, watch, type ComputedRef } from 'vue'
 import type { Api } from '../api'
 import type { Image, Model, Problem, Worker } from '../protocol'
+import { useAccess, type Access } from './useAccess'
 import { useAddress } from './useAddress'
 import { useBatch, type Batch } from './useBatch'
 import { useDigests } from './useDigests'
@@ -19,12 +20,13 @@ import { useView, type BatchView } from './useView'
 
 /** What is known, and what may be done. */
 export interface Session {
+  readonly access: Access
   readonly batch: Batch
   readonly uploads: Uploads
   readonly offers: Offers
   readonly pictures: Pictures
   readonly view: BatchView
-  /** Null while nobody knows. */
+  /** Null while nobody knows, and where they may not be seen. */
   readonly workers: ComputedRef<readonly Worker[] | null>
   readonly model: ComputedRef<Model | null>
   /** Files that have not reached the manager yet. */
@@ -43,12 +45,17 @@ export interface Session {
   runAgain(image: string): Promise<void>
   /** Tries to reach the manager now. */
   reconnect(): void
+  /** Gives a token, and goes on with what had to wait for it. Rejects with a `RequestError`. */
+  logIn(token: string): Promise<void>
+  logOut(): Promise<void>
 }
 
-/** Opens the batch that the address names; without one, asks the manager who is there. */
-export function useSession(api: Api): Session {
+/** Opens the batch that the address names; without one, asks the manager who is there. `token` is what the address had. */
+export function useSession(api: Api, token: string | null): Session {
   const address = useAddress()
-  const batch = useBatch(api)
+  const access = useAccess(api)
+  // Why, the manager says of the token that this browser shows now.
+  const batch = useBatch(api, { onTurnedAway: () => void access.start(null) })
   const manager = useManager(api)
   const pictures = usePictures()
   const uploads = useUploads({
@@ -69,14 +76,21 @@ export function useSession(api: Api): Session {
   const offers = useOffers(uploads.add)
   const newerPage = useNewerPage(api, () => batch.id.value === null)
   const unsent = computed(() => uploads.summary.value.files - uploads.summary.value.doneFiles)
-  const ending = computed(() => (batch.phase.value === 'ended' ? batch.ending.value : refusalOf(manager.problem.value)))
-  // Who is turned away has reached the manager.
-  const outage = computed(() => (ending.value === null ? (batch.outage.value ?? manager.outage.value) : null))
+  const ending = computed(() => (batch.phase.value === 'ended' ? batch.ending.value : null))
+  const outage = computed(() => (ending.value === null ? (batch.outage.value ?? manager.outage.value ?? access.outage.value) : null))
   /** The batch is made with the first file, so that looking at the page leaves nothing behind. */
   let creation: Promise<string> | null = null
 
-  if (address.batch === null) manager.start()
-  else batch.open(address.batch)
+  api.onTurnedAway(access.turnedAway)
+  // A batch is seen by who has its address; only who comes with a token of its own waits for what that lets it see.
+  void access.start(token).then(() => {
+    if (token !== null && address.batch !== null) batch.open(address.batch)
+  })
+  if (token === null && address.batch !== null) batch.open(address.batch)
+  watch(access.may, ({ seeWorkers }) => {
+    if (seeWorkers && batch.id.value === null) manager.start()
+    else manager.stop()
+  })
   watch(outage, (now) => {
     if (now !== null) return
     uploads.hurry()
@@ -87,6 +101,7 @@ export function useSession(api: Api): Session {
   onScopeDispose(() => {
     window.removeEventListener('online', reconnect)
     window.removeEventListener('beforeunload', warnOfUnsent)
+    access.stop()
     manager.stop()
     batch.close()
   })
@@ -123,18 +138,30 @@ export function useSession(api: Api): Session {
     manager.hurry()
   }
 
+  async function logIn(given: string): Promise<void> {
+    await access.logIn(given)
+    batch.renew()
+    uploads.hurry()
+  }
+
+  async function logOut(): Promise<void> {
+    await access.logOut()
+    batch.renew()
+  }
+
   function warnOfUnsent(event: BeforeUnloadEvent): void {
     if (unsent.value > 0) event.preventDefault()
   }
 
   return {
+    access,
     batch,
     uploads,
     offers,
     pictures,
     view,
-    workers: computed(() => batch.status.value?.workers ?? manager.workers.value),
-    model: computed(() => batch.status.value?.model ?? manager.model.value),
+    workers: computed(() => (access.may.value.seeWorkers ? (batch.status.value?.workers ?? manager.workers.value) : null)),
+    model: computed(() => batch.status.value?.model ?? (access.may.value.seeWorkers ? manager.model.value : null)),
     unsent,
     outage,
     isOutdated: computed(() => batch.isOutdated.value || newerPage.isThere.value),
@@ -145,12 +172,9 @@ export function useSession(api: Api): Session {
       batch.takeIn([await api.retry(batch.id.value ?? '', image)])
     },
     reconnect,
+    logIn,
+    logOut,
   }
-}
-
-/** What a page without a batch cannot get over by waiting: it has no right to be here. */
-function refusalOf(problem: Problem | null): Problem | null {
-  return problem?.code === 'token_needed' ? problem : null
 }
 
 /** `crypto.randomUUID` exists in secure contexts only, and a manager in the local network is none. */

@@ -68,7 +68,7 @@ export interface Uploads {
   /** Forgets a file, and stops sending it. */
   dismiss(key: string): void
   dismissFailed(): void
-  /** Tries at once what waits for the manager: it is back. */
+  /** Tries at once what waits for the manager: it is back, or lets this page in. */
   hurry(): void
   /** Forgets what has been, when nothing is on its way. */
   clear(): void
@@ -327,11 +327,14 @@ function takeBack(item: Item): void {
 /** As the manager says it. */
 const TOO_LARGE: Problem = { code: 'too_large', message: `The file is larger than ${MOST_FILE_BYTES} bytes.` }
 
-/** The manager asks to wait (429), is not there (502 to 504), or has no room until workers are further (507). */
-const STATUSES_OF_ALL = [429, 502, 503, 504, 507]
+/**
+ * The token does not count any more, and another may be given (401); the manager asks to wait (429), is not there (502 to 504),
+ * or has no room until workers are further (507).
+ */
+const STATUSES_OF_ALL = [401, 429, 502, 503, 504, 507]
 
-/** No right to the batch, no such batch (any more), or a batch that holds no more. */
-const STATUSES_OF_THE_END = [401, 403, 404, 410, 413]
+/** No right to do this, no such batch (any more), or a batch that holds no more. */
+const STATUSES_OF_THE_END = [403, 404, 410, 413]
 
 /** Whether every other file would be answered the same now, and may be answered otherwise later. */
 function concernsAll(error: RequestError): boolean {

@@ -23,7 +23,7 @@ const WITH: Record<string, unknown[][]> = {
     [null, 'no_network', 'no_source', 'failed'].map((download) => [why && { why, download, detail: null }]),
   ),
   'shell.notices.get': [[true], [false]],
-  'shell.ended': ['gone', 'no_such_batch', 'token_needed'].map((code) => [{ code, message: 'so it is' }]),
+  'shell.ended': ['gone', 'no_such_batch', 'foreign_host'].map((code) => [{ code, message: 'so it is' }]),
   'uploads.state': ['checking', 'queued', 'sending', 'waiting', 'failed'].map((state) => [state, 0.5]),
   'uploads.problem': [[{ code: 'empty', message: 'the file is empty' }]],
   'gallery.state': STATE_CHOICES.map((state) => [state]),

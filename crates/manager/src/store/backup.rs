@@ -20,6 +20,7 @@ use super::check::still_lies_there;
 use super::folder::{Layout, sync_folder};
 use super::kept::Kept;
 use super::{Store, StoreError, StoreSettings, seal};
+use crate::tokens;
 
 /// Where the copy grows until it is whole.
 const UNFINISHED: &str = "unfinished";
@@ -109,6 +110,8 @@ impl Source {
         self.copy_books(&to.books())?;
         let (mut made, gone) = self.copy_images(to)?;
         self.copy_token(to)?;
+        tokens::copy(self.layout.root(), to.root())
+            .map_err(|error| StoreError::Disk(format!("copy the tokens: {error}")))?;
         [to.packs(), to.large(), to.root().to_owned()].iter().try_for_each(|folder| sync_folder(folder))?;
         made.left_out = gone.len() as u64;
         made.batches = self.take_out(to, &gone)?;
@@ -271,6 +274,7 @@ fn publish(growing: &Layout, to: &Path) -> Result<(), StoreError> {
     let there = Layout::new(to);
     let moves = [
         (growing.token(), there.token()),
+        (growing.tokens(), there.tokens()),
         (growing.packs(), there.packs()),
         (growing.large(), there.large()),
         (growing.spool(), there.spool()),
@@ -279,8 +283,10 @@ fn publish(growing: &Layout, to: &Path) -> Result<(), StoreError> {
     sync_folder(growing.root())?;
     for (from, to) in moves {
         match fs::rename(&from, &to) {
-            // There is a token only where a manager has needed one.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && from == growing.token() => {}
+            // There are tokens only where a manager has needed one, or somebody has made some.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && (from == growing.token() || from == growing.tokens()) => {}
             moved => moved.map_err(|error| StoreError::io("move", &from, &error))?,
         }
     }

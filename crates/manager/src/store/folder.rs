@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use super::StoreError;
-use crate::token;
+use crate::tokens;
 
 /// Where what lies in a data folder, whoever uses it.
 #[derive(Clone, Debug)]
@@ -53,9 +53,14 @@ impl Layout {
         self.root.join("reserve")
     }
 
-    /// The token, see [`crate::token`].
+    /// The owner's token, see [`crate::tokens`].
     pub(super) fn token(&self) -> PathBuf {
-        self.root.join(token::FILE)
+        self.root.join(tokens::OWNER_FILE)
+    }
+
+    /// What is kept of all other tokens, a file for each.
+    pub(super) fn tokens(&self) -> PathBuf {
+        self.root.join(tokens::FOLDER)
     }
 
     /// The data folder itself.

@@ -1,29 +1,35 @@
 //! Batches: made, read a page at a time, removed.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{
         Path, Query, State,
         rejection::{JsonRejection, QueryRejection},
     },
     http::StatusCode,
-    routing::{get, post},
+    routing::{delete as on_delete, get, post},
 };
 use manyeyes_protocol::id::{BatchId, ImageId};
 use serde::Deserialize;
 
-use super::{App, error::RequestError, optional, whole};
+use super::{
+    App,
+    access::{Access, Routes},
+    error::RequestError,
+    optional, whole,
+};
 use crate::{
     api::{BatchPage, Counts, Known, NewBatch, Throughput},
     results::age,
     store::BatchFacts,
 };
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/batches", post(create))
-        .route("/api/v1/batches/{id}", get(read).delete(delete))
-        .route("/api/v1/batches/{id}/known", post(known))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/batches", Access::Uploader, post(create))
+        .route("/api/v1/batches/{id}", Access::Viewer, get(read))
+        .route("/api/v1/batches/{id}", Access::Operator, on_delete(delete))
+        .route("/api/v1/batches/{id}/known", Access::Uploader, post(known))
 }
 
 async fn create(State(app): State<App>) -> Result<(StatusCode, Json<NewBatch>), RequestError> {

@@ -3,14 +3,19 @@
 use std::{collections::HashSet, time::Instant};
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     extract::{Path, State, rejection::JsonRejection},
     http::StatusCode,
     routing::{delete as on_delete, post},
 };
 use manyeyes_protocol::id::{BatchId, ImageId};
 
-use super::{App, error::RequestError, image_id, whole};
+use super::{
+    App,
+    access::{Access, Routes},
+    error::RequestError,
+    image_id, whole,
+};
 use crate::{
     admission::Client,
     api::{Image, ImageState, Selection, SelectionDone},
@@ -22,14 +27,14 @@ use crate::{
 /// else's changes get their turn.
 const CHANGED_AT_A_TIME: usize = 500;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/batches/{id}/images/{image}", on_delete(delete))
-        .route("/api/v1/batches/{id}/images/{image}/retry", post(retry))
-        .route("/api/v1/batches/{id}/images/{image}/cancel", post(cancel))
-        .route("/api/v1/batches/{id}/retry", post(retry_all))
-        .route("/api/v1/batches/{id}/cancel", post(cancel_all))
-        .route("/api/v1/batches/{id}/delete", post(delete_all))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/batches/{id}/images/{image}", Access::Operator, on_delete(delete))
+        .route("/api/v1/batches/{id}/images/{image}/retry", Access::Uploader, post(retry))
+        .route("/api/v1/batches/{id}/images/{image}/cancel", Access::Uploader, post(cancel))
+        .route("/api/v1/batches/{id}/retry", Access::Uploader, post(retry_all))
+        .route("/api/v1/batches/{id}/cancel", Access::Uploader, post(cancel_all))
+        .route("/api/v1/batches/{id}/delete", Access::Operator, post(delete_all))
 }
 
 type ImagePath = Path<(String, String)>;

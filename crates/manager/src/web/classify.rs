@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     body::Body,
     extract::{Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
@@ -12,14 +12,20 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{App, error::RequestError, images::Files, optional};
+use super::{
+    App,
+    access::{Access, Routes},
+    error::RequestError,
+    images::Files,
+    optional,
+};
 use crate::{admission::Client, api::Image, store::ImageRow};
 
 /// How long to wait where the request does not say.
 const WAIT_S: f64 = 30.0;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/classify", post(classify))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/api/v1/classify", Access::Uploader, post(classify))
 }
 
 #[derive(Deserialize)]

@@ -17,8 +17,13 @@ use crate::{
     api::{ErrorBody, Problem},
     store::StoreError,
     thumbnail::ThumbnailError,
+    tokens::Refused,
     upload::UploadError,
 };
+
+/// Beside the answer to who was not let in: the code, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal(pub(super) &'static str);
 
 /// What a client that found all places taken is asked to wait: uploads free theirs within that.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -31,8 +36,12 @@ const RETRY_AFTER_SHUTDOWN: Duration = Duration::from_secs(2);
 pub(crate) enum RequestError {
     #[error("{0}")]
     Invalid(String),
-    #[error("this manager needs its token: open the page by the address that it printed, or send the token")]
+    #[error("this manager needs a token: log in on its page, or send the token")]
     TokenNeeded,
+    #[error(transparent)]
+    Refused(Refused),
+    #[error("too many wrong tokens came from your address")]
+    TooManyTries { retry_after: Duration },
     #[error(
         "this manager does not answer to the host name of the request: it was not started with --host and that name"
     )]
@@ -113,11 +122,26 @@ impl RequestError {
         }
     }
 
+    /// What its sender may know, without a status.
+    pub(super) fn problem(&self) -> Problem {
+        Problem { code: self.answer().1.to_owned(), message: self.to_string() }
+    }
+
+    /// What the log is told, where it says that somebody may not come in.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        let is_one = matches!(
+            self,
+            Self::TokenNeeded | Self::Refused(_) | Self::TooManyTries { .. } | Self::ForeignHost | Self::ForeignOrigin
+        );
+        is_one.then(|| Refusal(self.answer().1))
+    }
+
     /// When to come again, where that makes sense.
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy(_) | Self::TooManyFromYou(_) => Some(RETRY_AFTER),
-            Self::QueueFull { retry_after }
+            Self::TooManyTries { retry_after }
+            | Self::QueueFull { retry_after }
             | Self::QueueFullOfYours { retry_after }
             | Self::ShuttingDown { retry_after } => Some(*retry_after),
             _ => None,
@@ -129,6 +153,11 @@ impl RequestError {
         match self {
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::TokenNeeded => (StatusCode::UNAUTHORIZED, "token_needed"),
+            Self::Refused(Refused::Unknown) => (StatusCode::UNAUTHORIZED, "token_unknown"),
+            Self::Refused(Refused::Expired(_)) => (StatusCode::UNAUTHORIZED, "token_expired"),
+            Self::Refused(Refused::Revoked(_)) => (StatusCode::UNAUTHORIZED, "token_revoked"),
+            Self::Refused(Refused::Role { .. }) => (StatusCode::FORBIDDEN, "role_too_small"),
+            Self::TooManyTries { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_tries"),
             Self::ForeignHost => (StatusCode::FORBIDDEN, "foreign_host"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::NoBatch(_) => (StatusCode::NOT_FOUND, "no_such_batch"),
@@ -170,12 +199,17 @@ fn in_words(time: Duration) -> String {
 
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
-        let (status, code) = self.answer();
-        let body = ErrorBody { error: Problem { code: code.to_owned(), message: self.to_string() } };
-        let mut response = (status, Json(body)).into_response();
+        let (status, _) = self.answer();
+        let mut response = (status, Json(ErrorBody { error: self.problem() })).into_response();
+        if let Some(refusal) = self.refusal() {
+            response.extensions_mut().insert(refusal);
+        }
         let headers = response.headers_mut();
         if let Some(time) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, seconds(time));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // What was not read of a body cannot be told from the next request.
         if matches!(self, Self::TooSlow | Self::TooLarge(_)) {

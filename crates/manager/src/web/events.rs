@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    Extension, Router,
+    Extension,
     extract::{
         Path, Query, State, WebSocketUpgrade,
         rejection::QueryRejection,
-        ws::{Message as Frame, WebSocket, rejection::WebSocketUpgradeRejection},
+        ws::{CloseFrame, Message as Frame, WebSocket, rejection::WebSocketUpgradeRejection},
     },
     response::Response,
     routing::get,
@@ -18,21 +18,32 @@ use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::{App, error::RequestError, optional, page};
+use super::{
+    App,
+    access::{Access, Asker, Routes},
+    error::RequestError,
+    optional, page,
+};
 use crate::{
     admission::{Client, Place},
     api::{Event, Problem, Status, Worker},
     hub::{Message, Subscription, json},
     store::{BatchFacts, BatchKey, ImageRow, StoreError},
+    tokens::Role,
 };
 
 /// How often a page is told what is not of one image, while that changes.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
+/// How often it is looked whether the token still counts with which a stream was opened.
+const CHECKED_EVERY: Duration = Duration::from_secs(2);
+/// The code with which a stream is closed whose token has ended; the reason is an error's code. Codes from 4000 on are an
+/// application's own (RFC 6455, section 7.4.2).
+const TOKEN_ENDED: u16 = 4401;
 /// The largest message from a page: it has nothing to say.
 const FROM_PAGE_BYTES: usize = 1024;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/v1/batches/{id}/events", get(events))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/api/v1/batches/{id}/events", Access::Viewer, get(events))
 }
 
 #[derive(Deserialize)]
@@ -46,6 +57,7 @@ async fn events(
     Path(id): Path<String>,
     query: Result<Query<EventsQuery>, QueryRejection>,
     Extension(client): Extension<Client>,
+    Extension(asker): Extension<Asker>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, RequestError> {
     let (Query(query), upgrade) = (query?, upgrade?);
@@ -56,37 +68,69 @@ async fn events(
         .take(client)
         .map_err(|full| app.refused(RequestError::no_place(full, "too many pages watch at the same time")))?;
     let upgrade = upgrade.max_message_size(FROM_PAGE_BYTES).max_frame_size(FROM_PAGE_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| watch(app, batch, query.from, socket, place)))
+    let watcher = Watcher::of(asker);
+    Ok(upgrade.on_upgrade(move |socket| watch(app, batch, query.from, socket, watcher, place)))
 }
 
-/// One page's stream, until it leaves, falls silent, or the batch is no more.
-async fn watch(app: App, batch: BatchKey, from: Option<u64>, mut socket: WebSocket, _place: Place) {
-    app.tell(&batch, from, &mut socket).await;
+/// Who watches.
+struct Watcher {
+    asker: Asker,
+    /// As what it came; `None`: by the batch's address alone, which no token's end takes away.
+    role: Option<Role>,
+}
+
+impl Watcher {
+    fn of(asker: Asker) -> Self {
+        Self { role: asker.role().unwrap_or(None), asker }
+    }
+
+    fn sees_workers(&self) -> bool {
+        self.role == Some(Role::Operator)
+    }
+
+    /// Why it is not any more what it came as.
+    fn ended(&self) -> Option<CloseFrame> {
+        let error = self.role.and_then(|_| self.asker.role().err())?;
+        Some(CloseFrame { code: TOKEN_ENDED, reason: error.problem().code.into() })
+    }
+}
+
+/// One page's stream, until it leaves, falls silent, may not come any more, or the batch is no more.
+async fn watch(app: App, batch: BatchKey, from: Option<u64>, mut socket: WebSocket, watcher: Watcher, _place: Place) {
+    let why = app.tell(&batch, from, &mut socket, &watcher).await;
     // So that the page sees an end and no failure. Where it has gone itself, nobody misses it.
-    let _ = app.send(&mut socket, Frame::Close(None)).await;
+    let _ = app.send(&mut socket, Frame::Close(why)).await;
 }
 
 impl App {
-    async fn tell(&self, batch: &BatchKey, mut from: Option<u64>, socket: &mut WebSocket) {
+    /// Gives what is to be said at the end, where that is more than that it is one.
+    async fn tell(
+        &self,
+        batch: &BatchKey,
+        mut from: Option<u64>,
+        socket: &mut WebSocket,
+        watcher: &Watcher,
+    ) -> Option<CloseFrame> {
         loop {
             let mut subscription = self.shared.results.hub.subscribe(batch.number, from);
-            let snapshot = match self.snapshot(batch, &subscription).await {
+            let snapshot = match self.snapshot(batch, &subscription, watcher.sees_workers()).await {
                 Ok(snapshot) => snapshot,
                 Err(RequestError::NoBatch(_)) => Event::Gone,
                 Err(error) => {
                     tracing::error!(%error, "failed to read a batch for a page");
-                    return;
+                    return None;
                 }
             };
             let is_gone = matches!(snapshot, Event::Gone);
             let sent = self.send(socket, Frame::Text(json(&snapshot))).await;
             if sent.is_err() || is_gone {
-                return;
+                return None;
             }
             let mut last_seq = subscription.seq;
-            match self.follow(socket, &mut subscription, &mut last_seq).await {
+            match self.follow(socket, &mut subscription, &mut last_seq, watcher).await {
                 Followed::Lagged => from = Some(last_seq),
-                Followed::Ended => return,
+                Followed::Ended => return None,
+                Followed::Refused(why) => return Some(why),
             }
         }
     }
@@ -98,15 +142,24 @@ enum Followed {
     Lagged,
     /// The page or the batch has gone.
     Ended,
+    /// The token with which it was opened has ended.
+    Refused(CloseFrame),
 }
 
 /// The page is not there any more.
 struct Away;
 
 impl App {
-    async fn follow(&self, socket: &mut WebSocket, subscription: &mut Subscription, last_seq: &mut u64) -> Followed {
+    async fn follow(
+        &self,
+        socket: &mut WebSocket,
+        subscription: &mut Subscription,
+        last_seq: &mut u64,
+        watcher: &Watcher,
+    ) -> Followed {
         let ping_every = self.shared.limits.subscriber_ping;
         let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + ping_every, ping_every);
+        let mut check = tokio::time::interval(CHECKED_EVERY);
         let mut heard = Instant::now();
         loop {
             let frame = tokio::select! {
@@ -116,7 +169,7 @@ impl App {
                         *last_seq = seq;
                         Frame::Text(text)
                     }
-                    Ok(Message::Status(text)) => Frame::Text(text),
+                    Ok(Message::Status { all, less }) => Frame::Text(if watcher.sees_workers() { all } else { less }),
                     Ok(Message::Gone) => {
                         // The page learns it from the last message; that it may not arrive is no matter.
                         let _ = self.send(socket, Frame::Text(json(&Event::Gone))).await;
@@ -131,6 +184,10 @@ impl App {
                         heard = Instant::now();
                         continue;
                     }
+                },
+                _ = check.tick() => match watcher.ended() {
+                    Some(why) => return Followed::Refused(why),
+                    None => continue,
                 },
                 _ = ping.tick() => {
                     if heard.elapsed() > 2 * ping_every {
@@ -151,7 +208,12 @@ impl App {
         sent.ok().and_then(Result::ok).ok_or(Away)
     }
 
-    async fn snapshot(&self, batch: &BatchKey, subscription: &Subscription) -> Result<Event, RequestError> {
+    async fn snapshot(
+        &self,
+        batch: &BatchKey,
+        subscription: &Subscription,
+        with_workers: bool,
+    ) -> Result<Event, RequestError> {
         let (number, most) = (batch.number, self.shared.limits.page_images);
         let changed = subscription.changed.clone().filter(|changed| changed.len() <= most as usize);
         let complete = changed.is_none();
@@ -168,6 +230,7 @@ impl App {
         let Found { mut rows, deleted } = found;
         let more = rows.len() > most as usize;
         rows.truncate(most as usize);
+        let status = self.status(number, &facts, self.shared.engine.workers());
         Ok(Event::Snapshot {
             seq: subscription.seq,
             batch: batch.id.clone(),
@@ -175,7 +238,7 @@ impl App {
             more,
             deleted: deleted.iter().map(ImageId::to_string).collect(),
             complete,
-            status: self.status(number, &facts, self.shared.engine.workers()),
+            status: if with_workers { status } else { status.without_workers() },
         })
     }
 

@@ -1,7 +1,6 @@
 //! A batch as a file: CSV for spreadsheets, JSON for programs. Streamed, a page of images at a time.
 
 use axum::{
-    Router,
     body::Body,
     extract::{Path, State},
     http::{HeaderValue, header},
@@ -12,16 +11,22 @@ use bytes::Bytes;
 use futures_util::stream;
 use manyeyes_protocol::id::{BatchId, ImageId};
 
-use super::{App, error::RequestError};
+use super::{
+    App,
+    access::{Access, Routes},
+    error::RequestError,
+};
 use crate::api::{Image, ImageState};
 
 /// Labels in a line of CSV, each with its probability.
 const LABELS: usize = 5;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/batches/{id}/export.csv", get(csv))
-        .route("/api/v1/batches/{id}/export.json", get(json))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/api/v1/batches/{id}/export.csv", Access::Viewer, get(csv)).route(
+        "/api/v1/batches/{id}/export.json",
+        Access::Viewer,
+        get(json),
+    )
 }
 
 async fn csv(State(app): State<App>, Path(id): Path<String>) -> Result<Response, RequestError> {

@@ -1,18 +1,29 @@
-//! Who may ask: the checks that every request passes before any route sees it, and the headers that every answer carries.
+//! The checks that every request passes before any route sees it, and the headers that every answer carries. What a route then
+//! asks of who comes is said in `access`.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use axum::{
+    Extension,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::web::error::RequestError;
+use super::{
+    access::{Asker, Door},
+    error::{Refusal, RequestError},
+    refusals::Refusals,
+};
+use crate::{admission::Client, tokens::Tokens};
 
-/// How the cookie's name begins that holds the token once the page was opened by the printed address. The port follows:
-/// a browser has one set of cookies for all ports of a host, and so for all managers there.
+/// How the name of the cookie begins that holds the token of who has logged in. The port follows: a browser has one set of
+/// cookies for all ports of a host, and so for all managers there.
 const COOKIE: &str = "manyeyes_token_";
 
 /// What the page may do: its own scripts, styles and pictures, and a socket to where it came from. `blob:` is for the
@@ -23,34 +34,42 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' blob:;
 /// What a request must show.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    /// The token; `None` where none is needed.
-    pub(crate) token: Option<String>,
+    door: Arc<Door>,
     /// Host names that are ours, beside `localhost`.
-    pub(crate) hosts: Vec<String>,
+    hosts: Vec<String>,
+    refusals: Mutex<Refusals>,
 }
 
 /// The middleware.
-pub(crate) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let by_address = query_token(request.uri().query()).is_some();
-    let allowed = guard.check(request.headers(), request.uri().query());
-    let port = port(host(request.headers())).to_owned();
-    let mut response = match allowed {
-        Ok(()) => next.run(request).await,
+pub(crate) async fn guard(
+    State(guard): State<Arc<Guard>>,
+    Extension(client): Extension<Client>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match guard.check(request.headers()) {
+        Ok(()) => {
+            let asker = Asker::new(Arc::clone(&guard.door), client, shown(request.headers()));
+            request.extensions_mut().insert(asker);
+            next.run(request).await
+        }
         Err(refusal) => refusal.into_response(),
     };
-    let headers = response.headers_mut();
-    protect(headers);
-    if let (true, true, Some(token)) = (by_address, response.status().is_success(), &guard.token) {
-        let cookie = format!("{COOKIE}{port}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000");
-        let cookie = HeaderValue::from_str(&cookie).expect("a token is base58");
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    if let Some(&Refusal(code)) = response.extensions().get() {
+        guard.tell(code, client);
     }
+    protect(response.headers_mut());
     response
 }
 
 impl Guard {
-    /// Whether a request with these headers and this query may pass.
-    pub(crate) fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(), RequestError> {
+    /// Asks for these tokens, or for none, and answers to these names.
+    pub(crate) fn new(tokens: Option<Tokens>, hosts: Vec<String>) -> Self {
+        Self { door: Arc::new(Door::new(tokens)), hosts, refusals: Mutex::default() }
+    }
+
+    /// Whether a request with these headers may pass.
+    fn check(&self, headers: &HeaderMap) -> Result<(), RequestError> {
         let host = host(headers);
         if !self.is_ours(host) {
             return Err(RequestError::ForeignHost);
@@ -60,9 +79,14 @@ impl Guard {
         {
             return Err(RequestError::ForeignOrigin);
         }
-        match &self.token {
-            Some(token) if !shown(headers, query).any(|given| same(given, token)) => Err(RequestError::TokenNeeded),
-            _ => Ok(()),
+        Ok(())
+    }
+
+    /// The address of a request, which may be a batch's, is not told: who knows it may see the batch.
+    fn tell(&self, code: &'static str, client: Client) {
+        let untold = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).count(code, Instant::now());
+        if let Some(untold) = untold {
+            tracing::warn!(%client, untold, "a request was refused: {code}");
         }
     }
 
@@ -101,27 +125,20 @@ fn is_origin_of(origin: &HeaderValue, host: &str) -> bool {
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
-/// Every token that the request shows: in its authorization, its address or its cookie.
-fn shown<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+/// The name of the cookie for the port at which the manager was asked.
+pub(super) fn cookie_name(headers: &HeaderMap) -> String {
+    format!("{COOKIE}{}", port(host(headers)))
+}
+
+/// The token that a request shows: in its authorization, else in the cookie of this manager.
+fn shown(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = authorization.and_then(|value| value.split_once(' '));
+    let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")).map(|(_, token)| token.trim());
+    let name = cookie_name(headers);
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let cookie = cookies
-        .flat_map(|cookies| cookies.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .filter_map(|(name, value)| name.starts_with(COOKIE).then_some(value));
-    let (scheme, bearer) = authorization.and_then(|value| value.split_once(' ')).unzip();
-    let bearer = bearer.filter(|_| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer")));
-    bearer.map(str::trim).into_iter().chain(query_token(query)).chain(cookie)
-}
-
-fn query_token(query: Option<&str>) -> Option<&str> {
-    query?.split('&').find_map(|pair| pair.strip_prefix("token="))
-}
-
-/// Whether two texts are the same, in a time that does not tell where they differ.
-fn same(given: &str, token: &str) -> bool {
-    let differences = given.bytes().zip(token.bytes()).fold(0, |differences, (a, b)| differences | (a ^ b));
-    given.len() == token.len() && differences == 0
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    bearer.or_else(|| pairs.find_map(|(key, value)| (key == name).then_some(value)))
 }
 
 fn protect(headers: &mut HeaderMap) {
@@ -138,8 +155,8 @@ fn protect(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
-    fn guard(token: Option<&str>) -> Guard {
-        Guard { token: token.map(str::to_owned), hosts: vec!["eyes.example".to_owned()] }
+    fn guard() -> Guard {
+        Guard::new(None, vec!["eyes.example".to_owned()])
     }
 
     fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
@@ -149,14 +166,14 @@ mod tests {
     #[test]
     fn plain_addresses_localhost_and_named_hosts_are_ours() {
         for host in ["127.0.0.1:8080", "[::1]:8080", "192.0.2.7", "localhost:1", "EYES.example:8080"] {
-            assert!(guard(None).check(&headers(&[(header::HOST, host)]), None).is_ok(), "{host}");
+            assert!(guard().check(&headers(&[(header::HOST, host)])).is_ok(), "{host}");
         }
     }
 
     #[test]
     fn any_other_host_name_is_refused() {
         for host in ["evil.example", "127.0.0.1.evil.example:8080", "", "localhost.evil.example"] {
-            let answer = guard(None).check(&headers(&[(header::HOST, host)]), None);
+            let answer = guard().check(&headers(&[(header::HOST, host)]));
             assert!(matches!(answer, Err(RequestError::ForeignHost)), "{host}");
         }
     }
@@ -171,8 +188,7 @@ mod tests {
 
     #[test]
     fn a_request_from_another_origin_is_refused() {
-        let from =
-            |origin| guard(None).check(&headers(&[(header::HOST, "127.0.0.1:8080"), (header::ORIGIN, origin)]), None);
+        let from = |origin| guard().check(&headers(&[(header::HOST, "127.0.0.1:8080"), (header::ORIGIN, origin)]));
         assert!(from("http://127.0.0.1:8080").is_ok());
         for origin in ["http://evil.example", "null", "http://127.0.0.1:9999", "http://localhost:8080"] {
             assert!(matches!(from(origin), Err(RequestError::ForeignOrigin)), "{origin}");
@@ -180,18 +196,22 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_taken_from_header_address_and_cookie() {
-        let guard = guard(Some("secret"));
-        let host = (header::HOST, "127.0.0.1");
-        let none = headers(std::slice::from_ref(&host));
-        assert!(matches!(guard.check(&none, None), Err(RequestError::TokenNeeded)));
-        assert!(matches!(guard.check(&none, Some("token=secre")), Err(RequestError::TokenNeeded)));
-        assert!(guard.check(&none, Some("a=b&token=secret")).is_ok());
-        assert!(guard.check(&headers(&[host.clone(), (header::AUTHORIZATION, "Bearer secret")]), None).is_ok());
-        assert!(
-            guard
-                .check(&headers(&[host, (header::COOKIE, "manyeyes_token_80=other; manyeyes_token_8080=secret")]), None)
-                .is_ok()
+    fn the_token_is_taken_from_the_header_else_from_this_manager_s_cookie() {
+        let host = (header::HOST, "127.0.0.1:8080");
+        let with = |pairs: &[(HeaderName, &str)]| {
+            let headers = headers(&[std::slice::from_ref(&host), pairs].concat());
+            shown(&headers).map(str::to_owned)
+        };
+        let cookie = (header::COOKIE, "manyeyes_token_80=other; manyeyes_token_8080=kept");
+        assert_eq!(with(&[]), None);
+        assert_eq!(with(&[(header::AUTHORIZATION, "Bearer sent")]).as_deref(), Some("sent"));
+        assert_eq!(with(&[(header::AUTHORIZATION, "Basic sent")]), None);
+        assert_eq!(with(std::slice::from_ref(&cookie)).as_deref(), Some("kept"));
+        assert_eq!(
+            with(&[(header::COOKIE, "manyeyes_token_80=other")]),
+            None,
+            "another manager's is not shown to this"
         );
+        assert_eq!(with(&[cookie, (header::AUTHORIZATION, "bearer sent")]).as_deref(), Some("sent"));
     }
 }

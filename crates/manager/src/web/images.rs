@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     body::{Body, BodyDataStream},
     extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -16,7 +16,12 @@ use manyeyes_protocol::id::{BatchId, ImageId};
 use serde::Deserialize;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{App, error::RequestError, image_id, text, whole};
+use super::{
+    App,
+    access::{Access, Routes},
+    error::RequestError,
+    image_id, text, whole,
+};
 use crate::{
     admission::{Client, Place},
     api::{Image, ImageState, Uploaded},
@@ -32,15 +37,15 @@ const KEY_BYTES: usize = 255;
 /// The header with which a client makes a repeated request harmless.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-pub(super) fn uploads() -> Router<App> {
-    Router::new().route("/api/v1/batches/{id}/images", post(upload))
+pub(super) fn uploads() -> Routes {
+    Routes::new().route("/api/v1/batches/{id}/images", Access::Uploader, post(upload))
 }
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/batches/{id}/images/{image}", get(read))
-        .route("/api/v1/batches/{id}/images/{image}/file", get(file))
-        .route("/api/v1/batches/{id}/images/{image}/thumbnail", get(thumbnail))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/batches/{id}/images/{image}", Access::Viewer, get(read))
+        .route("/api/v1/batches/{id}/images/{image}/file", Access::Viewer, get(file))
+        .route("/api/v1/batches/{id}/images/{image}/thumbnail", Access::Viewer, get(thumbnail))
 }
 
 /// The query of a raw upload.

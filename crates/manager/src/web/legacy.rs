@@ -4,16 +4,22 @@
 //! code in the body, as its clients expect.
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, options, post},
 };
 use serde::Serialize;
 
-use super::{App, error::RequestError, images::Files, text};
+use super::{
+    App,
+    access::{Access, Routes},
+    error::RequestError,
+    images::Files,
+    text,
+};
 use crate::{admission::Client, store::ImageRow, upload};
 
 /// What `OPTIONS /api/task` answers.
@@ -22,8 +28,11 @@ const USAGE: &str = "POST /api/task: multipart/form-data with one image file in 
      code 201: no field \"file\"; code 202: the file is empty or was refused.\n\
      GET /upload/ID gives the file back; GET /api/v1/batches/ID its state and labels.\n";
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/api/task", post(task).options(usage)).route("/upload/{task}", get(original))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/task", Access::Uploader, post(task))
+        .route("/api/task", Access::Anybody, options(usage))
+        .route("/upload/{task}", Access::Viewer, get(original))
 }
 
 /// The old interface's answer.

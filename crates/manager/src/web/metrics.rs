@@ -3,13 +3,16 @@
 
 use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{extract::State, http::header, response::IntoResponse, routing::get};
 
-use super::App;
+use super::{
+    App,
+    access::{Access, Routes},
+};
 use crate::api::{Worker, WorkerState};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/metrics", get(metrics))
+pub(super) fn routes() -> Routes {
+    Routes::new().route("/metrics", Access::Operator, get(metrics))
 }
 
 async fn metrics(State(app): State<App>) -> impl IntoResponse {

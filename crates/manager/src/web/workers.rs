@@ -1,21 +1,25 @@
 //! The workers, the model, and whether the manager is alive and ready.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Query, State, rejection::QueryRejection},
     routing::get,
 };
 use serde::Deserialize;
 
-use super::{App, error::RequestError};
+use super::{
+    App,
+    access::{Access, Routes},
+    error::RequestError,
+};
 use crate::api::{Model, Workers};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v1/workers", get(workers))
-        .route("/api/v1/model", get(model))
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/workers", Access::Operator, get(workers))
+        .route("/api/v1/model", Access::Operator, get(model))
+        .route("/healthz", Access::Anybody, get(alive))
+        .route("/readyz", Access::Uploader, get(ready))
 }
 
 #[derive(Deserialize)]

@@ -343,20 +343,13 @@ async fn a_start_that_cannot_be_says_why() {
 async fn beyond_loopback_a_token_is_asked_for() {
     let running = Running::with(|settings| settings.listen = ([0, 0, 0, 0], 0).into()).await;
     let url = running.manager.page_url();
-    let token = url.split_once("?token=").expect("the address has the token").1.to_owned();
+    let token = url.split_once("/#token=").expect("the address has the token").1.to_owned();
     let address = ([127, 0, 0, 1], running.manager.http_addr().port()).into();
     let client = http::Client::new(address);
     let refused = client.get("/api/v1/workers").await;
     assert_eq!((refused.status, refused.code().as_str()), (401, "token_needed"));
     assert_eq!(client.with(&format!("Authorization: Bearer {token}")).get("/api/v1/workers").await.status, 200);
-    let page = client.get(&format!("/?token={token}")).await;
-    assert_eq!(page.status, 200);
-    let cookie = &page.headers["set-cookie"];
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-    // Two managers on one host would take each other's cookie away.
-    assert!(cookie.starts_with(&format!("manyeyes_token_{}=", address.port())), "{cookie}");
-    let cookie = cookie.split(';').next().unwrap();
-    assert_eq!(client.with(&format!("Cookie: {cookie}")).get("/api/v1/workers").await.status, 200);
+    assert_eq!(client.get("/").await.status, 200, "the page is there, to log in on it");
 }
 
 #[tokio::test]

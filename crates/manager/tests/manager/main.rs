@@ -16,6 +16,7 @@ mod page;
 mod progress;
 mod rules;
 mod ten_thousand;
+mod tokens;
 mod worker;
 
 use std::{

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use futures_util::{SinkExt, StreamExt};
 use manyeyes_manager::api::{Event, Image, Status};
 use tokio::net::TcpStream;
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 
 use super::{PATIENCE, Running};
 
@@ -33,12 +36,26 @@ impl Page {
         Self::over(stream, running, batch, from).await
     }
 
+    /// As [`Page::open`], of somebody who shows this token.
+    pub(crate) async fn open_with(running: &Running, batch: &str, token: Option<&str>) -> Self {
+        let stream = TcpStream::connect(running.client.address).await.unwrap();
+        Self::shown(stream, running, batch, None, token).await
+    }
+
     /// As [`Page::open`], over a connection that the test has made.
     pub(crate) async fn over(stream: TcpStream, running: &Running, batch: &str, from: Option<u64>) -> Self {
+        Self::shown(stream, running, batch, from, None).await
+    }
+
+    async fn shown(stream: TcpStream, running: &Running, batch: &str, from: Option<u64>, token: Option<&str>) -> Self {
         let address = running.client.address;
         let from = from.map(|from| format!("?from={from}")).unwrap_or_default();
         let url = format!("ws://{address}/api/v1/batches/{batch}/events{from}");
-        let (socket, _) = client_async(url, stream).await.unwrap();
+        let mut request = url.into_client_request().unwrap();
+        if let Some(token) = token {
+            request.headers_mut().insert("Authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        let (socket, _) = client_async(request, stream).await.unwrap();
         let mut page = Self {
             socket,
             images: BTreeMap::new(),
@@ -65,10 +82,16 @@ impl Page {
         tokio::time::timeout(PATIENCE, receiving).await.expect("the page shows it in time");
     }
 
-    /// Receives until the manager closes, as it should, with a word.
-    pub(crate) async fn until_closed(&mut self) {
-        let closing = async { while !matches!(self.socket.next().await, Some(Ok(Message::Close(_)))) {} };
-        tokio::time::timeout(PATIENCE, closing).await.expect("the manager closes");
+    /// Receives until the manager closes, as it should, with a word. Gives its code and its reason, where it has one.
+    pub(crate) async fn until_closed(&mut self) -> Option<(u16, String)> {
+        let closing = async {
+            loop {
+                if let Some(Ok(Message::Close(frame))) = self.socket.next().await {
+                    return frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, closing).await.expect("the manager closes")
     }
 
     /// Receives until there is nothing to receive from.

@@ -148,9 +148,9 @@ impl From<Image> for Outcome {
 }
 
 impl Server {
-    /// Takes the address as the manager prints it.
-    pub(super) fn parse(address: &str) -> anyhow::Result<Self> {
-        let address = Address::parse(address)?;
+    /// Takes the address as the manager prints it, and the file with its token, where there is one.
+    pub(super) fn parse(address: &str, token_file: Option<&Path>) -> anyhow::Result<Self> {
+        let address = Address::parse(address, token_file)?;
         let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
         Ok(Self { address, agent, reached: AtomicBool::new(false), told: Mutex::default() })
     }

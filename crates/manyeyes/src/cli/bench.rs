@@ -10,9 +10,12 @@ pub(crate) struct Bench {
     /// Files and folders, sent in turn.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// A manager's address, with its token if it has one.
+    /// A manager's address.
     #[arg(long, value_name = "URL", env = "MANYEYES_SERVER", default_value = "http://127.0.0.1:8080")]
     pub(crate) server: String,
+    /// A file with the manager's token in it, where it asks for one. `MANYEYES_TOKEN` may hold it too. No other service is told.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Another service, which answers a picture that is posted here with any success.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,

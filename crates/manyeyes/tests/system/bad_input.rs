@@ -124,7 +124,7 @@ fn a_worker_without_the_token_is_refused_and_says_so() {
     let data = data.path().to_str().unwrap();
     let manager = Process::start(&["manager", "--listen", "0.0.0.0:0", "--worker-listen", "0.0.0.0:0", "--data", data]);
     let page = manager.line_after("listening on ");
-    assert!(page.contains("?token="), "{page}");
+    assert!(page.contains("/#token="), "{page}");
     let port = manager.line_after("workers on ").rsplit(':').next().unwrap().to_owned();
     let error =
         refused(&["worker", "--manager", &format!("127.0.0.1:{port}"), "--fixed-service-ms", "0", "--token", "x"]);

@@ -111,7 +111,7 @@ fn beyond_loopback_page_and_workers_need_the_token_that_is_printed_and_kept() {
     for _ in 0..2 {
         let manager = Process::start(&arguments);
         let page = manager.line_after("listening on ");
-        let (address, token) = page.split_once("/?token=").expect("the address has the token");
+        let (address, token) = page.split_once("/#token=").expect("the address has the token");
         let url = address.replace("0.0.0.0", "127.0.0.1");
         assert_eq!(get(&format!("{url}/api/v1/workers"), "wrong").status, 401);
         assert_eq!(get(&format!("{url}/api/v1/workers"), token).status, 200);

@@ -82,7 +82,7 @@ fn what_cannot_be_asked_or_sent_is_told_at_once() {
     assert!(code == Some(1) && said.to_lowercase().contains("refused"), "{said}");
     let data = folder();
     let server = Server::manager(data.path(), "0.0.0.0:0", "127.0.0.1:0");
-    let (address, _token) = server.url.split_once("/?token=").expect("the address has the token");
-    let (code, said) = bench(&photo, &format!("{}/?token=another", address.replace("0.0.0.0", "127.0.0.1")));
+    let (address, _token) = server.url.split_once("/#token=").expect("the address has the token");
+    let (code, said) = bench(&photo, &format!("{}/#token=another", address.replace("0.0.0.0", "127.0.0.1")));
     assert!(code == Some(1) && said.contains("not recognised") && said.contains("401"), "{said}");
 }

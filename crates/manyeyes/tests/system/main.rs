@@ -30,4 +30,5 @@ mod rspec;
 mod send_less;
 mod store;
 mod structure;
+mod tokens;
 mod transports;

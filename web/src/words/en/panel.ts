@@ -9,10 +9,10 @@ import { shared } from './shared'
 export const panel = {
   title: 'Live',
   /** The one line of the closed panel on a phone. */
-  digest: (workers: number, perSecond: number | null) =>
-    perSecond === null || perSecond === 0
-      ? shared.workers(workers)
-      : `${shared.workers(workers)} · ${shared.imageRate(perSecond)}`,
+  digest: (workers: number | null, perSecond: number | null) =>
+    [workers === null ? '' : shared.workers(workers), perSecond === null || perSecond === 0 ? '' : shared.imageRate(perSecond)]
+      .filter((part) => part !== '')
+      .join(' · '),
 
   progress: {
     title: 'Progress of the batch',

@@ -90,6 +90,8 @@ export const shared = {
         return 'The manager cannot be reached.'
       case 'aborted':
         return 'The upload was stopped.'
+      case 'token_needed':
+        return 'A token is needed.'
       case 'unknown':
         return `Something went wrong: ${ended(message)}`
       default:

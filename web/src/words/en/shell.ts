@@ -77,25 +77,32 @@ export const shell = {
       `GoogLeNet tells 1,000 classes apart. Run \`manyeyes model pull googlenet\` where the workers run, or put googlenet.onnx into a folder that \`MANYEYES_MODELS\` names. Then start again${isChosen ? ', without `--model builtin`' : ''}.`,
   },
 
-  /** Why a batch cannot be shown, and what to do about it. */
-  ended({ code, message }: Problem): { title: string; why: string; hint: string } {
+  login: {
+    title: 'Who is there?',
+    why: 'This manager asks for a token. Who runs it can make you one; its own is in the address that it prints when it starts.',
+    /** Above what a page shows whose token has ended. */
+    kept: 'Give a token to go on. Everything shown here is kept, and files that wait are sent afterwards.',
+    label: 'Token',
+    submit: 'Log in',
+    busy: 'Logging in …',
+    wait: (seconds: number) => `Try again in ${shared.wholeSeconds(seconds)}.`,
+    viewing: 'You see this batch because you have its address. With a token you can do more.',
+    later: 'Not now',
+    out: 'Log out',
+  },
+
+  /** Why a batch cannot be shown. */
+  ended({ code, message }: Problem): { title: string; why: string } {
     switch (code) {
       case 'gone':
-        return { title: 'This batch is gone', why: 'It was deleted, or it has expired.', hint: '' }
+        return { title: 'This batch is gone', why: 'It was deleted, or it has expired.' }
       case 'no_such_batch':
         return {
           title: 'There is no such batch',
           why: 'It was deleted, it has expired, or its address is not complete.',
-          hint: '',
-        }
-      case 'token_needed':
-        return {
-          title: 'This page needs its token',
-          why: 'The manager answers only to those who know its token.',
-          hint: 'Open the whole address that the manager prints when it starts: the token is its last part.',
         }
       default:
-        return { title: 'This batch cannot be shown', why: shared.problem({ code, message }), hint: '' }
+        return { title: 'This batch cannot be shown', why: shared.problem({ code, message }) }
     }
   },
 }

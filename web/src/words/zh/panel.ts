@@ -7,9 +7,9 @@ import { shared } from './shared'
 export const panel: typeof en = {
   title: '实时状态',
   digest: (workers, perSecond) =>
-    perSecond === null || perSecond === 0
-      ? shared.workers(workers)
-      : `${shared.workers(workers)} · ${shared.imageRate(perSecond)}`,
+    [workers === null ? '' : shared.workers(workers), perSecond === null || perSecond === 0 ? '' : shared.imageRate(perSecond)]
+      .filter((part) => part !== '')
+      .join(' · '),
 
   progress: {
     title: '本批次的进度',

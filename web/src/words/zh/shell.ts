@@ -66,20 +66,27 @@ export const shell: typeof en = {
       `GoogLeNet 能区分 1,000 类事物。请在运行工作节点的机器上运行 \`manyeyes model pull googlenet\`，或把 googlenet.onnx 放入 \`MANYEYES_MODELS\` 所指的文件夹，然后重新启动${isChosen ? '，不要再加 `--model builtin`' : ''}。`,
   },
 
+  login: {
+    title: '请出示令牌',
+    why: '此管理节点需要令牌。可以向管理者要一个；它自己的令牌在启动时显示的网址里。',
+    kept: '请输入令牌以继续。这里显示的内容都会保留，尚未上传的文件随后会继续上传。',
+    label: '令牌',
+    submit: '登录',
+    busy: '正在登录……',
+    wait: (seconds) => `请在 ${shared.wholeSeconds(seconds)}后重试。`,
+    viewing: '你有此批次的网址，所以能看到它。有令牌还可以做更多。',
+    later: '暂不',
+    out: '退出登录',
+  },
+
   ended({ code, message }) {
     switch (code) {
       case 'gone':
-        return { title: '此批次已不存在', why: '它已被删除，或已过期。', hint: '' }
+        return { title: '此批次已不存在', why: '它已被删除，或已过期。' }
       case 'no_such_batch':
-        return { title: '没有这个批次', why: '它已被删除、已过期，或者网址不完整。', hint: '' }
-      case 'token_needed':
-        return {
-          title: '需要访问令牌',
-          why: '管理节点只回应知道令牌的人。',
-          hint: '请打开管理节点启动时显示的完整网址，令牌在网址末尾。',
-        }
+        return { title: '没有这个批次', why: '它已被删除、已过期，或者网址不完整。' }
       default:
-        return { title: '无法显示此批次', why: shared.problem({ code, message }), hint: '' }
+        return { title: '无法显示此批次', why: shared.problem({ code, message }) }
     }
   },
 }

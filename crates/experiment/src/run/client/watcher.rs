@@ -7,6 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tungstenite::WebSocket;
+use tungstenite::client::IntoClientRequest;
+use tungstenite::http::HeaderValue;
 
 use super::notebook::Notebook;
 use super::told::{Message, Status};
@@ -54,10 +56,13 @@ impl Watcher<'_> {
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(CONNECT)).ok()?;
         stream.set_write_timeout(Some(CONNECT)).ok()?;
-        let (from, token) = (last.map(|last| format!("from={last}")), self.door.token.as_ref());
-        let questions =
-            from.into_iter().chain(token.map(|token| format!("token={token}"))).collect::<Vec<_>>().join("&");
-        let request = format!("ws://{}/api/v1/batches/{}/events?{questions}", self.door.manager, self.batch);
+        let from = last.map(|last| format!("?from={last}")).unwrap_or_default();
+        let address = format!("ws://{}/api/v1/batches/{}/events{from}", self.door.manager, self.batch);
+        let mut request = address.into_client_request().ok()?;
+        if let Some(token) = &self.door.token {
+            let bearer = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+            request.headers_mut().insert("Authorization", bearer);
+        }
         let (socket, _) = tungstenite::client(request, stream).ok()?;
         socket.get_ref().set_read_timeout(Some(LOOK_EVERY)).ok()?;
         Some(socket)

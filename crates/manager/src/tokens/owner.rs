@@ -1,4 +1,5 @@
-//! The token that opens a manager which listens beyond loopback: made at the first start, kept in the data folder.
+//! The token of the data folder's owner: made at the first start, kept in clear, because who can read that folder can read
+//! every picture in it anyway.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -7,17 +8,18 @@ use std::{
     path::Path,
 };
 
-/// Its file in the data folder, readable by its owner only.
+/// Its file in the data folder, readable by who owns the folder only.
 pub(crate) const FILE: &str = "token";
 /// Where it is written before it is whole.
 const UNFINISHED: &str = "token.new";
 
 /// The token of this data folder; made where there is none yet.
-pub(crate) fn token(folder: &Path) -> io::Result<String> {
+pub(super) fn token(folder: &Path) -> io::Result<String> {
     let file = folder.join(FILE);
     match fs::read_to_string(&file) {
-        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
-        Ok(_) => fs::remove_file(&file)?,
+        Ok(token) if token.trim().is_empty() => fs::remove_file(&file)?,
+        Ok(token) if token.trim().bytes().all(may_travel) => return Ok(token.trim().to_owned()),
+        Ok(_) => return Err(io::Error::other("it has other characters than letters, digits, '.', '_', '~' and '-'")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
@@ -39,6 +41,11 @@ pub(crate) fn token(folder: &Path) -> io::Result<String> {
     Ok(token)
 }
 
+/// What means itself in an address, a cookie and a header.
+fn may_travel(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._~-".contains(&byte)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -53,6 +60,17 @@ mod tests {
         assert_eq!(token(folder.path()).unwrap(), first);
         let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_token_that_somebody_wrote_is_taken_if_it_can_travel() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), "of_16~or-more.letters\n").unwrap();
+        assert_eq!(token(folder.path()).unwrap(), "of_16~or-more.letters");
+        for bad in ["two words", "a;b", "a\"b", "a\nb", "é"] {
+            fs::write(folder.path().join(FILE), bad).unwrap();
+            assert!(token(folder.path()).is_err(), "{bad}");
+        }
     }
 
     /// The power went while it was written: what is left aside is not the token, and in nobody's way.
