@@ -17,7 +17,36 @@ use prost::Message;
 use thiserror::Error;
 
 pub(crate) use rewrite::{Form, rewrite};
-use wire::{Field, GRAPH, INITIALIZER, INPUT, NODE, OUTPUT, TensorHead, ValueInfo};
+use wire::{
+    Dimension, Field, GRAPH, INITIALIZER, INPUT, NODE, Node, OUTPUT, OperatorSet, TensorHead, TensorShape, TensorType,
+    ValueInfo, ValueType,
+};
+
+/// A network that gives one number as it takes it.
+pub(crate) fn identity() -> Vec<u8> {
+    let [input, output] = ["x", "y"].map(|name| {
+        let shape = TensorShape { sizes: vec![Dimension { value: Some(1) }] };
+        let tensor = TensorType { element: wire::FLOAT, shape: Some(shape) };
+        ValueInfo { name: name.to_owned(), kind: Some(ValueType { tensor: Some(tensor) }) }
+    });
+    let node = Node {
+        operation: "Identity".to_owned(),
+        inputs: vec![input.name.clone()],
+        outputs: vec![output.name.clone()],
+        ..Node::default()
+    };
+    let mut graph = Vec::new();
+    wire::put(&mut graph, NODE, &[node.encode_to_vec()]);
+    wire::put(&mut graph, wire::GRAPH_NAME, &["identity"]);
+    wire::put(&mut graph, INPUT, &[input.encode_to_vec()]);
+    wire::put(&mut graph, OUTPUT, &[output.encode_to_vec()]);
+    // IR version 8, of operator set 13.
+    let mut model = vec![0x08, 8];
+    wire::put(&mut model, GRAPH, &[graph]);
+    let set = OperatorSet { domain: String::new(), version: 13 };
+    wire::put(&mut model, wire::OPERATOR_SET, &[set.encode_to_vec()]);
+    model
+}
 
 /// What is wrong with a file that should be a network.
 #[derive(Debug, Error, PartialEq, Eq)]

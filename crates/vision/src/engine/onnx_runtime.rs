@@ -121,7 +121,16 @@ fn load(path: &Path) -> Result<Library, String> {
         .map_err(|error| format!("{} does not start: {error}", path.display()))?;
     let version = version(path).map(|version| format!(" {version}")).unwrap_or_default();
     let name = format!("ONNX Runtime{version} ({})", path.display());
-    Ok(Library { environment, convolutions: Arc::default(), name })
+    let library = Library { environment, convolutions: Arc::default(), name };
+    introduce_operators(&library)
+        .map_err(|error| format!("{} does not take our operators: {error}", path.display()))?;
+    Ok(library)
+}
+
+/// Has it know the domain of our operators before there are sessions: two that were made at the same moment both found it missing, and the second to
+/// bring it was refused, and with it a worker's slot.
+fn introduce_operators(library: &Library) -> ort::Result<()> {
+    configure(library, [0; 32], 1)?.commit_from_memory(&onnx::identity()).map(drop)
 }
 
 /// The version, which the library's file name tells (`libonnxruntime.so.1.32.0`), or the folder it lies in (`1.32.0/`).

@@ -2,12 +2,9 @@
 
 use prost::Message;
 
-use super::wire::{Attribute, Dimension, Node, TensorShape, TensorType, ValueInfo, ValueType, put};
+use super::wire::{Attribute, Dimension, GRAPH_NAME, Node, TensorShape, TensorType, ValueInfo, ValueType, put};
 use super::*;
 use crate::operator::{DOMAIN, normalisation};
-
-/// GraphProto.name: a field that the code here knows nothing of.
-const GRAPH_NAME: u32 = 2;
 
 fn value(name: &str, element: i32, sizes: &[Option<i64>]) -> Vec<u8> {
     let sizes = sizes.iter().map(|&value| Dimension { value }).collect();
@@ -120,7 +117,7 @@ fn for_a_runtime_that_takes_our_operator_it_is_one_node_and_its_domain_is_declar
     assert_eq!(operations(&rewritten), ["Mystery", normalisation::OPERATOR]);
     let sets = wire::fields(&rewritten).map(|field| field.expect("a field"));
     let sets = sets.filter(|field| field.number == wire::OPERATOR_SET);
-    let sets: Vec<_> = sets.map(|field| wire::OperatorSet::decode(field.payload).expect("a set").domain).collect();
+    let sets: Vec<_> = sets.map(|field| OperatorSet::decode(field.payload).expect("a set").domain).collect();
     assert_eq!(sets, ["", DOMAIN]);
 
     let another_beta = lrn_model(4, lrn_attributes(1e-4, 0.5, 1.0, 5));
@@ -311,10 +308,6 @@ fn pooling_model(before: &str, after: &str, attributes: Vec<Attribute>) -> Vec<u
         (INPUT, value("x", wire::FLOAT, &shape)),
         (OUTPUT, value("y", wire::BYTE, &shape)),
     ])
-}
-
-fn integers(name: &str, integers: &[i64]) -> Attribute {
-    Attribute { name: name.to_owned(), integers: integers.to_vec(), kind: 7, ..Attribute::default() }
 }
 
 fn three_by_three() -> Vec<Attribute> {

@@ -10,6 +10,7 @@ pub(super) const GRAPH: u32 = 7;
 pub(super) const OPERATOR_SET: u32 = 8;
 // Of GraphProto.
 pub(super) const NODE: u32 = 1;
+pub(super) const GRAPH_NAME: u32 = 2;
 pub(super) const INITIALIZER: u32 = 5;
 pub(super) const INPUT: u32 = 11;
 pub(super) const OUTPUT: u32 = 12;

@@ -284,6 +284,24 @@ fn both_engines_agree_on_the_built_in_model() {
     }
 }
 
+/// A worker of two slots ended at its start, now and then: both sessions found the domain of our operators missing, and brought it.
+#[test]
+fn sessions_that_are_made_at_the_same_moment_are_all_made() {
+    const TOGETHER: usize = 8;
+    if !engine_is_here(EngineChoice::OnnxRuntime, "sessions_that_are_made_at_the_same_moment_are_all_made") {
+        return;
+    }
+    let (model, barrier) = (builtin(), std::sync::Barrier::new(TOGETHER));
+    let load = || {
+        barrier.wait();
+        Recogniser::load(&model, EngineChoice::OnnxRuntime, 1).map(drop)
+    };
+    std::thread::scope(|scope| {
+        let loading: Vec<_> = (0..TOGETHER).map(|_| scope.spawn(load)).collect();
+        loading.into_iter().for_each(|load| load.join().expect("no panic").expect("it loads"));
+    });
+}
+
 #[test]
 fn a_file_that_is_no_whole_image_is_an_error_and_the_next_one_is_recognised() {
     let mut recogniser = Recogniser::load(&builtin(), EngineChoice::Rten, 1).expect("loaded");
