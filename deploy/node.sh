@@ -195,8 +195,11 @@ find_token() {
         unset MANYEYES_TOKEN
         [ -n "$token" ] || return 0
     fi
-    # It travels in headers, in addresses and in an environment file, and none of these shall have to quote it.
-    [[ $token =~ ^[A-Za-z0-9._~-]{16,128}$ ]] || fail "a token is one line of 16 to 128 letters, digits, '.', '_', '~' and '-'; what is given is not"
+    # It travels in headers, in addresses and in an environment file, and none of these shall have to quote it. What is behind a dot tells workers
+    # which key their manager has: the manager itself knows.
+    [[ $token =~ ^[A-Za-z0-9_~-]{16,128}(\.[A-Za-z0-9]{32,64})?$ ]] ||
+        fail "a token is one line of 16 to 128 letters, digits, '_', '~' and '-', for workers with a dot and the manager's fingerprint behind it; what is given is not"
+    [ "$role" != manager ] || token=${token%%.*}
 }
 
 # All nodes of an experiment are said to get the same private key from their testbed (docs/testbed.md has what is known of it); what is made

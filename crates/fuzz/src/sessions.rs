@@ -10,6 +10,7 @@ use manyeyes_protocol::frame::{
     TransportNumber, VersionRange, Welcome, WorkerFrame,
 };
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest};
+use manyeyes_protocol::keys::Keys;
 use manyeyes_protocol::manager_session::{Assignment, ManagerEvent, ManagerSession, ManagerSessionSettings};
 use manyeyes_protocol::result::{Answer, Failure, FailureCode, Label, WorkerTiming};
 use manyeyes_protocol::worker_session::{WorkerEvent, WorkerSession};
@@ -33,6 +34,10 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
+fn only_secret(shown: Option<&str>) -> Result<(), String> {
+    if shown == Some("secret") { Ok(()) } else { Err("no".to_owned()) }
+}
+
 /// The manager's end, before a worker that is none.
 struct Managed {
     session: ManagerSession,
@@ -45,7 +50,7 @@ impl Managed {
         let now = Instant::now();
         let settings = ManagerSessionSettings {
             books: BooksId([1; 16]),
-            token: (choices.of_so_many(4) == 1).then(|| "secret".to_owned()),
+            keys: (choices.of_so_many(4) == 1).then(|| Keys::new(only_secret)),
             model: (choices.of_so_many(2) == 1).then_some(MODEL),
             model_name: None,
             timers: TimerSettings::default(),

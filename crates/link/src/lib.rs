@@ -5,6 +5,7 @@
 //! are the sockets, the clock and the random numbers.
 
 mod congestion;
+mod encryption;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod manager_end;
@@ -16,8 +17,10 @@ mod wire;
 pub mod worker_end;
 
 pub use congestion::CongestionControlError;
+pub use encryption::{Authorities, Encryption, Fingerprint, Identity, IdentityError, NoFingerprint, Trust};
 pub use manager_end::{Departure, FromWorker, ListenError, ManagerEnd, ManagerSettings, StartFast, WorkerProfile};
 pub use manyeyes_protocol::frame::{InputSize, ModelDescription};
+pub use manyeyes_protocol::keys::Keys;
 pub use manyeyes_protocol::manager_session::{Assignment, WireTiming};
 pub use manyeyes_protocol::timer::TimerSettings;
 pub use manyeyes_protocol::worker_session::Assigned;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use manyeyes_protocol::frame::ModelDescription;
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
+use manyeyes_protocol::keys::Keys;
 use manyeyes_protocol::manager_session::{Assignment, Ending, ManagerEvent, ManagerSessionSettings, WireTiming};
 use manyeyes_protocol::result::{Answer, Failure};
 use manyeyes_protocol::timer::TimerSettings;
@@ -21,6 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::encryption::{Authorities, Encryption, Identity};
 use crate::paths::Paths;
 use crate::transport::Transports;
 use crate::wire::{WireCounters, WireUse};
@@ -46,8 +48,8 @@ const MAX_UNGREETED: usize = 128;
 pub struct ManagerSettings {
     /// The manager's books. Workers forget what they remember when they meet other books.
     pub books: BooksId,
-    /// What a worker has to know; `None`: nothing.
-    pub token: Option<String>,
+    /// Who says which tokens let a worker in; `None`: none is asked for. It is asked again while a worker is here.
+    pub keys: Option<Keys>,
     /// The model that a worker has to hold; `None`: that of the workers that are here, and any while there are none.
     pub model: Option<ModelDigest>,
     /// How long the sessions' timers run.
@@ -59,6 +61,12 @@ pub struct ManagerSettings {
     pub max_ungreeted: usize,
     /// What is listened for.
     pub transports: Transports,
+    /// By what it is known. `None`: a key of which nobody was told.
+    pub identity: Option<Identity>,
+    /// Whether connections by TCP are encrypted.
+    pub encryption: Encryption,
+    /// Who has to have signed the certificate of every worker. `None`: they need none.
+    pub authorities: Option<Authorities>,
     /// The congestion control of the connections to workers: over TCP by the system's name for it, over QUIC `cubic`, `reno` or
     /// `bbr`. `None`: the system's own choice, and `cubic`.
     pub congestion_control: Option<String>,
@@ -75,17 +83,20 @@ pub struct StartFast {
 }
 
 impl ManagerSettings {
-    /// The defaults, for these books: no token, the model of the first worker.
+    /// The defaults, for these books: no token, a key for this run, the model of the first worker.
     #[must_use]
     pub fn new(books: BooksId) -> Self {
         Self {
             books,
-            token: None,
+            keys: None,
             model: None,
             timers: TimerSettings::default(),
             max_connections: MAX_CONNECTIONS,
             max_ungreeted: MAX_UNGREETED,
             transports: Transports::default(),
+            identity: None,
+            encryption: Encryption::default(),
+            authorities: None,
             congestion_control: None,
             start_fast: None,
         }
@@ -272,7 +283,7 @@ impl ManagerEnd {
         let doors = Doors::open(listen, &settings)?;
         let ManagerSettings {
             books,
-            token,
+            keys,
             model,
             timers,
             max_connections,
@@ -283,7 +294,7 @@ impl ManagerEnd {
         } = settings;
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
         let shared = Arc::new(Shared {
-            session: ManagerSessionSettings { books, token, model, model_name: None, timers },
+            session: ManagerSessionSettings { books, keys, model, model_name: None, timers },
             address: doors.address,
             transports,
             has_chosen_congestion: congestion_control.is_some(),

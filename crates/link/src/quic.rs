@@ -5,7 +5,6 @@
 
 mod coded;
 mod control;
-mod encryption;
 mod files_in;
 mod files_out;
 mod limits;
@@ -17,14 +16,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
     AsyncUdpSocket, ClientConfig, ConnectionError, Endpoint, EndpointConfig, Incoming, Runtime, ServerConfig,
     TokioRuntime, TransportErrorCode,
 };
-
+use rustls::pki_types::ServerName;
 use socket2::SockRef;
 
 use crate::congestion::QuicCongestion;
+use crate::encryption::{self, End, Found};
 use crate::manager_end::StartFast;
 use crate::paths::Paths;
 pub(crate) use coded::fuzz as fuzz_coded;
@@ -40,6 +41,9 @@ const SOCKET_BYTES: usize = 4 << 20;
 
 /// The TLS alert of a peer that speaks no protocol of ours (RFC 7301 section 3.2), as QUIC carries it (RFC 9001 section 4.8).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
+
+/// Where the codes of a connection's end begin that are alerts of TLS (RFC 9000 section 20.1).
+const CRYPTO_CODES: u64 = 0x100;
 
 /// Listens for workers, and takes their connections.
 #[derive(Clone)]
@@ -58,13 +62,15 @@ impl Listener {
     /// What it takes has this congestion control; a worker that says nothing for `silence` is gone.
     pub(crate) fn open(
         address: SocketAddr,
+        tls: Arc<rustls::ServerConfig>,
         congestion: QuicCongestion,
         start_fast: Option<StartFast>,
         silence: Duration,
         most_at_the_door: usize,
         paths: Arc<Paths>,
     ) -> io::Result<Self> {
-        let mut config = ServerConfig::with_crypto(Arc::new(encryption::of_manager()?));
+        let mut config =
+            ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).map_err(io::Error::other)?));
         config
             .max_incoming(most_at_the_door)
             .incoming_buffer_size(INCOMING_BYTES)
@@ -96,26 +102,38 @@ impl Listener {
         let mut config = self.config;
         config.transport_config(Arc::new(limits::of_manager(silence, is_coded, Arc::new(start))));
         let connecting = incoming.accept_with(Arc::new(config));
+        let lost = |error| lost(&error, End::Manager);
         let connection = connecting.map_err(lost)?.await.map_err(lost)?;
         let control = connection.accept_bi().await.map_err(lost)?;
         Ok(QuicWire::of_manager(connection, coding, control, congestion, steered))
     }
 }
 
-/// Connects to `HOST:PORT`, coded or not, for a worker with so many slots and so many images at a time. Of several addresses of the host
+/// How a worker connects, and what it is.
+#[derive(Clone)]
+pub(crate) struct Introduction {
+    /// Beside its packets come sums of them.
+    pub(crate) is_coded: bool,
+    pub(crate) slots: u32,
+    /// The most images that it will hold.
+    pub(crate) window: u32,
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+    /// What the manager's certificate has to be for, where that matters.
+    pub(crate) name: ServerName<'static>,
+}
+
+/// Connects to `HOST:PORT`. Of several addresses of the host
 /// each gets its share of the limit: by UDP nobody says that he is not there.
 pub(crate) async fn connect(
     address: &str,
     limit: Duration,
-    is_coded: bool,
-    slots: u32,
-    window: u32,
+    hello: &Introduction,
 ) -> io::Result<(QuicWire, SocketAddr)> {
     let addresses: Vec<_> = tokio::net::lookup_host(address).await?.collect();
     let share = limit / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut failed = io::Error::new(io::ErrorKind::NotFound, "the manager's name has no address");
     for address in addresses {
-        match tokio::time::timeout(share, connect_to(address, is_coded, slots, window)).await {
+        match tokio::time::timeout(share, connect_to(address, hello)).await {
             Ok(Ok(wire)) => return Ok((wire, address)),
             Ok(Err(error)) => failed = error,
             Err(_) => failed = nobody(),
@@ -124,7 +142,8 @@ pub(crate) async fn connect(
     Err(failed)
 }
 
-async fn connect_to(address: SocketAddr, is_coded: bool, slots: u32, window: u32) -> io::Result<QuicWire> {
+async fn connect_to(address: SocketAddr, hello: &Introduction) -> io::Result<QuicWire> {
+    let Introduction { is_coded, slots, window, tls, name } = hello.clone();
     let any = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = socket(SocketAddr::new(any, 0))?;
     let (endpoint, coding) = if is_coded {
@@ -133,9 +152,10 @@ async fn connect_to(address: SocketAddr, is_coded: bool, slots: u32, window: u32
     } else {
         (endpoint(None, socket)?, Coding::Plain)
     };
-    let mut config = ClientConfig::new(Arc::new(encryption::of_worker()?));
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).map_err(io::Error::other)?));
     config.transport_config(Arc::new(limits::of_worker(window, is_coded)));
-    let connecting = endpoint.connect_with(config, address, encryption::NAME).map_err(io::Error::other)?;
+    let connecting = endpoint.connect_with(config, address, &name.to_str()).map_err(io::Error::other)?;
+    let lost = |error| lost(&error, End::Worker);
     let connection = connecting.await.map_err(lost)?;
     let control = connection.open_bi().await.map_err(lost)?;
     // The endpoint goes on for as long as it has the connection.
@@ -167,16 +187,32 @@ fn nobody() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, sentence)
 }
 
-/// Why there is no connection, or no more.
-fn lost(error: ConnectionError) -> io::Error {
-    match error {
-        ConnectionError::TimedOut => nobody(),
-        error => io::Error::new(io::ErrorKind::ConnectionAborted, reason(&error)),
+/// Why there is no connection.
+fn lost(error: &ConnectionError, end: End) -> io::Error {
+    match (error, who_is_who(error, end)) {
+        (ConnectionError::TimedOut, _) => nobody(),
+        (_, Some(sentence)) => encryption::refused(sentence),
+        (error, None) => io::Error::new(io::ErrorKind::ConnectionAborted, reason(error, end)),
     }
 }
 
+/// What one end has found wrong with what the other showed to be itself.
+fn who_is_who(error: &ConnectionError, end: End) -> Option<&'static str> {
+    let (code, found) = match error {
+        ConnectionError::TransportError(error) => (error.code, Found::Here),
+        ConnectionError::ConnectionClosed(close) => (close.error_code, Found::There),
+        _ => return None,
+    };
+    // An alert of TLS is one of so many codes (RFC 9001 section 4.8).
+    let alert = u8::try_from(u64::from(code).checked_sub(CRYPTO_CODES)?).ok()?;
+    encryption::sentence(alert.into(), found, end)
+}
+
 /// For a person.
-fn reason(error: &ConnectionError) -> String {
+fn reason(error: &ConnectionError, end: End) -> String {
+    if let Some(sentence) = who_is_who(error, end) {
+        return sentence.to_owned();
+    }
     match error {
         ConnectionError::ApplicationClosed(_) | ConnectionError::LocallyClosed => {
             "the connection was closed".to_owned()
@@ -198,6 +234,7 @@ fn reason(error: &ConnectionError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encryption::Identity;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -206,8 +243,10 @@ mod tests {
         let (here, elsewhere) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from([192, 0, 2, 1]));
         let (paths, now) = (Arc::<Paths>::default(), Instant::now());
         paths.expect(here, SECOND, now);
-        let listener =
-            Listener::open(SocketAddr::from((here, 0)), QuicCongestion::Reno, None, SECOND, 1, paths).unwrap();
+        let identity = Identity::of_key(&Identity::new_key().unwrap()).unwrap();
+        let tls = encryption::of_manager(&identity, None).unwrap();
+        let address = SocketAddr::from((here, 0));
+        let listener = Listener::open(address, tls, QuicCongestion::Reno, None, SECOND, 1, paths).unwrap();
         let congestion_of = |address, is_coded| listener.congestion_of(address, is_coded, now);
         assert_eq!(congestion_of(here, true), QuicCongestion::Bbr);
         assert_eq!(congestion_of(here, false), QuicCongestion::Reno);

@@ -58,7 +58,7 @@ impl Wire {
     /// Writes what the system takes without waiting.
     pub(crate) async fn write_ready(&mut self) {
         match self {
-            Self::Tcp(wire) => wire.write_ready().await,
+            Self::Tcp(wire) => wire.write_ready(),
             Self::Quic(wire) => wire.write_ready().await,
         }
     }
@@ -66,7 +66,7 @@ impl Wire {
     /// Reads what is there already, without waiting.
     pub(crate) async fn read_ready(&mut self) -> Option<Traffic> {
         match self {
-            Self::Tcp(wire) => wire.read_ready().await,
+            Self::Tcp(wire) => wire.read_ready(),
             Self::Quic(wire) => wire.read_ready().await,
         }
     }

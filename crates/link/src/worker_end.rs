@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::encryption::{Encryption, Identity, Trust};
 use crate::transport::{Reach, Transport};
 use runner::{Command, Runner};
 
@@ -44,6 +45,12 @@ pub struct WorkerSettings {
     pub models: Vec<ModelDescription>,
     /// What the manager wants to hear, if it wants anything.
     pub token: Option<String>,
+    /// Whether a connection by TCP is encrypted.
+    pub encryption: Encryption,
+    /// How it knows its manager.
+    pub trust: Trust,
+    /// What it shows to a manager that wants a certificate.
+    pub identity: Option<Identity>,
     /// Program and version, for people.
     pub software: String,
     /// How long the session's timers run; heartbeat and silence are the manager's once it has welcomed us.

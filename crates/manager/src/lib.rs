@@ -10,11 +10,13 @@ pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hub;
+mod identity;
 mod live;
 mod manager;
 mod rate;
 mod remembered;
 mod results;
+mod secret_file;
 pub mod settings;
 mod smaller;
 pub mod store;
@@ -23,4 +25,5 @@ pub mod tokens;
 mod upload;
 mod web;
 
+pub use self::identity::fingerprint;
 pub use self::manager::{Manager, StartError, start};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use manyeyes_dispatch::Settings as DispatchSettings;
-use manyeyes_link::{CongestionControlError, ListenError, ManagerSettings as LinkSettings};
+use manyeyes_link::{CongestionControlError, Keys, ListenError, ManagerSettings as LinkSettings};
 use manyeyes_protocol::id::ModelDigest;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,13 +17,14 @@ use crate::{
     admission::Places,
     engine::{Desk, Engine, resumed},
     hub::Hub,
+    identity::identity,
     live::Live,
     results::{Results, Tally, age},
     settings::ManagerSettings,
     smaller::SmallerForms,
     store::{Store, StoreError, Unfinished},
     thumbnail::Thumbnails,
-    tokens::Tokens,
+    tokens::{Role, Tokens},
     web::{self, App, Guard},
 };
 
@@ -60,6 +61,9 @@ pub enum StartError {
     /// The token's file.
     #[error("the token in the data folder cannot be read or made")]
     Token(#[source] io::Error),
+    /// The key's file.
+    #[error("the manager's key in the data folder cannot be read or made")]
+    Key(#[source] io::Error),
     /// An address.
     #[error("cannot listen on {address} for {whom}: {}", reason(.source))]
     Address {
@@ -105,11 +109,24 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
         None
     };
     let page_tokens = made.clone().filter(|_| needs_token(settings.listen));
-    let worker_token = made.filter(|_| needs_token(settings.worker_listen)).map(|tokens| tokens.owner().to_owned());
+    let worker_tokens = made.filter(|_| needs_token(settings.worker_listen));
+    let encrypts = settings.encryption.applies(settings.worker_listen.ip(), settings.worker_authorities.is_some());
+    let (identity, fingerprint) = match settings.identity {
+        // A certificate is renewed, and its key with it: workers know it by who signed it.
+        Some(own) => (own, None),
+        None => {
+            let made = identity(&settings.data).map_err(StartError::Key)?;
+            let fingerprint = made.fingerprint();
+            (made, Some(fingerprint))
+        }
+    };
 
     let stop_engine = CancellationToken::new();
     let mut link = LinkSettings::new(store.books());
-    link.token = worker_token.clone();
+    link.keys = worker_tokens.clone().map(keys);
+    link.identity = Some(identity);
+    link.encryption = settings.encryption;
+    link.authorities = settings.worker_authorities;
     link.model = settings.model.map(ModelDigest);
     link.timers = settings.timers.clone();
     link.transports = settings.transports;
@@ -162,6 +179,11 @@ pub async fn start(settings: ManagerSettings) -> Result<Manager, StartError> {
     serving.close();
 
     let working = [(engine_task, "engine"), (results_task, "results")];
+    let owners = worker_tokens.map(|tokens| tokens.owner().to_owned());
+    let worker_token = match fingerprint.filter(|_| encrypts) {
+        Some(fingerprint) => Some(format!("{}.{fingerprint}", owners.unwrap_or_default())),
+        None => owners,
+    };
     Ok(Manager {
         app,
         http_addr,
@@ -198,10 +220,11 @@ impl Manager {
         }
     }
 
-    /// What workers need to know; `None`: nothing.
+    /// What workers have to give, `None` where that is nothing: the token, a dot, and the fingerprint of the key by which they know the manager,
+    /// each where it is needed.
     #[must_use]
-    pub fn token(&self) -> Option<&str> {
-        self.worker_token.as_deref()
+    pub fn worker_token(&self) -> Option<String> {
+        self.worker_token.clone()
     }
 
     /// Takes nothing new in from now on and gives nothing new to workers; returns when they have finished what they have,
@@ -236,6 +259,14 @@ impl Manager {
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
         tracing::info!(clean = closed.is_ok(), "the manager has shut down");
     }
+}
+
+/// Lets in workers who show one of these.
+fn keys(tokens: Tokens) -> Keys {
+    Keys::new(move |shown| match shown {
+        None => Err("this manager wants a token (--token-file, or MANYEYES_TOKEN)".to_owned()),
+        Some(shown) => tokens.admit(shown, Role::Worker).map(drop).map_err(|refused| refused.to_string()),
+    })
 }
 
 /// Hands in what an earlier run accepted and did not finish.

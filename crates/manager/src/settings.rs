@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use manyeyes_link::TimerSettings;
-pub use manyeyes_link::{StartFast, Transports};
+pub use manyeyes_link::{Authorities, Encryption, Identity, StartFast, Transports};
 
 use crate::store::StoreSettings;
 
@@ -25,6 +25,12 @@ pub struct ManagerSettings {
     /// The SHA-256 of the model that a worker has to hold. `None`: that of the workers that are connected already, and
     /// any while there are none.
     pub model: Option<[u8; 32]>,
+    /// By what workers know it. `None`: by a key of its own, made at first start and kept in the data folder.
+    pub identity: Option<Identity>,
+    /// Whether connections of workers by TCP are encrypted.
+    pub encryption: Encryption,
+    /// Who has to have signed the certificate of every worker. `None`: they need none.
+    pub worker_authorities: Option<Authorities>,
     /// How long things may last between manager and workers.
     pub timers: TimerSettings,
     /// What is listened for where workers connect.
@@ -57,6 +63,9 @@ impl ManagerSettings {
             open: false,
             hosts: Vec::new(),
             model: None,
+            identity: None,
+            encryption: Encryption::default(),
+            worker_authorities: None,
             timers: TimerSettings::default(),
             transports: Transports::default(),
             congestion_control: None,

@@ -62,8 +62,10 @@ impl Tokens {
         &self.shared.owner
     }
 
-    /// Lets in who gives a token, for what `wanted` may do; or says why not. A change of the folder counts within a second.
+    /// Lets in who gives a token, for what `wanted` may do; or says why not. A change of the folder counts within a second. What is behind a dot is
+    /// the fingerprint of the manager's key, and not a part of it.
     pub(crate) fn admit(&self, given: &str, wanted: Role) -> Result<Grant, Refused> {
+        let given = given.split_once('.').map_or(given, |(secret, _)| secret);
         let mut seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.look(&self.shared.folder, Instant::now());
         entry::decide(self.shared.owners.iter().chain(&seen.entries), given, wanted, SystemTime::now())

@@ -7,7 +7,7 @@ mod classify;
 mod error;
 mod events;
 mod export;
-mod guard;
+pub(crate) mod guard;
 mod images;
 mod legacy;
 mod metrics;

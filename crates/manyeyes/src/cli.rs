@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use manyeyes_vision::{EngineChoice, Precision};
 
 mod bench;
+pub(crate) mod encryption;
 #[cfg(target_os = "linux")]
 mod experiment;
 mod token;
@@ -124,6 +125,8 @@ pub(crate) struct Manager {
     /// Where workers connect. Port 0 picks a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:2888")]
     pub(crate) worker_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) encryption: encryption::OfManager,
 }
 
 /// What a manager serves, and from where.
@@ -165,9 +168,8 @@ pub(crate) struct Serve {
     pub(crate) max_waiting: usize,
     /// How workers may connect: by TCP, by QUIC over UDP, or as each chooses, at ports of one number.
     ///
-    /// QUIC encrypts, but with a certificate of the manager's own making that no worker checks: whoever only listens on the way can
-    /// read nothing, and whoever can put himself in the manager's place still can. No worker's loss is told as early as by TCP when
-    /// its process is killed: by UDP nobody says so, and it counts as silent after five seconds.
+    /// By QUIC no worker's loss is told as early as by TCP when its process is killed: by UDP nobody says so, and it counts as silent
+    /// after five seconds.
     #[arg(long, value_enum, default_value_t = Listening::Both)]
     pub(crate) transport: Listening,
     /// The congestion control of the connections to workers, by this system's name for it: cubic, bbr, reno or another.
@@ -210,7 +212,7 @@ pub(crate) struct Worker {
     pub(crate) manager: String,
     /// How to reach it. It has to listen for that (`manager --transport`).
     ///
-    /// quic and coded are encrypted, but the worker takes whoever answers for its manager, and tells him the token.
+    /// quic and coded are encrypted in any case.
     #[arg(long, value_enum, default_value_t = Transport::Tcp)]
     pub(crate) transport: Transport,
     /// What to be called on the page. [default: this machine's name]
@@ -224,9 +226,8 @@ pub(crate) struct Worker {
     pub(crate) threads: u32,
     #[command(flatten)]
     pub(crate) model: ModelChoice,
-    /// The manager's token, where it asks for one.
-    #[arg(long, env = "MANYEYES_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
+    #[command(flatten)]
+    pub(crate) encryption: encryption::OfWorker,
     #[command(flatten)]
     pub(crate) experiment: ExperimentFlags,
     /// What to say of the model: a parent has found it, and has told the person who started it.

@@ -9,6 +9,7 @@ mod classify;
 mod cli;
 #[cfg(target_os = "linux")]
 mod decoder;
+mod encryption;
 mod every_core;
 #[cfg(target_os = "linux")]
 mod experiment;

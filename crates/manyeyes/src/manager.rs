@@ -12,10 +12,11 @@ use manyeyes_manager::store::StoreSettings;
 use manyeyes_manager::{Manager, start};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{canaries, cli};
+use crate::{canaries, cli, encryption};
 
 pub(crate) fn run(arguments: &cli::Manager) -> anyhow::Result<()> {
-    let settings = settings(&arguments.serve, arguments.worker_listen)?;
+    let mut settings = settings(&arguments.serve, arguments.worker_listen)?;
+    encryption::of_manager(&arguments.encryption, &mut settings)?;
     let grace = grace(&arguments.serve);
     until_ended(async |ending| {
         let manager = start(settings).await?;
@@ -72,11 +73,14 @@ pub(crate) fn settings(serve: &cli::Serve, worker_listen: SocketAddr) -> anyhow:
     })
 }
 
-/// Says where the manager listens. Programs read these two lines, so they are flushed at once.
+/// Says where the manager listens, and what workers have to give. Programs read these lines, so they are flushed at once.
 pub(crate) fn announce(manager: &Manager) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on {}", manager.page_url())?;
     writeln!(out, "workers on {}", manager.worker_addr())?;
+    if let Some(token) = manager.worker_token() {
+        writeln!(out, "workers give the token {token}")?;
+    }
     out.flush()?;
     Ok(())
 }

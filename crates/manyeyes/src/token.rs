@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use manyeyes_manager::fingerprint;
 use manyeyes_manager::tokens::{Created, Entry, NewToken, Role, State, create, list, revoke};
 use serde::Serialize;
 
@@ -28,6 +29,7 @@ pub(crate) fn run(command: cli::Token) -> anyhow::Result<()> {
             };
             let made =
                 create(&folder.data, NewToken { role, name, expires_in }, now).context("failed to make a token")?;
+            let made = known(made, &folder.data)?;
             created(&made, &folder.data, json, now)
         }
         cli::Token::List { folder, json } => {
@@ -43,6 +45,22 @@ pub(crate) fn run(command: cli::Token) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// A worker's token names the key of the manager, as the one does that a manager prints.
+fn known(made: Created, data: &Path) -> anyhow::Result<Created> {
+    if made.entry.role != Role::Worker {
+        return Ok(made);
+    }
+    let Created { secret, entry } = made;
+    let secret = match fingerprint(data).context("failed to read the manager's key in the data folder")? {
+        Some(fingerprint) => format!("{secret}.{fingerprint}"),
+        None => {
+            eprintln!("No manager has run on this folder yet: workers with this token take whoever answers for it.");
+            secret
+        }
+    };
+    Ok(Created { secret, entry })
 }
 
 fn created(Created { secret, entry }: &Created, data: &Path, json: bool, now: SystemTime) -> anyhow::Result<()> {

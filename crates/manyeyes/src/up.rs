@@ -82,7 +82,7 @@ impl WorkerProcess {
         arguments.extend(["--engine", up.model.engine_name()].map(OsString::from));
         arguments.extend_from_slice(model);
         let program = std::env::current_exe().context("failed to find this program's own file")?;
-        Ok(Self { name, program, arguments, token: manager.token().map(str::to_owned) })
+        Ok(Self { name, program, arguments, token: manager.worker_token() })
     }
 
     /// Runs the worker and starts it again when it ends; never when it is merely silent.

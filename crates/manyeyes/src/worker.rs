@@ -9,7 +9,7 @@ use manyeyes_worker::{FaultMode, FaultPlan, Reach, Transport, Work, WorkerError,
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{cli, manager, model};
+use crate::{cli, encryption, manager, model};
 
 /// The workers of a manager hold one model, the first one's: one machine that makes do with ten classes would turn away
 /// all those that have GoogLeNet.
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<ExitCode> {
             Work::vision(model, arguments.model.engine, arguments.threads as usize, decoders)
         }
     };
-    let settings = settings(arguments);
+    let settings = settings(arguments)?;
     manager::runtime()?.block_on(async {
         let mut asked_to_end = manager::Ending::watch()?;
         let ending = CancellationToken::new();
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: cli::Worker) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn settings(arguments: cli::Worker) -> WorkerSettings {
+fn settings(arguments: cli::Worker) -> anyhow::Result<WorkerSettings> {
     let name = arguments.name.unwrap_or_else(machine_name);
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
     let faults = &arguments.experiment;
@@ -79,7 +79,7 @@ fn settings(arguments: cli::Worker) -> WorkerSettings {
         for_good: faults.fail_for_good,
         seed: faults.fail_seed,
     });
-    WorkerSettings {
+    let mut settings = WorkerSettings {
         slots: arguments.slots.unwrap_or(cores),
         reach: match arguments.transport {
             cli::Transport::Tcp => Reach::Only(Transport::Tcp),
@@ -87,10 +87,11 @@ fn settings(arguments: cli::Worker) -> WorkerSettings {
             cli::Transport::Coded => Reach::Only(Transport::Coded),
             cli::Transport::Auto => Reach::Auto,
         },
-        token: arguments.token,
         fault,
         ..WorkerSettings::new(arguments.manager, name)
-    }
+    };
+    encryption::of_worker(&arguments.encryption, &mut settings)?;
+    Ok(settings)
 }
 
 /// This machine's name, for a worker that was given none.

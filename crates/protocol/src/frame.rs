@@ -292,12 +292,14 @@ pub struct Refusal {
 pub enum RefusalCode {
     /// No version in common.
     Version = 1,
-    /// The token is missing or wrong.
+    /// The token is missing or wrong, or is none any more.
     Token = 2,
     /// The worker does not hold the model in use.
     Model = 3,
     /// The Hello makes no sense: no name, no slot.
     Hello = 4,
+    /// It came in the clear, or encrypted, and the manager wants the other.
+    Encryption = 5,
     /// As many connections as the manager takes.
     Full = 64,
     /// The manager is going down.

@@ -7,9 +7,9 @@
 
 pub mod frame;
 pub mod id;
+pub mod keys;
 pub mod manager_session;
 pub mod result;
-mod secret;
 pub mod smoothed;
 pub mod timer;
 pub mod worker_session;

@@ -24,6 +24,7 @@ use crate::frame::{
     TransportNumber, Welcome, WorkerFrame,
 };
 use crate::id::{Attempt, BooksId, ImageId, ModelDigest};
+use crate::keys::Keys;
 use crate::result::{Answer, Failure, FailureCode};
 use crate::smoothed::Smoothed;
 use crate::timer::{Timer, TimerSettings, TimerTable};
@@ -36,8 +37,8 @@ use least::Least;
 pub struct ManagerSessionSettings {
     /// The books that image numbers are of.
     pub books: BooksId,
-    /// What a worker has to know; `None`: nothing.
-    pub token: Option<String>,
+    /// Who says which tokens let a worker in; `None`: none is asked for.
+    pub keys: Option<Keys>,
     /// The model that a worker has to hold; `None`: any.
     pub model: Option<ModelDigest>,
     /// What that model is called, where that is known: a person who is told of a refusal knows it by its name.
@@ -82,6 +83,9 @@ pub struct WireTiming {
 pub struct ManagerSession {
     settings: ManagerSessionSettings,
     phase: Phase,
+    /// What the worker calls itself, and what it has shown to be let in.
+    name: String,
+    token: Option<String>,
     /// The worker may be asked to come by another transport.
     moves: bool,
     timers: TimerTable,
@@ -121,6 +125,8 @@ impl ManagerSession {
             in_flight: InFlight::new(&settings.timers),
             settings,
             phase: Phase::Greeting,
+            name: String::new(),
+            token: None,
             moves: false,
             timers,
             small: VecDeque::new(),
@@ -166,7 +172,10 @@ impl ManagerSession {
         while let Some(timer) = self.timers.expired(now) {
             match timer {
                 Timer::Handshake | Timer::Silent => self.close(Ending::Silent),
-                Timer::Heartbeat => self.ping(now),
+                Timer::Heartbeat => {
+                    self.look_at_the_token();
+                    self.ping(now);
+                }
                 Timer::Resend(image) => {
                     if let Some(question) = self.in_flight.ask(image, now, &mut self.timers) {
                         self.say(question);
@@ -318,6 +327,8 @@ impl ManagerSession {
         let timers = &self.settings.timers;
         let (heartbeat, silence) = (timers.heartbeat, timers.silence);
         self.phase = Phase::Joined;
+        self.name.clone_from(&hello.name);
+        self.token.clone_from(&hello.token);
         self.moves = hello.moves;
         self.timers.stop(Timer::Handshake);
         self.timers.set(Timer::Silent, now + silence);
@@ -397,6 +408,16 @@ impl ManagerSession {
             self.say(ManagerFrame::Ping { nonce });
         }
         self.timers.set(Timer::Heartbeat, now + self.settings.timers.heartbeat);
+    }
+
+    /// A token may expire or be revoked while its worker is here.
+    fn look_at_the_token(&mut self) {
+        let Some(keys) = &self.settings.keys else {
+            return;
+        };
+        if let Err(sentence) = keys.admit(self.token.as_deref()) {
+            self.refuse(RefusalCode::Token, &sentence, self.name.clone());
+        }
     }
 
     fn measure_round_trip(&mut self, nonce: u64, now: Instant) {

@@ -275,13 +275,7 @@ impl WorkerSession {
     fn handle_answer_to_hello(&mut self, frame: ManagerFrame, now: Instant) {
         match frame {
             ManagerFrame::Welcome(welcome) => self.welcomed(&welcome, now),
-            ManagerFrame::Refused(Refusal { code, sentence }) if code.may_mend() => {
-                self.close(format!("refused for now: {sentence}"));
-            }
-            ManagerFrame::Refused(Refusal { sentence, .. }) => {
-                self.end();
-                self.events.push_back(WorkerEvent::Refused { reason: sentence });
-            }
+            ManagerFrame::Refused(refusal) => self.refused(refusal),
             ManagerFrame::Assign(_)
             | ManagerFrame::Cancel { .. }
             | ManagerFrame::ResultAck { .. }
@@ -328,9 +322,18 @@ impl WorkerSession {
             ManagerFrame::Ping { nonce } => self.say(WorkerFrame::Pong { nonce }),
             ManagerFrame::Pong { .. } => {}
             ManagerFrame::Goodbye => self.close("the manager went down".to_owned()),
-            ManagerFrame::Welcome(_) | ManagerFrame::Refused(_) => {
-                self.close("the manager answered our Hello twice".to_owned());
-            }
+            // What let us in is good no more.
+            ManagerFrame::Refused(refusal) => self.refused(refusal),
+            ManagerFrame::Welcome(_) => self.close("the manager answered our Hello twice".to_owned()),
+        }
+    }
+
+    fn refused(&mut self, Refusal { code, sentence }: Refusal) {
+        if code.may_mend() {
+            self.close(format!("refused for now: {sentence}"));
+        } else {
+            self.end();
+            self.events.push_back(WorkerEvent::Refused { reason: sentence });
         }
     }
 

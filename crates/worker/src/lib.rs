@@ -25,7 +25,7 @@ mod work;
 mod tests;
 
 pub use fault::{FaultMode, FaultPlan};
-pub use manyeyes_link::{Reach, Transport};
+pub use manyeyes_link::{Authorities, Encryption, Identity, Reach, Transport, Trust};
 pub use parent::end_with_parent;
 pub use run::{Ended, WorkerError, run};
 pub use settings::WorkerSettings;

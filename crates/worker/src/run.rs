@@ -1,11 +1,12 @@
 //! The loop between the link and the slots.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use manyeyes_link::{Assigned, FromManager, WorkerEnd, WorkerSettings as LinkSettings};
+use manyeyes_link::{Assigned, Encryption, FromManager, Transport, WorkerEnd, WorkerSettings as LinkSettings};
 use manyeyes_protocol::id::InstanceId;
 use manyeyes_protocol::result::{Failure, FailureCode};
 use thiserror::Error;
@@ -71,7 +72,7 @@ pub async fn run(settings: WorkerSettings, work: Work, shutdown: CancellationTok
     let for_good = FailedForGood::default();
     let slots = start_slots(&settings, &work, recognisers, &queue, &link, &for_good, lost);
     let slots = slots.inspect_err(|_| queue.close()).map_err(WorkerError::Thread)?;
-    let ended = attend(&link, &mut from_manager, &queue, &mut lost_slots, &for_good, &shutdown).await;
+    let ended = attend(&settings, &link, &mut from_manager, &queue, &mut lost_slots, &for_good, &shutdown).await;
     // Of what nobody will hear of, nothing is worth waiting for.
     let grace = if ended.is_ok() && !for_good.is_mute() { settings.grace } else { Duration::ZERO };
     leave(&link, &mut from_manager, &queue, grace).await;
@@ -89,6 +90,7 @@ enum Happened {
 }
 
 async fn attend(
+    settings: &WorkerSettings,
     link: &WorkerEnd,
     from_manager: &mut mpsc::Receiver<FromManager>,
     queue: &Queue,
@@ -111,7 +113,12 @@ async fn attend(
                 return Err(WorkerError::Refused(reason));
             }
             Happened::Heard(Some(FromManager::Drain)) => return Ok(Ended::Drained),
-            Happened::Heard(Some(heard)) => hear(heard, link, queue, &mut outage),
+            Happened::Heard(Some(heard)) => {
+                if let FromManager::Connected { manager, transport } = heard {
+                    warn_of_strangers(settings, manager, transport);
+                }
+                hear(heard, link, queue, &mut outage);
+            }
             Happened::Heard(None) => {
                 return Err(WorkerError::Refused("the link has ended".to_owned()));
             }
@@ -121,6 +128,23 @@ async fn attend(
             Happened::Tick if queue.tick(TICK) && !for_good.is_mute() => return Err(WorkerError::Hung),
             Happened::Tick => {}
         }
+    }
+}
+
+/// Who is on the way between two machines may not be the manager's friend, nor the worker's.
+fn warn_of_strangers(settings: &WorkerSettings, manager: SocketAddr, transport: Transport) {
+    if manager.ip().is_loopback() {
+        return;
+    }
+    if transport == Transport::Tcp && settings.encryption == Encryption::Never {
+        tracing::warn!(
+            "nothing is encrypted: whoever is on the way to the manager reads pictures, answers and the token"
+        );
+    } else if !settings.trust.knows() {
+        tracing::warn!(
+            "this worker takes whoever answers for its manager: give it the whole of the token that the manager prints, \
+             what is behind the dot too"
+        );
     }
 }
 
@@ -233,6 +257,9 @@ fn link_settings(settings: &WorkerSettings, work: &Work) -> LinkSettings {
         window: settings.window(),
         models: vec![work.model.clone()],
         token: settings.token.clone(),
+        encryption: settings.encryption,
+        trust: settings.trust.clone(),
+        identity: settings.identity.clone(),
         software: settings.software.clone(),
         timers: settings.timers.clone(),
     }

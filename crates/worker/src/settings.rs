@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use manyeyes_link::{Reach, TimerSettings};
+use manyeyes_link::{Encryption, Identity, Reach, TimerSettings, Trust};
 use manyeyes_protocol::frame::{MAX_SLOTS, MAX_WINDOW};
 
 use crate::fault::FaultPlan;
@@ -26,6 +26,12 @@ pub struct WorkerSettings {
     pub top: usize,
     /// The manager's token, where it asks for one.
     pub token: Option<String>,
+    /// Whether a connection by TCP is encrypted.
+    pub encryption: Encryption,
+    /// How it knows its manager.
+    pub trust: Trust,
+    /// What it shows to a manager that wants a certificate.
+    pub identity: Option<Identity>,
     /// Program and version, for people.
     pub software: String,
     /// How long to wait, when told to go, for what is running to be answered and acknowledged. Default 10 s.
@@ -47,6 +53,9 @@ impl WorkerSettings {
             slots: 1,
             top: 5,
             token: None,
+            encryption: Encryption::default(),
+            trust: Trust::default(),
+            identity: None,
             software: concat!("manyeyes ", env!("CARGO_PKG_VERSION")).to_owned(),
             grace: Duration::from_secs(10),
             fault: None,

@@ -24,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long a manager that is restarted may take for its end.
 const GRACE_S: &str = "1";
 
+/// On cables that nobody else can reach, what passes can be looked at.
+const IN_THE_CLEAR: [&str; 2] = ["--encryption", "never"];
+
 /// A manager and its workers.
 pub(crate) struct Cluster<'a> {
     site: &'a Site,
@@ -214,6 +217,9 @@ impl<'a> Cluster<'a> {
         let target = self.site.worker_target(number)?;
         let (name, slots) = (name(number), self.cell.slots.to_string());
         let mut arguments = vec!["worker".to_owned()];
+        if self.site.is_open() {
+            arguments.extend(IN_THE_CLEAR.map(str::to_owned));
+        }
         let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
         add("--manager", target.to_string());
         add("--name", name);
@@ -254,7 +260,10 @@ fn start_manager(site: &Site, folder: &Path, cell: &Cell) -> anyhow::Result<Proc
     }
     arguments.extend(start_fast.as_deref());
     arguments.extend(["--send-smaller", cell.send_smaller.name()]);
-    arguments.extend(site.is_open().then_some("--open"));
+    if site.is_open() {
+        arguments.push("--open");
+        arguments.extend(IN_THE_CLEAR);
+    }
     let arguments = arguments.into_iter().map(str::to_owned).collect();
     Process::start("manager", folder, |log| {
         site.start(Whom::Manager, None, Launch { arguments, environment: Vec::new(), log })

@@ -108,9 +108,21 @@ impl Arrival {
         };
         match prepared {
             Ok(Ok(wire)) => Some(Connection::new(self, wire)),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => self.refused(&error).await,
             Ok(Err(error)) => self.leave(&error.to_string()),
             Err(_) => self.leave("it was not made in time"),
         }
+    }
+
+    /// One end is not who it should be to the other. Whoever reaches the port can be that, so what is told of it has bounds.
+    async fn refused(self, error: &io::Error) -> Option<Connection> {
+        let reason = error.to_string();
+        if let Some(passed_over) = self.shared.complaints.one_more(Instant::now()) {
+            tracing::warn!(address = %self.address, reason, passed_over, "a worker was refused");
+            let name = self.address.to_string();
+            tell(&self.shared, FromWorker::Refused { name, reason: reason.clone() }).await;
+        }
+        self.leave(&reason)
     }
 
     fn leave(self, reason: &str) -> Option<Connection> {
@@ -336,18 +348,8 @@ impl Connection {
         true
     }
 
-    /// Waits for room with the owner, which slows this worker down and nobody else; not when all is being shut down.
     async fn tell(&self, event: FromWorker) {
-        let events = &self.shared.events;
-        tokio::select! {
-            biased;
-            permit = events.reserve() => {
-                if let Ok(permit) = permit {
-                    permit.send(event);
-                }
-            }
-            () = self.shared.shutdown.cancelled() => {}
-        }
+        tell(&self.shared, event).await;
     }
 
     /// What the owner hears of one that was turned away. One that will be let in later is no news.
@@ -379,5 +381,18 @@ impl Connection {
             }
             Some(name) => tracing::warn!(%address, name, reason = how, passed_over, "a worker was refused"),
         }
+    }
+}
+
+/// Waits for room with the owner, which slows this worker down and nobody else; not when all is being shut down.
+async fn tell(shared: &Shared, event: FromWorker) {
+    tokio::select! {
+        biased;
+        permit = shared.events.reserve() => {
+            if let Ok(permit) = permit {
+                permit.send(event);
+            }
+        }
+        () = shared.shutdown.cancelled() => {}
     }
 }

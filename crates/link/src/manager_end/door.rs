@@ -4,16 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quinn::Incoming;
 use thiserror::Error;
 use tokio::io;
 use tracing::Instrument;
 
-use super::connection::{Arrival, Connection};
+use super::connection::Arrival;
 use super::{ManagerSettings, Shared};
 use crate::congestion::{CongestionControlError, QuicCongestion};
+use crate::encryption::{self, Identity};
 use crate::paths::Paths;
-use crate::tcp::TcpWire;
 use crate::transport::{Transport, Transports};
 use crate::wire::Wire;
 use crate::{quic, tcp};
@@ -68,18 +67,25 @@ impl Doors {
 
     fn try_to_open(listen: SocketAddr, settings: &ManagerSettings) -> Result<Self, ListenError> {
         let ManagerSettings { transports, congestion_control, start_fast, timers, max_ungreeted, .. } = settings;
+        let tls = tls(settings)?;
         let mut doors = Self { address: listen, tcp: None, quic: None, paths: Arc::default() };
-        let congestion_control = congestion_control.as_deref();
         if transports.include(Transport::Tcp) {
-            let listener = tcp::Listener::open(listen, congestion_control)?;
+            let listener = tcp::Listener::open(listen, settings, Arc::clone(&tls))?;
             doors.address = listener.local_addr()?;
             doors.tcp = Some(listener);
         }
         if transports.include(Transport::Quic) {
-            let congestion = QuicCongestion::called(congestion_control)?;
+            let congestion = QuicCongestion::called(congestion_control.as_deref())?;
             let paths = Arc::clone(&doors.paths);
-            let opened =
-                quic::Listener::open(doors.address, congestion, *start_fast, timers.silence, *max_ungreeted, paths);
+            let opened = quic::Listener::open(
+                doors.address,
+                tls,
+                congestion,
+                *start_fast,
+                timers.silence,
+                *max_ungreeted,
+                paths,
+            );
             let listener = opened.map_err(ListenError::Udp)?;
             doors.address = listener.endpoint.local_addr().map_err(ListenError::Udp)?;
             doors.quic = Some(listener);
@@ -107,7 +113,10 @@ async fn accept_tcp(shared: Arc<Shared>, listener: tcp::Listener) {
             () = shared.shutdown.cancelled() => return,
         };
         match accepted {
-            Ok((stream, address)) => admit(&shared, listener.carry(stream), address),
+            Ok((stream, address)) => {
+                let wire = listener.carrier().carry(stream, address);
+                greet(&shared, address, async { Ok(Wire::Tcp(Box::new(wire.await?))) });
+            }
             // Too many open files, most likely. The connection stays in the backlog; asking at once would only spin.
             Err(error) => {
                 if let Some(passed_over) = shared.complaints.one_more(Instant::now()) {
@@ -116,17 +125,6 @@ async fn accept_tcp(shared: Arc<Shared>, listener: tcp::Listener) {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-}
-
-/// Gives a connection its task.
-fn admit(shared: &Arc<Shared>, wire: io::Result<TcpWire>, address: SocketAddr) {
-    match wire {
-        Ok(wire) => {
-            let connection = Connection::new(Arrival::new(Arc::clone(shared), address), Wire::Tcp(Box::new(wire)));
-            shared.tasks.spawn(connection.run().instrument(tracing::info_span!("worker", %address)));
-        }
-        Err(error) => tracing::debug!(%address, %error, "a connection ended before it began"),
     }
 }
 
@@ -145,7 +143,8 @@ async fn accept_quic(shared: Arc<Shared>, listener: quic::Listener) {
             // An error says that it cannot be asked of this one, which was looked at.
             let _ = incoming.retry();
         } else {
-            shake_hands(&shared, incoming, listener.clone());
+            let (address, wire) = (incoming.remote_address(), listener.clone().accept(incoming));
+            greet(&shared, address, async { Ok(Wire::Quic(Box::new(wire.await?))) });
         }
     }
     endpoint.set_server_config(None);
@@ -153,15 +152,19 @@ async fn accept_quic(shared: Arc<Shared>, listener: quic::Listener) {
     let _ = tokio::time::timeout(LAST_PACKETS, endpoint.wait_idle()).await;
 }
 
-/// Gives a connection its task, which begins with the handshake.
-fn shake_hands(shared: &Arc<Shared>, incoming: Incoming, listener: quic::Listener) {
-    let address = incoming.remote_address();
+/// Gives a connection its task, which begins with what makes a wire of it.
+fn greet(shared: &Arc<Shared>, address: SocketAddr, wire: impl Future<Output = io::Result<Wire>> + Send + 'static) {
     let arrival = Arrival::new(Arc::clone(shared), address);
     let task = async move {
-        let wire = async { Ok(Wire::Quic(Box::new(listener.accept(incoming).await?))) };
         if let Some(connection) = arrival.prepare(wire).await {
             connection.run().await;
         }
     };
     shared.tasks.spawn(task.instrument(tracing::info_span!("worker", %address)));
+}
+
+fn tls(settings: &ManagerSettings) -> io::Result<Arc<rustls::ServerConfig>> {
+    let of_this_run = || Identity::of_key(&Identity::new_key()?).map_err(io::Error::other);
+    let identity = settings.identity.clone().map_or_else(of_this_run, Ok)?;
+    encryption::of_manager(&identity, settings.authorities.as_ref())
 }

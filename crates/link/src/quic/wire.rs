@@ -16,6 +16,7 @@ use super::files_out::FilesOut;
 use super::order::{Arrived, Delivery, Heard, Said};
 use super::reason;
 use crate::congestion::QuicCongestion;
+use crate::encryption;
 use crate::transport::Transport;
 use crate::wire::{Counters, Inbox, LAST_WORDS, Ledger, OUTBOX_BYTES, Observed, Outbox, Traffic, WireUse, add};
 
@@ -61,6 +62,15 @@ enum End {
         heard: Heard,
         files: FilesIn,
     },
+}
+
+impl End {
+    fn side(&self) -> encryption::End {
+        match self {
+            Self::Manager { .. } => encryption::End::Manager,
+            Self::Worker { .. } => encryption::End::Worker,
+        }
+    }
 }
 
 impl QuicWire {
@@ -322,7 +332,7 @@ impl QuicWire {
                 self.files_came(files)
             }
             Err(error) => Traffic::Ended(match self.connection.close_reason() {
-                Some(lost) => reason(&lost),
+                Some(lost) => reason(&lost, self.end.side()),
                 None => error.to_string(),
             }),
         }
@@ -334,7 +344,7 @@ impl QuicWire {
                 add(&self.counters.bytes_sent, bytes);
                 self.outbox.taken(chunks, bytes);
             }
-            Err(WriteError::ConnectionLost(error)) => self.fall_mute(reason(&error)),
+            Err(WriteError::ConnectionLost(error)) => self.fall_mute(reason(&error, self.end.side())),
             Err(error) => self.fall_mute(error.to_string()),
         }
     }
@@ -348,7 +358,7 @@ impl QuicWire {
                 Traffic::Wrote
             }
             Happened::Opened(Err(error)) => {
-                self.fall_mute(reason(&error));
+                self.fall_mute(reason(&error, self.end.side()));
                 Traffic::Wrote
             }
             Happened::FileGone(delivery, question) => {

@@ -1,30 +1,39 @@
-//! A link over TCP: one stream of bytes each way.
+//! A link over TCP: one stream of bytes each way, encrypted or not.
 
-use std::future::ready;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use manyeyes_protocol::frame::{DecodeError, Encoded, MAX_FRAME, MAX_SMALL_FRAME, ManagerFrame, WorkerFrame};
 use manyeyes_protocol::id::{Attempt, ImageId};
-use tokio::io::{self, AsyncWriteExt};
+use tokio::io::{self, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_rustls::TlsStream;
+use tokio_util::either::Either;
 
 use super::tcp_info;
 use crate::congestion::{self, STANDARD};
+use crate::encryption::{End, explain};
 use crate::wire::{Counters, Inbox, LAST_WORDS, Ledger, OUTBOX_BYTES, Observed, Outbox, Traffic, WireUse, add};
 
 /// What a path is given that loses packets.
 const FOR_LOSSES: [&str; 1] = ["bbr"];
 
+/// In the clear, or encrypted.
+pub(super) type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct TcpWire {
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
+    socket: Socket,
+    end: End,
     inbox: Inbox,
     outbox: Outbox,
+    /// Which is looked at first, reading or writing: by turns, so that neither holds the other up.
+    writes_first: bool,
     /// Why nothing can be written any more. What the peer said before may still be there to be read.
     mute: Option<String>,
     counters: Arc<Counters>,
@@ -32,60 +41,82 @@ pub(crate) struct TcpWire {
     observed: Observed,
     /// The files that we have sent.
     ledger: Ledger,
-    /// How much the system has taken of all that was said.
+    /// How much has been taken of all that was said: by the system, or for it to be encrypted.
     written: u64,
+    /// How much of that the peer's system had when it was asked last.
+    acknowledged: u64,
     /// The congestion control that the system would have given it.
     systems_own: Option<Arc<str>>,
 }
 
 impl TcpWire {
-    pub(super) fn new(stream: TcpStream, systems_own: Option<Arc<str>>) -> Self {
-        let (reader, writer) = stream.into_split();
+    pub(super) fn new(socket: Socket, end: End, systems_own: Option<Arc<str>>) -> Self {
         Self {
-            reader,
-            writer,
+            socket,
+            end,
             inbox: Inbox::new(),
             outbox: Outbox::default(),
+            writes_first: false,
             mute: None,
             counters: Arc::default(),
             observed: Observed::default(),
             ledger: Ledger::default(),
             written: 0,
+            acknowledged: 0,
             systems_own,
         }
     }
 
     pub(crate) async fn traffic(&mut self) -> Traffic {
-        let Self { reader, writer, inbox, outbox, .. } = self;
-        let (buffers, used) = outbox.buffers();
-        tokio::select! {
-            read = inbox.read(reader) => self.have_read(read),
-            wrote = writer.write_vectored(&buffers[..used]), if used > 0 => {
-                self.have_written(wrote);
-                Traffic::Wrote
-            }
-        }
-    }
-
-    pub(crate) async fn write_ready(&mut self) {
-        while !self.outbox.is_empty() {
-            let (buffers, used) = self.outbox.buffers();
-            let wrote = tokio::select! {
-                biased;
-                wrote = self.writer.write_vectored(&buffers[..used]) => wrote,
-                () = ready(()) => return,
+        poll_fn(|context| {
+            self.writes_first = !self.writes_first;
+            let directions = if self.writes_first {
+                [Self::poll_write, Self::poll_read]
+            } else {
+                [Self::poll_read, Self::poll_write]
             };
-            self.have_written(wrote);
+            directions.into_iter().map(|poll| poll(self, context)).find(Poll::is_ready).unwrap_or(Poll::Pending)
+        })
+        .await
+    }
+
+    pub(crate) fn write_ready(&mut self) {
+        while self.poll_write(&mut Context::from_waker(Waker::noop())).is_ready() {}
+    }
+
+    pub(crate) fn read_ready(&mut self) -> Option<Traffic> {
+        match self.poll_read(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(traffic) => Some(traffic),
+            Poll::Pending => None,
         }
     }
 
-    pub(crate) async fn read_ready(&mut self) -> Option<Traffic> {
-        let read = tokio::select! {
-            biased;
-            read = self.inbox.read(&mut self.reader) => read,
-            () = ready(()) => return None,
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Traffic> {
+        // Nothing is lost with a read that is not waited for.
+        let read = pin!(self.inbox.read(&mut self.socket)).poll(context);
+        read.map(|read| self.have_read(read))
+    }
+
+    /// Writes what there is, encrypted or not; pending where there is nothing, or no room with the system.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Traffic> {
+        let Self { socket, outbox, .. } = self;
+        let wrote = if outbox.is_empty() {
+            if self.mute.is_some() || !has_more_to_send(socket) {
+                return Poll::Pending;
+            }
+            Pin::new(socket).poll_flush(context).map_ok(|()| None)
+        } else {
+            let (buffers, used) = outbox.buffers();
+            Pin::new(socket).poll_write_vectored(context, &buffers[..used]).map_ok(Some)
         };
-        Some(self.have_read(read))
+        wrote.map(|wrote| {
+            match wrote {
+                Ok(Some(written)) => self.have_written(Ok(written)),
+                Ok(None) => {}
+                Err(error) => self.have_written(Err(error)),
+            }
+            Traffic::Wrote
+        })
     }
 
     pub(crate) fn next_of_worker(&mut self) -> Result<Option<WorkerFrame>, DecodeError> {
@@ -126,10 +157,14 @@ impl TcpWire {
     }
 
     pub(crate) fn observe(&mut self) -> Observed {
-        let now = tcp_info(self.reader.as_ref());
+        let now = tcp_info(self.stream());
         let before = std::mem::replace(&mut self.observed, now);
         let resent = now.bytes_retransmitted.saturating_sub(before.bytes_retransmitted);
-        self.ledger.share(resent, &(before.acknowledged..self.written.saturating_sub(now.unsent)));
+        // Counted back from what was said last. What encryption adds is lost in a piece so short, and so is what waits to be encrypted.
+        let sent = self.written.saturating_sub(now.unsent);
+        let under_way = now.wire_bytes_sent.saturating_sub(now.bytes_retransmitted).saturating_sub(now.acknowledged);
+        let acknowledged = std::mem::replace(&mut self.acknowledged, sent.saturating_sub(under_way));
+        self.ledger.share(resent, &(acknowledged..sent));
         self.counters.note(now, before);
         now
     }
@@ -139,19 +174,19 @@ impl TcpWire {
     }
 
     pub(crate) fn congestion_control(&self) -> Option<String> {
-        congestion::in_use(self.reader.as_ref())
+        congestion::in_use(self.stream())
     }
 
     pub(crate) fn steer(&mut self, loses: bool) {
-        congestion::take_first(self.reader.as_ref(), if loses { &FOR_LOSSES } else { &STANDARD });
+        congestion::take_first(self.stream(), if loses { &FOR_LOSSES } else { &STANDARD });
     }
 
     /// Gives it the congestion control that the system would have given it.
     pub(crate) fn leave_to_the_system(&mut self) {
         // One that its route gives it (`ip route ... congctl`) is the system's own already.
-        let is_ours = congestion::in_use(self.reader.as_ref()).is_some_and(|name| STANDARD.contains(&name.as_str()));
+        let is_ours = congestion::in_use(self.stream()).is_some_and(|name| STANDARD.contains(&name.as_str()));
         if let Some(systems_own) = self.systems_own.as_deref().filter(|_| is_ours) {
-            congestion::take_first(self.reader.as_ref(), &[systems_own]);
+            congestion::take_first(self.stream(), &[systems_own]);
         }
     }
 
@@ -165,13 +200,13 @@ impl TcpWire {
 
     pub(crate) async fn close(mut self) {
         let last_words = async {
-            while !self.outbox.is_empty() {
+            while self.has_more_to_say() {
                 if let Traffic::Ended(_) = self.traffic().await {
                     return;
                 }
                 self.inbox.clear();
             }
-            if self.writer.shutdown().await.is_err() {
+            if self.socket.shutdown().await.is_err() {
                 return;
             }
             while !matches!(self.traffic().await, Traffic::Ended(_)) {
@@ -189,7 +224,9 @@ impl TcpWire {
                 add(&self.counters.bytes_received, bytes);
                 Traffic::Read
             }
-            Err(error) => Traffic::Ended(error.to_string()),
+            // Who is killed has no time to say that he ends.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.have_read(Ok(0)),
+            Err(error) => Traffic::Ended(explain(error, self.end).to_string()),
         }
     }
 
@@ -203,7 +240,18 @@ impl TcpWire {
                 add(&self.counters.bytes_sent, written);
                 self.outbox.written(written);
             }
-            Err(error) => self.fall_mute(error.to_string()),
+            Err(error) => self.fall_mute(explain(error, self.end).to_string()),
+        }
+    }
+
+    fn has_more_to_say(&self) -> bool {
+        !self.outbox.is_empty() || (self.mute.is_none() && has_more_to_send(&self.socket))
+    }
+
+    fn stream(&self) -> &TcpStream {
+        match &self.socket {
+            Either::Left(stream) => stream,
+            Either::Right(tls) => tls.get_ref().0,
         }
     }
 
@@ -211,5 +259,16 @@ impl TcpWire {
     fn fall_mute(&mut self, reason: String) {
         self.outbox.clear();
         self.mute = Some(reason);
+    }
+}
+
+/// Whether something was encrypted that the system has not been given yet.
+fn has_more_to_send(socket: &Socket) -> bool {
+    match socket {
+        Either::Left(_) => false,
+        Either::Right(tls) => match &**tls {
+            TlsStream::Client(tls) => tls.get_ref().1.wants_write(),
+            TlsStream::Server(tls) => tls.get_ref().1.wants_write(),
+        },
     }
 }

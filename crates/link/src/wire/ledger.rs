@@ -3,7 +3,7 @@
 //!
 //! **What was sent again between two looks at a connection is of the files that had bytes under way in that time, in proportion to those
 //! bytes.** Under way is what had been sent by the second look and was not acknowledged at the first. Over TCP the system tells both
-//! ends of that, to the byte. QUIC tells which files were acknowledged whole; of the others as much is taken to be under way, in their
+//! ends of that, to the byte; encrypted, to within the 64 KiB that may wait to be so. QUIC tells which files were acknowledged whole; of the others as much is taken to be under way, in their
 //! order, as its congestion window holds. What was sent again while no file was under way is nobody's. So no byte is counted twice, and the
 //! files' together are never more than the connection's.
 //!

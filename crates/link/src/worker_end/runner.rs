@@ -103,12 +103,25 @@ impl Runner {
         events: mpsc::Sender<FromManager>,
         leaving: CancellationToken,
     ) -> Self {
-        let WorkerSettings { manager, reach, name, instance, slots, window, models, token, software, timers } =
-            settings;
+        let WorkerSettings {
+            manager,
+            reach,
+            name,
+            instance,
+            slots,
+            window,
+            models,
+            token,
+            encryption,
+            trust,
+            identity,
+            software,
+            timers,
+        } = settings;
         let way = Way::new(reach);
         let moves = way.moves();
         let hello = Hello { versions: VERSIONS, instance, slots, window, name, software, token, models, moves };
-        let destination = Destination { manager, limit: timers.handshake, slots, window };
+        let destination = Destination { manager, limit: timers.handshake, slots, window, encryption, trust, identity };
         let session = WorkerSession::new(hello, timers);
         let (line, beside, unsaid, cut_off) = (Line::Down, Beside::Nothing, Vec::new(), false);
         Self {

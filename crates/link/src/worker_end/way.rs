@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::io;
 use tokio::time::timeout;
 
+use crate::encryption::{self, Encryption, Identity, Trust};
 use crate::transport::{Reach, Transport};
 use crate::wire::Wire;
 use crate::{quic, tcp};
@@ -29,6 +30,11 @@ pub(super) struct Destination {
     pub(super) limit: Duration,
     pub(super) slots: u32,
     pub(super) window: u32,
+    /// Whether a connection by TCP is encrypted.
+    pub(super) encryption: Encryption,
+    /// How it is known, and we.
+    pub(super) trust: Trust,
+    pub(super) identity: Option<Identity>,
 }
 
 /// Which way is taken.
@@ -118,15 +124,19 @@ impl Destination {
     }
 
     async fn by(&self, transport: Transport) -> Connected {
+        let tls = encryption::of_worker(&self.trust, self.identity.as_ref())?;
+        let name = encryption::name(&self.manager)?;
         match transport {
             Transport::Tcp => {
-                let (wire, manager) = tcp::connect(self.manager.clone(), self.limit).await?;
+                let (address, knows) = (self.manager.clone(), self.trust.knows() || self.identity.is_some());
+                let encrypted = |peer: SocketAddr| self.encryption.applies(peer.ip(), knows).then_some((tls, name));
+                let (wire, manager) = tcp::connect(address, self.limit, encrypted).await?;
                 Ok((Wire::Tcp(Box::new(wire)), manager))
             }
             Transport::Quic | Transport::Coded => {
                 let is_coded = transport == Transport::Coded;
-                let (wire, manager) =
-                    quic::connect(&self.manager, self.limit, is_coded, self.slots, self.window).await?;
+                let hello = quic::Introduction { is_coded, slots: self.slots, window: self.window, tls, name };
+                let (wire, manager) = quic::connect(&self.manager, self.limit, &hello).await?;
                 Ok((Wire::Quic(Box::new(wire)), manager))
             }
         }

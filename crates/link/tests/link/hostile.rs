@@ -12,11 +12,11 @@ use manyeyes_protocol::frame::{
 use manyeyes_protocol::id::{Attempt, ImageId, InstanceId};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use crate::stage::{Coded, Manager, Quic, Tcp, Transport, Worker, answer_to, manager_settings, quick_timers};
+use crate::stage::{Coded, Manager, Quic, Tcp, Tls, Transport, Worker, answer_to, manager_settings, quick_timers};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-promises!(tcp over Tcp:
+promises!(tcp over Tcp, tls over Tls:
     garbage_is_hung_up_on_and_the_neighbour_keeps_working,
     half_a_hello_held_open_is_hung_up_on,
     a_frame_over_the_limit_ends_the_connection_before_it_is_read,
@@ -251,7 +251,8 @@ async fn next_frame(stream: &mut (impl AsyncRead + Unpin)) -> ManagerFrame {
 async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) {
     let mut rest = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("hung up on in time");
-    // What was sent and not read makes it a reset, and QUIC says that there is no connection any more: as good an end as any.
-    let ends = [ErrorKind::ConnectionReset, ErrorKind::NotConnected];
+    // What was sent and not read makes it a reset, QUIC says that there is no connection any more, and TLS that nobody has said goodbye: as good
+    // an end as any.
+    let ends = [ErrorKind::ConnectionReset, ErrorKind::NotConnected, ErrorKind::UnexpectedEof];
     assert!(read.is_ok() || read.is_err_and(|error| ends.contains(&error.kind())));
 }

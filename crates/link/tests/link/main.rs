@@ -24,6 +24,7 @@ macro_rules! promises {
 mod auto;
 #[cfg(target_os = "linux")]
 mod congestion;
+mod encryption;
 mod hostile;
 mod on_the_way;
 mod paths;

@@ -6,9 +6,9 @@ use manyeyes_link::{FromManager, ManagerSettings, TimerSettings};
 use manyeyes_protocol::id::{Attempt, ImageId, WorkerId};
 
 use crate::relay::Relay;
-use crate::stage::{Coded, Manager, PATIENCE, Quic, Tcp, Transport, Worker, manager_settings, quick_timers};
+use crate::stage::{Coded, Manager, PATIENCE, Quic, Tcp, Tls, Transport, Worker, manager_settings, quick_timers};
 
-promises!(tcp over Tcp:
+promises!(tcp over Tcp, tls over Tls:
     a_question_after_an_image_that_is_on_its_way_does_not_have_it_sent_again,
     a_cancelled_image_that_is_on_its_way_is_not_recognised,
     a_newer_delivery_of_an_image_that_is_on_its_way_takes_its_place,

@@ -9,10 +9,10 @@ use manyeyes_protocol::result::{Failure, FailureCode};
 
 use crate::relay::Relay;
 use crate::stage::{
-    Coded, Manager, PATIENCE, Quic, Tcp, Transport, Worker, answer_to, manager_settings, worker_settings,
+    Coded, Manager, PATIENCE, Quic, Tcp, Tls, Transport, Worker, answer_to, manager_settings, only, worker_settings,
 };
 
-promises!(tcp over Tcp:
+promises!(tcp over Tcp, tls over Tls:
     an_image_goes_out_and_its_answer_comes_back,
     a_large_image_arrives_as_it_was,
     many_images_are_answered_each_once,
@@ -291,11 +291,9 @@ async fn a_worker_over_its_deadline_is_stalled_and_stays<T: Transport>() {
 }
 
 async fn a_wrong_token_ends_the_worker<T: Transport>() {
-    let settings = ManagerSettings { token: Some("open sesame".to_owned()), ..manager_settings() };
+    let settings = ManagerSettings { keys: only("open sesame"), ..manager_settings() };
     let mut manager = Manager::start_with::<T>(settings);
-    for (token, reason) in
-        [(None, "this manager wants a token (--token)"), (Some("open barley"), "the token is not the manager's")]
-    {
+    for (token, reason) in [(None, "a token is wanted"), (Some("open barley"), "the token is a wrong one")] {
         let mut settings = worker_settings("eye", 1, manager.end.local_addr());
         settings.token = token.map(str::to_owned);
         let mut worker = Worker::start_with::<T>(settings);

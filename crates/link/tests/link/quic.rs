@@ -15,6 +15,13 @@ pub(crate) const PROTOCOL: &[u8] = b"manyeyes/1";
 
 /// Connects as one who speaks this.
 pub(crate) async fn connect(to: SocketAddr, protocol: &[u8]) -> Result<Connection, ConnectionError> {
+    let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(client(protocol)).unwrap()));
+    let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    endpoint.connect_with(config, to, "manyeyes").unwrap().await
+}
+
+/// TLS of one who speaks this, and takes whoever answers.
+pub(crate) fn client(protocol: &[u8]) -> rustls::ClientConfig {
     let provider = Arc::new(ring::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -23,9 +30,7 @@ pub(crate) async fn connect(to: SocketAddr, protocol: &[u8]) -> Result<Connectio
         .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
         .with_no_client_auth();
     tls.alpn_protocols = vec![protocol.to_vec()];
-    let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    endpoint.connect_with(config, to, "manyeyes").unwrap().await
+    tls
 }
 
 /// Listens as one who speaks this.

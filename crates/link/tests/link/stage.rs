@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 pub(crate) use manyeyes_link::Transport as Over;
 use manyeyes_link::{
-    Assigned, Assignment, Departure, FromManager, FromWorker, ManagerEnd, ManagerSettings, ModelDescription, Reach,
-    TimerSettings, Transports, WireUse, WorkerEnd, WorkerProfile, WorkerSettings,
+    Assigned, Assignment, Departure, Encryption, FromManager, FromWorker, Identity, Keys, ManagerEnd, ManagerSettings,
+    ModelDescription, Reach, TimerSettings, Transports, Trust, WireUse, WorkerEnd, WorkerProfile, WorkerSettings,
 };
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, InstanceId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::{Answer, Label, WorkerTiming};
@@ -16,6 +17,8 @@ use quinn::{RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, Join};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::Receiver;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::quic;
 
@@ -28,6 +31,8 @@ pub(crate) const MODEL: ModelDigest = ModelDigest([7; 32]);
 pub(crate) trait Transport {
     /// Which.
     const OVER: Over;
+    /// Whether TCP is encrypted, and the manager known by its key.
+    const ENCRYPTED: bool = false;
     /// How a worker departs whose line is cut: whether the other end of a connection hears of it.
     const CUT: Departure;
     /// A connection of someone who is no worker, or a strange one: what it says first, and hears first.
@@ -46,6 +51,38 @@ impl Transport for Tcp {
     async fn stranger(manager: SocketAddr) -> TcpStream {
         TcpStream::connect(manager).await.unwrap()
     }
+}
+
+/// TCP, encrypted.
+pub(crate) struct Tls;
+
+impl Transport for Tls {
+    const OVER: Over = Over::Tcp;
+    const ENCRYPTED: bool = true;
+    const CUT: Departure = Departure::Disconnected;
+    type Stranger = TlsStream<TcpStream>;
+
+    async fn stranger(manager: SocketAddr) -> Self::Stranger {
+        let connector = TlsConnector::from(Arc::new(quic::client(quic::PROTOCOL)));
+        let stream = TcpStream::connect(manager).await.unwrap();
+        connector.connect("manyeyes".try_into().unwrap(), stream).await.unwrap()
+    }
+}
+
+/// The key of every manager that has to be known by one.
+pub(crate) static IDENTITY: LazyLock<Identity> = LazyLock::new(new_identity);
+
+pub(crate) fn new_identity() -> Identity {
+    Identity::of_key(&Identity::new_key().unwrap()).unwrap()
+}
+
+/// Lets in who shows this.
+pub(crate) fn only(token: &'static str) -> Option<Keys> {
+    Some(Keys::new(move |shown| match shown {
+        None => Err("a token is wanted".to_owned()),
+        Some(shown) if shown == token => Ok(()),
+        Some(_) => Err("the token is a wrong one".to_owned()),
+    }))
 }
 
 pub(crate) struct Quic;
@@ -119,6 +156,9 @@ pub(crate) fn worker_settings(name: &str, number: u8, manager: SocketAddr) -> Wo
             input: None,
         }],
         token: None,
+        encryption: Encryption::default(),
+        trust: Trust::default(),
+        identity: None,
         software: "manyeyes test".to_owned(),
         timers: quick_timers(),
     }
@@ -134,7 +174,12 @@ impl Manager {
             Over::Tcp => Transports::Tcp,
             Over::Quic | Over::Coded => Transports::Quic,
         };
-        Self::listen(ManagerSettings { transports, ..settings })
+        let settings = ManagerSettings { transports, ..settings };
+        Self::listen(if T::ENCRYPTED {
+            ManagerSettings { encryption: Encryption::Always, identity: Some(IDENTITY.clone()), ..settings }
+        } else {
+            settings
+        })
     }
 
     /// For whatever the settings say.
@@ -211,7 +256,16 @@ impl Worker {
     }
 
     pub(crate) fn start_with<T: Transport>(settings: WorkerSettings) -> Self {
-        let (end, events) = WorkerEnd::connect(WorkerSettings { reach: Reach::Only(T::OVER), ..settings });
+        let mut settings = WorkerSettings { reach: Reach::Only(T::OVER), ..settings };
+        if T::ENCRYPTED {
+            settings.trust = Trust::Key(IDENTITY.fingerprint());
+        }
+        Self::come(settings)
+    }
+
+    /// As the settings say.
+    pub(crate) fn come(settings: WorkerSettings) -> Self {
+        let (end, events) = WorkerEnd::connect(settings);
         Self { end, events }
     }
 

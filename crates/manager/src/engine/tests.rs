@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use manyeyes_link::{ModelDescription, Reach, TimerSettings, WorkerEnd, WorkerSettings};
+use manyeyes_link::{Encryption, ModelDescription, Reach, TimerSettings, Trust, WorkerEnd, WorkerSettings};
 use manyeyes_protocol::id::{BatchId, InstanceId};
 
 use manyeyes_dispatch::Settings as DispatchSettings;
@@ -71,6 +71,9 @@ async fn an_image_that_is_not_in_the_books_any_more_is_given_back() {
         window: 2,
         models: vec![model],
         token: None,
+        encryption: Encryption::default(),
+        trust: Trust::default(),
+        identity: None,
         software: "test".to_owned(),
         timers: TimerSettings::default(),
     });

@@ -109,7 +109,8 @@ impl Source {
         }
         self.copy_books(&to.books())?;
         let (mut made, gone) = self.copy_images(to)?;
-        self.copy_token(to)?;
+        copy_secret(&self.layout.token(), &to.token())?;
+        copy_secret(&self.layout.key(), &to.key())?;
         tokens::copy(self.layout.root(), to.root())
             .map_err(|error| StoreError::Disk(format!("copy the tokens: {error}")))?;
         [to.packs(), to.large(), to.root().to_owned()].iter().try_for_each(|folder| sync_folder(folder))?;
@@ -198,17 +199,18 @@ impl Source {
         let mut statement = self.books.prepare_cached("SELECT 1 FROM batches WHERE number = ?1")?;
         Ok(statement.exists([books::signed(batch.0)])?)
     }
+}
 
-    fn copy_token(&self, to: &Layout) -> Result<(), StoreError> {
-        let token = match fs::read(self.layout.token()) {
-            Ok(token) => token,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(StoreError::io("read", &self.layout.token(), &error)),
-        };
-        let failed = |error: std::io::Error| StoreError::io("write", &to.token(), &error);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to.token()).map_err(failed)?;
-        file.write_all(&token).and_then(|()| file.sync_all()).map_err(failed)
-    }
+/// Of what only the owner may read. There is some only where a manager has needed it.
+fn copy_secret(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let secret = match fs::read(from) {
+        Ok(secret) => secret,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StoreError::io("read", from, &error)),
+    };
+    let failed = |error: std::io::Error| StoreError::io("write", to, &error);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
+    file.write_all(&secret).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 /// The packs of the copy: as long as the books say, with holes where nothing is kept.
@@ -274,6 +276,7 @@ fn publish(growing: &Layout, to: &Path) -> Result<(), StoreError> {
     let there = Layout::new(to);
     let moves = [
         (growing.token(), there.token()),
+        (growing.key(), there.key()),
         (growing.tokens(), there.tokens()),
         (growing.packs(), there.packs()),
         (growing.large(), there.large()),
@@ -283,10 +286,10 @@ fn publish(growing: &Layout, to: &Path) -> Result<(), StoreError> {
     sync_folder(growing.root())?;
     for (from, to) in moves {
         match fs::rename(&from, &to) {
-            // There are tokens only where a manager has needed one, or somebody has made some.
+            // These are there only where a manager has needed them, or somebody has made some.
             Err(error)
                 if error.kind() == std::io::ErrorKind::NotFound
-                    && (from == growing.token() || from == growing.tokens()) => {}
+                    && [growing.token(), growing.tokens(), growing.key()].contains(&from) => {}
             moved => moved.map_err(|error| StoreError::io("move", &from, &error))?,
         }
     }

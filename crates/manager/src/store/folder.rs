@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use super::StoreError;
-use crate::tokens;
+use crate::{identity, tokens};
 
 /// Where what lies in a data folder, whoever uses it.
 #[derive(Clone, Debug)]
@@ -61,6 +61,11 @@ impl Layout {
     /// What is kept of all other tokens, a file for each.
     pub(super) fn tokens(&self) -> PathBuf {
         self.root.join(tokens::FOLDER)
+    }
+
+    /// The key by which workers know the manager, see [`crate::identity`].
+    pub(super) fn key(&self) -> PathBuf {
+        self.root.join(identity::FILE)
     }
 
     /// The data folder itself.

@@ -1,54 +1,35 @@
 //! The token of the data folder's owner: made at the first start, kept in clear, because who can read that folder can read
 //! every picture in it anyway.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{io, path::Path};
+
+use crate::secret_file;
 
 /// Its file in the data folder, readable by who owns the folder only.
 pub(crate) const FILE: &str = "token";
-/// Where it is written before it is whole.
-const UNFINISHED: &str = "token.new";
 
 /// The token of this data folder; made where there is none yet.
 pub(super) fn token(folder: &Path) -> io::Result<String> {
-    let file = folder.join(FILE);
-    match fs::read_to_string(&file) {
-        Ok(token) if token.trim().is_empty() => fs::remove_file(&file)?,
-        Ok(token) if token.trim().bytes().all(may_travel) => return Ok(token.trim().to_owned()),
-        Ok(_) => return Err(io::Error::other("it has other characters than letters, digits, '.', '_', '~' and '-'")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+    let token = secret_file::read_or_make(&folder.join(FILE), || {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        Ok(bs58::encode(random).into_string())
+    })?;
+    if token.bytes().all(may_travel) {
+        Ok(token)
+    } else {
+        Err(io::Error::other("it has other characters than letters, digits, '_', '~' and '-'"))
     }
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let token = bs58::encode(random).into_string();
-    // It is there whole or not at all, and to stay: half of it would be a token too, and easily guessed; another one after a
-    // power cut would turn away every worker that has this.
-    let unfinished = folder.join(UNFINISHED);
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    made.write_all(format!("{token}\n").as_bytes())?;
-    made.sync_all()?;
-    fs::rename(&unfinished, &file)?;
-    File::open(folder)?.sync_all()?;
-    Ok(token)
 }
 
-/// What means itself in an address, a cookie and a header.
+/// What means itself in an address, a cookie and a header. Not a dot: behind one a worker's token has the fingerprint of the manager's key.
 fn may_travel(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"._~-".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"_~-".contains(&byte)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 
@@ -65,9 +46,9 @@ mod tests {
     #[test]
     fn a_token_that_somebody_wrote_is_taken_if_it_can_travel() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(FILE), "of_16~or-more.letters\n").unwrap();
-        assert_eq!(token(folder.path()).unwrap(), "of_16~or-more.letters");
-        for bad in ["two words", "a;b", "a\"b", "a\nb", "é"] {
+        fs::write(folder.path().join(FILE), "of_16~or-more-letters\n").unwrap();
+        assert_eq!(token(folder.path()).unwrap(), "of_16~or-more-letters");
+        for bad in ["two.halves", "two words", "a;b", "a\"b", "a\nb", "é"] {
             fs::write(folder.path().join(FILE), bad).unwrap();
             assert!(token(folder.path()).is_err(), "{bad}");
         }
@@ -77,10 +58,10 @@ mod tests {
     #[test]
     fn a_token_that_was_never_whole_is_not_taken_for_one() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(UNFINISHED), "3x").unwrap();
+        fs::write(folder.path().join("token.new"), "3x").unwrap();
         let made = token(folder.path()).unwrap();
         assert!(made.len() >= 20);
         assert_eq!(token(folder.path()).unwrap(), made);
-        assert!(!folder.path().join(UNFINISHED).exists());
+        assert!(!folder.path().join("token.new").exists());
     }
 }

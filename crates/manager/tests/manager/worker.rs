@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::PATIENCE;
-use manyeyes_link::{FromManager, ModelDescription, Reach, WorkerEnd, WorkerSettings};
+use manyeyes_link::{Encryption, FromManager, ModelDescription, Reach, Trust, WorkerEnd, WorkerSettings};
 use manyeyes_protocol::{
     id::{Attempt, ImageId, InstanceId, ModelDigest},
     result::{Answer, Failure, FailureCode, Label, WorkerTiming},
@@ -135,6 +135,9 @@ fn settings(manager: SocketAddr, name: &str) -> WorkerSettings {
         window: 16,
         models: vec![model],
         token: None,
+        encryption: Encryption::default(),
+        trust: Trust::default(),
+        identity: None,
         software: "test".to_owned(),
         timers: manyeyes_link::TimerSettings::default(),
     }

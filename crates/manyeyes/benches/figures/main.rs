@@ -6,6 +6,7 @@
 
 mod cluster;
 mod durable;
+mod encryption;
 mod hostile;
 mod latency;
 mod memory;
@@ -43,7 +44,7 @@ fn main() {
     let photos = std::env::var_os("MANYEYES_IMAGES").map(PathBuf::from);
     let model = std::env::var_os("MANYEYES_MODELS").is_some();
     let mut figures = Vec::new();
-    let groups: [(&str, Needs, Measure); 9] = [
+    let groups: [(&str, Needs, Measure); 10] = [
         ("throughput", Needs::PhotosAndModel, throughput::measure),
         ("latency", Needs::PhotosAndModel, latency::measure),
         ("queue", Needs::PhotosAndModel, queue::measure),
@@ -52,6 +53,7 @@ fn main() {
         ("durable", Needs::Photos, durable::measure),
         ("misbehave", Needs::Nothing, misbehave::measure),
         ("overload", Needs::Nothing, overload::measure),
+        ("encryption", Needs::PhotosAndModel, encryption::measure),
         ("hostile", Needs::Nothing, hostile::measure),
     ];
     let files = photos.map(|folder| images_in(&folder)).unwrap_or_default();

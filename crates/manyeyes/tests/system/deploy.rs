@@ -9,7 +9,7 @@ use std::process::Command;
 use self::node::{ALLOWED, Node, executable};
 use crate::cluster::manyeyes;
 
-const TOKEN: &str = "a-token.of_16~or-more";
+const TOKEN: &str = "a-token-of_16~or-more";
 const MANAGER: [&str; 5] = ["manager", "--listen", "10.10.0.1:8080", "--worker-listen", "0.0.0.0:2888"];
 const WORKER: [&str; 3] = ["worker", "--manager", "10.10.1.1:2888"];
 
@@ -101,6 +101,18 @@ fn the_token_is_where_only_its_service_reads_it_and_nowhere_else() {
     assert!(node.unit("worker").contains("\nEnvironmentFile=-/etc/manyeyes/token.env\n"));
     assert!(node.unit("manager").contains("\nStandardOutput=null\n"), "it has the token in the page's address");
     assert_eq!(fs::metadata(root.join("var/lib/manyeyes")).unwrap().mode() & 0o777, 0o700);
+}
+
+/// One file serves all machines: behind the dot is what workers know their manager by.
+#[test]
+fn a_manager_is_given_the_token_s_secret_and_a_worker_all_of_it() {
+    let whole = format!("{TOKEN}.4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi1");
+    for (role, kept) in [(&MANAGER[..], TOKEN), (&WORKER[..], whole.as_str())] {
+        let node = Node::new();
+        fs::write(node.path("token"), format!("{whole}\n")).unwrap();
+        node.made(&[&["--token-file", node.path("token").to_str().unwrap()], role].concat());
+        assert_eq!(node.read("etc/manyeyes/token.env"), format!("MANYEYES_TOKEN={kept}\n"));
+    }
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {

@@ -13,6 +13,7 @@ mod decoders;
 mod deploy;
 mod drain;
 mod durability;
+mod encryption;
 mod failures;
 mod for_good;
 mod hosts;

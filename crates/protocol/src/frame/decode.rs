@@ -180,6 +180,7 @@ impl Body {
             2 => RefusalCode::Token,
             3 => RefusalCode::Model,
             4 => RefusalCode::Hello,
+            5 => RefusalCode::Encryption,
             64 => RefusalCode::Full,
             65 => RefusalCode::ShuttingDown,
             _ => return Err(DecodeError::Invalid("refusal code")),

@@ -3,7 +3,6 @@
 use super::ManagerSessionSettings;
 use crate::frame::{Hello, MAX_SLOTS, MAX_WINDOW, RefusalCode, VERSIONS};
 use crate::id::ModelDigest;
-use crate::secret;
 
 /// The version to speak, or why the worker is not let in.
 pub(super) fn admit(settings: &ManagerSessionSettings, hello: &Hello) -> Result<u16, (RefusalCode, String)> {
@@ -15,16 +14,8 @@ pub(super) fn admit(settings: &ManagerSessionSettings, hello: &Hello) -> Result<
         );
         return Err((RefusalCode::Version, sentence));
     };
-    if let Some(token) = &settings.token {
-        match &hello.token {
-            None => {
-                return Err((RefusalCode::Token, "this manager wants a token (--token)".to_owned()));
-            }
-            Some(offered) if !secret::same(token, offered) => {
-                return Err((RefusalCode::Token, "the token is not the manager's".to_owned()));
-            }
-            Some(_) => {}
-        }
+    if let Some(keys) = &settings.keys {
+        keys.admit(hello.token.as_deref()).map_err(|sentence| (RefusalCode::Token, sentence))?;
     }
     if hello.name.is_empty() || hello.name.chars().any(char::is_control) {
         return Err((RefusalCode::Hello, "a worker needs a name without control characters".to_owned()));

@@ -1,11 +1,16 @@
 //! What the two ends promise each other about their connection: who comes in, how silence is noticed, how it ends and begins
 //! again.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 
 use super::pair::{MODEL, MS, Pair, SECOND, answer, ending, hello};
 use crate::frame::{Hello, RefusalCode, TransportNumber, VersionRange, WorkerFrame};
 use crate::id::{BooksId, ImageId};
+use crate::keys::Keys;
 use crate::manager_session::{Ending, ManagerEvent};
 use crate::result::FailureCode;
 use crate::worker_session::{WorkerEvent, WorkerSession};
@@ -150,7 +155,8 @@ fn who_may_not_come_in_is_told_why() {
     ];
     for (mut hello, code) in cases {
         let mut pair = Pair::new();
-        pair.settings.token = Some("secret".to_owned());
+        pair.settings.keys =
+            Some(Keys::new(|shown| shown.filter(|shown| *shown == "secret").map(drop).ok_or("no".to_owned())));
         pair.settings.model = Some(MODEL);
         if code != RefusalCode::Token {
             hello.token = Some("secret".to_owned());
@@ -165,6 +171,28 @@ fn who_may_not_come_in_is_told_why() {
         assert!(pair.worker.is_over());
         assert_eq!(pair.worker.poll_timeout(), None);
     }
+}
+
+#[test]
+fn a_token_that_is_revoked_while_its_worker_is_here_ends_it_within_a_heartbeat() {
+    let (mut pair, revoked) = (Pair::new(), Arc::new(AtomicBool::new(false)));
+    let is_revoked = Arc::clone(&revoked);
+    let keys = move |_: Option<&str>| match is_revoked.load(Relaxed) {
+        false => Ok(()),
+        true => Err("this token was revoked".to_owned()),
+    };
+    pair.settings.keys = Some(Keys::new(keys));
+    pair.run_for(5 * SECOND);
+    assert_eq!(pair.worker_events.pop_front(), Some(WorkerEvent::Connected));
+    assert_eq!(pair.worker_events.pop_front(), None);
+    revoked.store(true, Relaxed);
+    pair.run_for(pair.settings.timers.heartbeat + 100 * MS);
+    let reason = "this token was revoked".to_owned();
+    assert_eq!(pair.worker_events.pop_front(), Some(WorkerEvent::Refused { reason: reason.clone() }));
+    assert!(pair.worker.is_over());
+    let ended = pair.manager_events.drain(..).find(|event| matches!(event, ManagerEvent::Closed(_)));
+    let (code, name) = (RefusalCode::Token, hello().name);
+    assert_eq!(ending(ended), Some(Ending::Refused { code, sentence: reason, name }));
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl Pair {
             now: start(),
             settings: ManagerSessionSettings {
                 books,
-                token: None,
+                keys: None,
                 model: None,
                 model_name: None,
                 timers: timers.clone(),

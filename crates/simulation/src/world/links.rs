@@ -39,7 +39,7 @@ impl World {
         let now = self.now;
         let settings = ManagerSessionSettings {
             books: BooksId([1; 16]),
-            token: None,
+            keys: None,
             model: None,
             model_name: None,
             timers: self.plan.timers.clone(),

@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use manyeyes_link::{Assignment, Departure, FromWorker, ManagerEnd, ManagerSettings, ModelDescription, WireTiming};
+use manyeyes_link::{
+    Assignment, Departure, FromWorker, Keys, ManagerEnd, ManagerSettings, ModelDescription, WireTiming,
+};
 use manyeyes_protocol::id::{Attempt, BooksId, ImageId, ModelDigest, WorkerId};
 use manyeyes_protocol::result::{Answer, FailureCode};
 use manyeyes_vision::{Label, PictureError, RecogniseError, Recognition};
@@ -73,7 +75,9 @@ impl Cluster {
 
     fn connect(work: Work, fake: Fake, change: impl FnOnce(&mut WorkerSettings)) -> Self {
         let mut manager_settings = ManagerSettings::new(BooksId([1; 16]));
-        manager_settings.token = Some(TOKEN.to_owned());
+        let admit =
+            |shown: Option<&str>| shown.filter(|shown| *shown == TOKEN).map(drop).ok_or("a wrong token".to_owned());
+        manager_settings.keys = Some(Keys::new(admit));
         manager_settings.timers.heartbeat = Duration::from_millis(20);
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let (manager, from_worker) = ManagerEnd::bind(listen, manager_settings).expect("a free port");
