@@ -23,7 +23,7 @@
 //! A child greets once, when it is confined. Then requests are answered in their order. End of input ends the child. What a child was at
 //! when it ended has no picture, and another child is started.
 //!
-//! It is carried in one of two ways. [`serve`] takes all of it from a pipe and gives it to another: a manager's children. [`serve_in`]
+//! It is carried in one of two ways. [`serve()`] takes all of it from a pipe and gives it to another: a manager's children. [`serve_in`]
 //! has files and what is made of them in memory that both processes share, and the rest on one socket: a worker's children, which
 //! [`Decoders`] starts. There every copy counts.
 

@@ -66,7 +66,7 @@ pub enum TokenError {
     /// It would not stand in a line of a list.
     #[error("a name has at most {NAME_CHARACTERS} characters, and none that cannot be seen")]
     Name,
-    /// [`MOST`].
+    /// A thousand are.
     #[error("there are {MOST} tokens that have not ended, and no more can be kept: revoke some")]
     Full,
     /// The disk.

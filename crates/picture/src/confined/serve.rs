@@ -22,7 +22,7 @@ pub fn serve(mut input: impl Read, mut output: impl Write, missing: &[String]) -
     Ok(())
 }
 
-/// As [`serve`], but the file of a request lies at the beginning of `area`, and there what was wanted is put. The area is looked at
+/// As [`serve()`], but the file of a request lies at the beginning of `area`, and there what was wanted is put. The area is looked at
 /// between a request and its reply only.
 pub fn serve_in(
     area: &mut impl DerefMut<Target = [u8]>,
