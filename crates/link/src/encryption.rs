@@ -268,8 +268,12 @@ pub(crate) fn of_worker(trust: &Trust, identity: Option<&Identity>) -> io::Resul
     Ok(Arc::new(config))
 }
 
-/// The name that a certificate has to be for: the host of `HOST:PORT`.
-pub(crate) fn name(manager: &str) -> io::Result<ServerName<'static>> {
+/// The name that a certificate has to be for: the host of `HOST:PORT`, where the worker knows its manager by who signed for it. A host that no
+/// certificate could be for is none the worse otherwise.
+pub(crate) fn name(manager: &str, trust: &Trust) -> io::Result<ServerName<'static>> {
+    if !matches!(trust, Trust::Signed(_)) {
+        return Ok(ServerName::try_from(NAME).expect("a name of letters"));
+    }
     let host = manager.rsplit_once(':').map_or(manager, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     ServerName::try_from(host.to_owned())
@@ -321,5 +325,24 @@ impl ServerCertVerifier for ByKey {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections in the clear, and by key, failed for it too.
+    #[test]
+    fn only_a_certificate_of_an_authority_has_to_be_for_the_manager_s_name() {
+        let authority = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
+        let signed = Trust::Signed(Authorities::of(authority.cert.pem().as_bytes()).unwrap());
+        let key = Identity::of_key(&Identity::new_key().unwrap()).unwrap().fingerprint();
+        for trust in [Trust::Whoever, Trust::Key(key)] {
+            assert!(name("fe80::1%eth0:2888", &trust).is_ok());
+        }
+        assert!(name("fe80::1%eth0:2888", &signed).is_err());
+        assert_eq!(name("[::1]:2888", &signed).unwrap().to_str(), "::1");
+        assert_eq!(name("gallery.example:2888", &signed).unwrap().to_str(), "gallery.example");
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn read_or_make(file: &Path, make: impl FnOnce() -> io::Result<String
 }
 
 /// Half of a secret would be one too, and easily guessed; another one after a power cut would turn away all who have this.
-pub(crate) fn write(file: &Path, text: &str) -> io::Result<()> {
+fn write(file: &Path, text: &str) -> io::Result<()> {
     let unfinished = file.with_added_extension("new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

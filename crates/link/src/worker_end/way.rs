@@ -125,7 +125,7 @@ impl Destination {
 
     async fn by(&self, transport: Transport) -> Connected {
         let tls = encryption::of_worker(&self.trust, self.identity.as_ref())?;
-        let name = encryption::name(&self.manager)?;
+        let name = encryption::name(&self.manager, &self.trust)?;
         match transport {
             Transport::Tcp => {
                 let (address, knows) = (self.manager.clone(), self.trust.knows() || self.identity.is_some());
