@@ -226,6 +226,37 @@ it('the token of the address lets in at once', async () => {
   expect(api.session).not.toHaveBeenCalled()
 })
 
+/** A drop in the first moment was lost, and the browser left the page for the file: there was nothing that took it yet. */
+it('what is dropped before the manager has said who this is arrives', async () => {
+  let say: (session: Session) => void = () => {}
+  const api = anApi({ session: () => new Promise((resolve) => (say = resolve)), upload: vi.fn(anApi().upload) })
+  const page = await open(api)
+  await paste(cat)
+  say({ role: 'operator', needs_token: false, problem: null })
+  await flushPromises()
+  expect(api.upload).toHaveBeenCalledOnce()
+  expect(page.find('[data-login]').exists()).toBe(false)
+})
+
+it('what is dropped before the token of the address lets in waits for it', async () => {
+  let letIn: (session: Session) => void = () => {}
+  const unknown = new RequestError(401, 'token_needed', 'this needs a token')
+  const createBatch = vi.fn(anApi().createBatch).mockRejectedValueOnce(unknown)
+  const { api, turnAway } = aGuardedApi('right', 'operator', {
+    createBatch,
+    upload: vi.fn(anApi().upload),
+    logIn: () => new Promise((resolve) => (letIn = resolve)),
+  })
+  const page = await open(api, undefined, 'right')
+  await paste(cat)
+  turnAway({ code: unknown.code, message: unknown.message })
+  expect(api.upload).not.toHaveBeenCalled()
+  letIn({ role: 'operator', needs_token: true, problem: null })
+  await flushPromises()
+  expect(api.upload).toHaveBeenCalledOnce()
+  expect(page.find('[data-login]').exists()).toBe(false)
+})
+
 it('an uploader is offered no workers and nothing to delete', async () => {
   location.hash = '#old'
   const { api } = aGuardedApi('right', 'uploader', { workers: vi.fn() })

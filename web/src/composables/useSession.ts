@@ -85,6 +85,8 @@ export function useSession(api: Api, token: string | null): Session {
   // A batch is seen by who has its address; only who comes with a token of its own waits for what that lets it see.
   void access.start(token).then(() => {
     if (token !== null && address.batch !== null) batch.open(address.batch)
+    // What was dropped in the meantime came without the token.
+    uploads.hurry()
   })
   if (token === null && address.batch !== null) batch.open(address.batch)
   watch(access.may, ({ seeWorkers }) => {

@@ -7,6 +7,6 @@ it('each role may what the one before it may, and a viewer nothing but look', ()
   expect(mayOf('operator')).toEqual(EVERYTHING)
 })
 
-it('before the manager has said anything nothing is offered', () => {
-  expect(mayOf(null)).toEqual(mayOf('viewer'))
+it('before the manager has said anything pictures are taken, and nothing else is offered', () => {
+  expect(mayOf(null)).toEqual({ ...mayOf('viewer'), upload: true })
 })
