@@ -42,7 +42,11 @@ engine:
 
 .PHONY: release
 release: ## Build the release binary.
-	MANYEYES_COMMIT="$$(git describe --always --dirty 2>/dev/null || true)" cargo build --release --locked --package manyeyes
+	MANYEYES_COMMIT="$$(git describe --always --dirty 2>/dev/null || true)" $(or $(CARGO),cargo) build --release --locked --package manyeyes
+
+.PHONY: dist
+dist: web ## The release binary, what it was built of, and digests, in target/dist.
+	scripts/dist
 
 .PHONY: web
 web: web/dist/index.html ## Build the page.

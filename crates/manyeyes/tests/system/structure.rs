@@ -1,6 +1,8 @@
-//! The arrows between the crates are those of `ARCHITECTURE.md`.
+//! The arrows between the crates are those of `ARCHITECTURE.md`, and nothing comes in that was not looked at.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -85,4 +87,18 @@ fn the_manager_links_no_model_runtime_and_the_worker_no_web_framework() {
     for framework in ["axum ", "hyper ", "rusqlite "] {
         assert!(!worker.lines().any(|line| line.starts_with(framework)), "the worker links {framework}");
     }
+}
+
+#[test]
+fn every_package_of_the_page_has_its_digest_and_runs_nothing_when_it_is_installed() {
+    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web");
+    let settings = fs::read_to_string(web.join(".npmrc")).expect("npm's settings");
+    assert!(settings.lines().any(|line| line == "ignore-scripts=true"), "{settings}");
+    let lock = fs::read_to_string(web.join("package-lock.json")).expect("the lock file");
+    let lock: Value = serde_json::from_str(&lock).expect("it is JSON");
+    let packages = lock["packages"].as_object().expect("packages");
+    let others = packages.iter().filter(|(place, _)| !place.is_empty());
+    let without: Vec<_> =
+        others.filter(|(_, package)| package["integrity"].is_null()).map(|(place, _)| place).collect();
+    assert!(packages.len() > 100 && without.is_empty(), "of these npm would take anything: {without:?}");
 }
