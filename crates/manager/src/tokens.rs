@@ -26,6 +26,9 @@ pub(crate) use self::{
 /// its clock may be too coarse to tell two changes apart.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Random bytes of a token: 128 bits.
+const TOKEN_BYTES: usize = 16;
+
 /// The tokens of a data folder. Clones share what was last seen there.
 #[derive(Clone)]
 pub(crate) struct Tokens {

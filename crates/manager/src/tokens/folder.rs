@@ -2,14 +2,16 @@
 //! others make and revoke, and two that are made at the same time are two files.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown},
+    fs::{self, DirBuilder, File},
+    io::{self, Read},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
+use super::TOKEN_BYTES;
 use super::entry::{Entry, Role, State};
+use crate::secret_file;
 
 /// Where they lie in the data folder.
 pub(crate) const FOLDER: &str = "tokens";
@@ -23,8 +25,6 @@ const ENTRY_BYTES: u64 = 4096;
 const NAME_CHARACTERS: usize = 64;
 /// Random bytes of an id: it is no secret, and typed by people.
 const ID_BYTES: usize = 5;
-/// Random bytes of a token.
-const TOKEN_BYTES: usize = 16;
 
 /// What a token is to be.
 #[derive(Clone, Debug)]
@@ -87,7 +87,9 @@ pub fn create(data: &Path, wanted: NewToken, now: SystemTime) -> Result<Created,
     if kept.entries.len() >= MOST {
         make_room(data, &kept.entries, now)?;
     }
-    let (id, secret) = (random::<ID_BYTES>()?, random::<TOKEN_BYTES>()?);
+    let drawn = |error| TokenError::Disk("make it".to_owned(), error);
+    let id = secret_file::random::<ID_BYTES>().map_err(drawn)?;
+    let secret = secret_file::random::<TOKEN_BYTES>().map_err(drawn)?;
     let entry = Entry::new(id, name, role, &secret, now, expires_in);
     write(data, &entry)?;
     Ok(Created { secret, entry })
@@ -157,52 +159,24 @@ fn read(file: &Path, id: &str) -> io::Result<Entry> {
     if entry.id == id { Ok(entry) } else { Err(io::Error::other("it is of another token")) }
 }
 
-/// Whole or not at all, and to stay: first aside, then in its place.
+/// Whole or not at all, and to stay.
 fn write(data: &Path, entry: &Entry) -> Result<(), TokenError> {
-    let folder = data.join(FOLDER);
-    make_folder(data, &folder)?;
-    let (file, aside) = (file_of(data, &entry.id), folder.join(format!("{}.new", random::<ID_BYTES>()?)));
-    let text = serde_json::to_string(entry).expect("an entry is JSON");
-    let written = (|| {
-        let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-        made.write_all(format!("{text}\n").as_bytes())?;
-        made.sync_all()?;
-        give_to_owner_of(data, &aside)?;
-        fs::rename(&aside, &file)?;
-        File::open(&folder)?.sync_all()
-    })();
-    written.map_err(|error| {
-        // What is left of it is no entry, and in nobody's way.
-        let _ = fs::remove_file(&aside);
-        failed("write", &file)(error)
-    })
+    make_folder(data, &data.join(FOLDER))?;
+    let (file, text) = (file_of(data, &entry.id), serde_json::to_string(entry).expect("an entry is JSON"));
+    secret_file::write(&file, &text).map_err(failed("write", &file))
 }
 
 fn make_folder(data: &Path, folder: &Path) -> Result<(), TokenError> {
     let made = match DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => give_to_owner_of(data, folder).and_then(|()| File::open(data)?.sync_all()),
+        Ok(()) => secret_file::give_to_owner_of(data, folder).and_then(|()| File::open(data)?.sync_all()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     };
     made.map_err(failed("make", folder))
 }
 
-/// An administrator makes tokens for a manager that runs as a user of its own, which has to read them.
-fn give_to_owner_of(data: &Path, made: &Path) -> io::Result<()> {
-    let (wanted, is) = (fs::metadata(data)?, fs::metadata(made)?);
-    if wanted.uid() == is.uid() { Ok(()) } else { chown(made, Some(wanted.uid()), Some(wanted.gid())) }
-}
-
 fn file_of(data: &Path, id: &str) -> PathBuf {
     data.join(FOLDER).join(format!("{id}{ENDING}"))
-}
-
-/// Letters and digits.
-fn random<const BYTES: usize>() -> Result<String, TokenError> {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| TokenError::Disk("draw random bytes".to_owned(), io::Error::other(error)))?;
-    Ok(bs58::encode(bytes).into_string())
 }
 
 fn failed(what: &'static str, whom: &Path) -> impl Fn(io::Error) -> TokenError {

@@ -3,6 +3,7 @@
 
 use std::{io, path::Path};
 
+use super::TOKEN_BYTES;
 use crate::secret_file;
 
 /// Its file in the data folder, readable by who owns the folder only.
@@ -10,11 +11,7 @@ pub(crate) const FILE: &str = "token";
 
 /// The token of this data folder; made where there is none yet.
 pub(super) fn token(folder: &Path) -> io::Result<String> {
-    let token = secret_file::read_or_make(&folder.join(FILE), || {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        Ok(bs58::encode(random).into_string())
-    })?;
+    let token = secret_file::read_or_make(&folder.join(FILE), secret_file::random::<TOKEN_BYTES>)?;
     if token.bytes().all(may_travel) {
         Ok(token)
     } else {
@@ -58,10 +55,11 @@ mod tests {
     #[test]
     fn a_token_that_was_never_whole_is_not_taken_for_one() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("token.new"), "3x").unwrap();
+        for left in ["token.new", "token.3xK.new"] {
+            fs::write(folder.path().join(left), "3x").unwrap();
+        }
         let made = token(folder.path()).unwrap();
         assert!(made.len() >= 20);
         assert_eq!(token(folder.path()).unwrap(), made);
-        assert!(!folder.path().join("token.new").exists());
     }
 }
