@@ -63,6 +63,8 @@ pub(crate) struct Cluster {
     pub(crate) manager: Program,
     pub(crate) http: String,
     pub(crate) worker_port: String,
+    /// What a client shows; `None` where the manager asks for nothing.
+    pub(crate) token: Option<String>,
     pub(crate) workers: Vec<Program>,
     _data: TempDir,
 }
@@ -83,50 +85,70 @@ impl Cluster {
     /// A manager, started with these arguments, whose workers have one slot each and answer after so many milliseconds,
     /// without looking.
     pub(crate) fn fixed(workers: usize, service_ms: &str, arguments: &[&str]) -> Self {
-        let mut cluster = Self::start("manager", &[&["--worker-listen", "127.0.0.1:0"], arguments].concat());
+        let cluster = Self::start("manager", &[&["--worker-listen", "127.0.0.1:0"], arguments].concat());
+        cluster.with_fixed(workers, service_ms, &[])
+    }
+
+    /// As [`fixed`](Self::fixed), as it is beyond one machine: a token is asked of everyone, and what passes between manager and workers is
+    /// encrypted. Gives also what workers show.
+    pub(crate) fn guarded(workers: usize, service_ms: &str) -> (Self, String) {
+        let mut cluster = Self::start("manager", &["--listen", "0.0.0.0:0", "--worker-listen", "0.0.0.0:0"]);
+        let token = cluster.manager.line_after("workers give the token ");
+        let arguments = ["--encryption", "always", "--token", &token];
+        (cluster.with_fixed(workers, service_ms, &arguments), token)
+    }
+
+    fn with_fixed(mut self, workers: usize, service_ms: &str, arguments: &[&str]) -> Self {
         for number in 0..workers {
             let name = format!("fixed-{number}");
-            let arguments = [
-                "worker",
-                "--manager",
-                &cluster.worker_port,
-                "--name",
-                &name,
-                "--slots",
-                "1",
-                "--fixed-service-ms",
-                service_ms,
-            ];
-            cluster.workers.push(Program::start(&arguments));
+            let fixed = ["worker", "--manager", &self.worker_port, "--name", &name, "--slots", "1"];
+            let all = [&fixed[..], &["--fixed-service-ms", service_ms], arguments].concat();
+            self.workers.push(Program::start(&all));
         }
-        wait_until(|| cluster.get("/api/v1/workers")["workers"].as_array().is_some_and(|all| all.len() == workers));
-        cluster
+        wait_until(|| self.get("/api/v1/workers")["workers"].as_array().is_some_and(|all| all.len() == workers));
+        self
     }
 
     pub(crate) fn start(command: &str, arguments: &[&str]) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
         let folder = data.path().to_str().expect("a readable path");
-        let mut all = vec![command, "--listen", "127.0.0.1:0", "--data", folder];
+        let mut all = vec![command, "--data", folder];
+        if !arguments.contains(&"--listen") {
+            all.extend(["--listen", "127.0.0.1:0"]);
+        }
         all.extend(arguments);
         let mut manager = Program::start(&all);
-        let http = manager.line_after("listening on http://");
+        let page = manager.line_after("listening on http://");
+        let (http, token) = page.split_once("/#token=").map_or((page.as_str(), None), |(at, token)| (at, Some(token)));
         let worker_port = manager.line_after("workers on ");
-        Self { manager, http, worker_port, workers: Vec::new(), _data: data }
+        Self {
+            manager,
+            http: on_loopback(http),
+            worker_port: on_loopback(&worker_port),
+            token: token.map(str::to_owned),
+            workers: Vec::new(),
+            _data: data,
+        }
+    }
+
+    /// A connection to it.
+    pub(crate) fn client(&self) -> Client {
+        Client::to(&self.http, self.token.as_deref())
     }
 
     pub(crate) fn wait_until_ready(&self) {
-        let mut client = Client::to(&self.http);
+        let mut client = self.client();
         wait_until(|| client.send("GET", "/readyz", &[]).0 == 200);
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
-        let (status, body) = Client::to(&self.http).send("GET", path, &[]);
+        let (status, body) = self.client().send("GET", path, &[]);
         assert_eq!(status, 200, "GET {path}");
         body
     }
 
     pub(crate) fn new_batch(&self) -> String {
-        let (status, body) = Client::to(&self.http).send("POST", "/api/v1/batches", &[]);
+        let (status, body) = self.client().send("POST", "/api/v1/batches", &[]);
         assert_eq!(status, 201);
         body["id"].as_str().expect("an id").to_owned()
     }
@@ -137,7 +159,7 @@ impl Cluster {
         thread::scope(|scope| {
             for _ in 0..connections {
                 scope.spawn(|| {
-                    let mut client = Client::to(&self.http);
+                    let mut client = self.client();
                     loop {
                         let position = next.fetch_add(1, Ordering::Relaxed);
                         if position >= number {
@@ -153,10 +175,21 @@ impl Cluster {
     }
 
     pub(crate) fn wait_until_recognised(&self, batch: &str, number: usize) {
-        let mut client = Client::to(&self.http);
+        let mut client = self.client();
         let path = format!("/api/v1/batches/{batch}?limit=1");
         wait_until(|| client.send("GET", &path, &[]).1["counts"]["recognised"] == number);
     }
+}
+
+/// An address that listens to everyone, as this machine reaches it.
+fn on_loopback(address: &str) -> String {
+    address.replace("0.0.0.0", "127.0.0.1")
+}
+
+/// The lines of a request's head that say whom it is to, and from.
+pub(crate) fn head(address: &str, token: Option<&str>) -> String {
+    let shown = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    format!("Host: {address}\r\n{}", shown.unwrap_or_default())
 }
 
 pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
@@ -188,14 +221,15 @@ pub(crate) fn processor_s(process: u32) -> f64 {
 /// One connection, kept open: HTTP/1.1 by hand, so that the client's own cost is small beside what is measured.
 pub(crate) struct Client {
     stream: BufReader<TcpStream>,
-    host: String,
+    /// The lines of a request's head that are always the same.
+    head: String,
 }
 
 impl Client {
-    pub(crate) fn to(address: &str) -> Self {
+    fn to(address: &str, token: Option<&str>) -> Self {
         let stream = TcpStream::connect(address).expect("the manager listens");
         stream.set_nodelay(true).expect("a socket option");
-        Self { stream: BufReader::new(stream), host: address.to_owned() }
+        Self { stream: BufReader::new(stream), head: head(address, token) }
     }
 
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
@@ -209,7 +243,7 @@ impl Client {
     }
 
     fn exchange(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n", self.host, body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n", self.head, body.len());
         let stream = self.stream.get_mut();
         stream.write_all(head.as_bytes()).expect("the manager reads");
         stream.write_all(body).expect("the manager reads");

@@ -1,20 +1,24 @@
 //! A hundred clients of which twenty mean harm: what the other eighty still get done.
 //!
 //! All of them are in one closed loop or another. The twenty come from an address of their own, as an attacker does who has one
-//! machine; the eighty from four. With and without them by turns, on one manager.
+//! machine; the eighty from four. With and without them by turns, on one manager that asks everyone for a token. The honest
+//! have one, and so have those who do harm with what they upload; others guess.
 
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use manyeyes_link::{Encryption, FromManager, Reach, Trust, WorkerEnd, WorkerSettings};
+use manyeyes_protocol::id::InstanceId;
+use manyeyes_protocol::timer::TimerSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Figure;
-use crate::cluster::{Cluster, memory_mb};
+use crate::cluster::{Cluster, head, memory_mb};
 use crate::overload::{CLIENTS, Load};
 use crate::statistics::median;
 
@@ -31,14 +35,16 @@ const ATTACKER: u8 = 9;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What somebody does who means harm, and how many do it.
-const HARM: [(Harm, usize); 7] = [
+const HARM: [(Harm, usize); 9] = [
     (Harm::SlowBody, 4),
-    (Harm::Garbage, 3),
-    (Harm::ClaimsHugeFrame, 2),
+    (Harm::Garbage, 2),
+    (Harm::ClaimsHugeFrame, 1),
     (Harm::NeverReads, 4),
-    (Harm::CrossSite, 2),
+    (Harm::CrossSite, 1),
     (Harm::HugeName, 2),
-    (Harm::Bomb, 3),
+    (Harm::Bomb, 2),
+    (Harm::GuessesToken, 2),
+    (Harm::GuessesAsWorker, 2),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -51,21 +57,28 @@ enum Harm {
     ClaimsHugeFrame,
     /// Asks for large answers, and for events, and reads none.
     NeverReads,
-    /// What another site has a browser ask, with a token that is none.
+    /// What another site has the browser of somebody ask who may.
     CrossSite,
     /// An upload whose name has a hundred thousand letters.
     HugeName,
     /// A picture of a few hundred bytes that says it has a billion pixels, and its thumbnail.
     Bomb,
+    /// Tokens that nobody has, at the form and with an upload.
+    GuessesToken,
+    /// A worker that shows such a token, over TLS.
+    GuessesAsWorker,
 }
 
 pub(crate) fn measure(_photos: &[Vec<u8>]) -> Vec<Figure> {
-    let cluster = Cluster::fixed(WORKERS, SERVICE_MS, &[]);
+    let (cluster, worker_token) = Cluster::guarded(WORKERS, SERVICE_MS);
+    let (_, fingerprint) = worker_token.split_once('.').expect("the token names the manager's key");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let load = Rc::new(Load::of(&cluster));
     let target = Rc::new(Target {
         http: cluster.http.clone(),
+        token: cluster.token.clone(),
         workers: cluster.worker_port.clone(),
+        trust: Trust::Key(fingerprint.parse().expect("the manager's own")),
         batch: cluster.new_batch(),
     });
     let (mut without, mut with, mut rss_mb) = (Vec::new(), Vec::new(), Vec::new());
@@ -131,7 +144,11 @@ async fn goodput(load: Rc<Load>, hostile: Option<Rc<Target>>) -> f64 {
 /// Where it hurts.
 struct Target {
     http: String,
+    /// What one shows who may upload.
+    token: Option<String>,
     workers: String,
+    /// How a worker knows this manager.
+    trust: Trust,
     batch: String,
 }
 
@@ -167,14 +184,15 @@ impl Target {
             Harm::NeverReads => {
                 let mut events = from_attacker(&self.http).await?;
                 let upgrade = format!(
-                    "GET /api/v1/batches/{}/events HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                    "GET /api/v1/batches/{}/events HTTP/1.1\r\n{}Connection: Upgrade\r\nUpgrade: websocket\r\n\
                      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                    self.batch, self.http
+                    self.batch,
+                    self.insider()
                 );
                 events.write_all(upgrade.as_bytes()).await?;
                 let mut asking = from_attacker(&self.http).await?;
                 let question =
-                    format!("GET /api/v1/batches/{}?limit=1000 HTTP/1.1\r\nHost: {}\r\n\r\n", self.batch, self.http);
+                    format!("GET /api/v1/batches/{}?limit=1000 HTTP/1.1\r\n{}\r\n", self.batch, self.insider());
                 // One after another, until nobody takes them any more.
                 while timeout(PATIENCE, asking.write_all(question.as_bytes())).await.is_ok_and(|wrote| wrote.is_ok()) {}
                 sleep(PATIENCE).await;
@@ -183,9 +201,8 @@ impl Target {
             Harm::CrossSite => {
                 let mut stream = from_attacker(&self.http).await?;
                 let asked = format!(
-                    "GET /api/v1/workers HTTP/1.1\r\nHost: {}\r\nOrigin: http://evil.example\r\nAuthorization: Bearer guessed\r\n\
-                     Connection: close\r\n\r\n",
-                    self.http
+                    "GET /api/v1/workers HTTP/1.1\r\n{}Origin: http://evil.example\r\nConnection: close\r\n\r\n",
+                    self.insider()
                 );
                 stream.write_all(asked.as_bytes()).await?;
                 ending(stream).await
@@ -204,12 +221,66 @@ impl Target {
                 stream.write_all(&bomb).await?;
                 ending(stream).await
             }
+            Harm::GuessesToken => {
+                let mut form = from_attacker(&self.http).await?;
+                let guess = r#"{"token":"guess"}"#;
+                let given = format!(
+                    "POST /api/v1/session HTTP/1.1\r\n{}Content-Type: application/json\r\nContent-Length: {}\r\n\
+                     Connection: close\r\n\r\n{guess}",
+                    head(&self.http, None),
+                    guess.len()
+                );
+                form.write_all(given.as_bytes()).await?;
+                ending(form).await?;
+                let mut upload = from_attacker(&self.http).await?;
+                let bytes = 100_000;
+                let path = format!("/api/v1/batches/{}/images?name=a.jpg", self.batch);
+                upload.write_all(post(&path, &head(&self.http, Some("guess")), bytes).as_bytes()).await?;
+                upload.write_all(&vec![0; bytes]).await?;
+                ending(upload).await
+            }
+            Harm::GuessesAsWorker => {
+                // Dropped with its first answer, so that it does not wait before it tries again.
+                let (_end, mut told) = WorkerEnd::connect(self.guessing_worker());
+                let refused = |event: &FromManager| {
+                    matches!(event, FromManager::Refused { .. } | FromManager::Disconnected { .. })
+                };
+                assert!(told.recv().await.as_ref().is_none_or(refused), "a worker with a guessed token is let in");
+                Ok(())
+            }
         }
     }
 
-    fn post(&self, path: &str, bytes: usize) -> String {
-        format!("POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {bytes}\r\nConnection: close\r\n\r\n", self.http)
+    /// The lines of the head of who has a token and means harm.
+    fn insider(&self) -> String {
+        head(&self.http, self.token.as_deref())
     }
+
+    fn post(&self, path: &str, bytes: usize) -> String {
+        post(path, &self.insider(), bytes)
+    }
+
+    fn guessing_worker(&self) -> WorkerSettings {
+        WorkerSettings {
+            manager: self.workers.clone(),
+            reach: Reach::default(),
+            name: "guess".to_owned(),
+            instance: InstanceId([9; 16]),
+            slots: 1,
+            window: 1,
+            models: Vec::new(),
+            token: Some("guess".to_owned()),
+            encryption: Encryption::Always,
+            trust: self.trust.clone(),
+            identity: None,
+            software: "none".to_owned(),
+            timers: TimerSettings::default(),
+        }
+    }
+}
+
+fn post(path: &str, head: &str, bytes: usize) -> String {
+    format!("POST {path} HTTP/1.1\r\n{head}Content-Length: {bytes}\r\nConnection: close\r\n\r\n")
 }
 
 async fn from_attacker(address: &str) -> io::Result<TcpStream> {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::Figure;
-use crate::cluster::{Client, Cluster};
+use crate::cluster::Cluster;
 use crate::statistics::{median, quantile};
 
 const REQUESTS: usize = 200;
@@ -15,7 +15,7 @@ pub(crate) fn measure(files: &[Vec<u8>]) -> Vec<Figure> {
 
 fn added(files: &[Vec<u8>]) -> Figure {
     let cluster = Cluster::up(1);
-    let mut client = Client::to(&cluster.http);
+    let mut client = cluster.client();
     let mut added = Vec::new();
     for number in 0..REQUESTS {
         let start = Instant::now();

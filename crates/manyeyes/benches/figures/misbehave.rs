@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest, Sha256};
 
 use crate::Figure;
-use crate::cluster::{Client, Cluster, Program, wait_until};
+use crate::cluster::{Cluster, Program, wait_until};
 use crate::statistics::median;
 
 /// Workers of one slot each.
@@ -81,7 +81,7 @@ fn batch_time(files: &[Vec<u8>], slow: bool) -> (f64, f64) {
     let start = Instant::now();
     cluster.upload(&batch, CONNECTIONS, IMAGES, files);
     if !slow {
-        let mut client = Client::to(&cluster.http);
+        let mut client = cluster.client();
         let path = format!("/api/v1/batches/{batch}?limit=1");
         let half = (IMAGES / 2) as u64;
         wait_until(|| client.send("GET", &path, &[]).1["counts"]["recognised"].as_u64() >= Some(half));
@@ -145,7 +145,7 @@ fn wait_for_workers(cluster: &Cluster) {
 
 /// The value of a line of `/metrics`; 0 where there is none.
 fn metric(cluster: &Cluster, name: &str) -> f64 {
-    let text = Client::to(&cluster.http).text("/metrics");
+    let text = cluster.client().text("/metrics");
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("manyeyes_{name} ")));
     line.and_then(|value| value.parse().ok()).unwrap_or(0.0)
 }

@@ -17,7 +17,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::Figure;
-use crate::cluster::{Cluster, memory_mb};
+use crate::cluster::{Cluster, head, memory_mb};
 use crate::statistics::quantile;
 
 /// Two slots of 20 ms make 100 images a second, which leaves the cores to the manager and the client, also at ten times
@@ -76,8 +76,8 @@ impl Load {
         let mut file = vec![0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 1, 0, 1, 1, 1, 0x11, 0];
         file.resize(FILE_BYTES, 0);
         let head = format!(
-            "POST /api/v1/classify?timeout=60&name=a.jpg HTTP/1.1\r\nHost: {}\r\nContent-Length: {FILE_BYTES}\r\n\r\n",
-            cluster.http
+            "POST /api/v1/classify?timeout=60&name=a.jpg HTTP/1.1\r\n{}Content-Length: {FILE_BYTES}\r\n\r\n",
+            head(&cluster.http, cluster.token.as_deref())
         );
         let address = cluster.http.parse().expect("the manager prints an address");
         Self {

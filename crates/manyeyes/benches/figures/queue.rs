@@ -56,7 +56,7 @@ fn capacity(cluster: &Cluster, files: &[Vec<u8>]) -> f64 {
         let clients: Vec<_> = (0..CLOSED)
             .map(|number| {
                 scope.spawn(move || {
-                    let (mut client, mut answered) = (Client::to(&cluster.http), 0);
+                    let (mut client, mut answered) = (cluster.client(), 0);
                     while began.elapsed() < CLOSED_FOR {
                         send(&mut client, &files[(number + answered) % files.len()]);
                         answered += 1;
@@ -77,7 +77,7 @@ fn open_loop(cluster: &Cluster, files: &[Vec<u8>], per_s: f64) -> Vec<Request> {
             thread::sleep(due.saturating_sub(began.elapsed()));
             let requests = &requests;
             scope.spawn(move || {
-                let service_s = send(&mut Client::to(&cluster.http), &files[number % files.len()]);
+                let service_s = send(&mut cluster.client(), &files[number % files.len()]);
                 let took_s = began.elapsed().saturating_sub(due).as_secs_f64();
                 requests.lock().expect("no panic").push(Request { due_s: due.as_secs_f64(), took_s, service_s });
             });
