@@ -27,6 +27,23 @@ test('of a dropped folder the pictures are taken, those in folders inside as wel
   await expect(page.locator('[data-notice=left-out]')).toContainText(/1 other file/)
 })
 
+test('what is dropped before the manager has answered anything arrives', async ({ page, house, folder }) => {
+  await writePictures(folder, landscapes(3))
+  const manager = await house.up()
+  let answer = () => {}
+  const held = new Promise<void>((resolve) => (answer = resolve))
+  await page.route('**/api/v1/session', async (route) => {
+    await held
+    await route.continue()
+  })
+
+  await page.goto(manager.url)
+  await drop(page, [folder])
+  answer()
+
+  await untilAtLeast(page, 3, 'recognised')
+})
+
 test('three pictures among 10,000 other files are found', async ({ page, house, folder }) => {
   for (let number = 0; number < 10_000; number += 1) await writeFile(join(folder, `page-${number}.txt`), 'No picture.')
   await writePictures(folder, landscapes(3))
