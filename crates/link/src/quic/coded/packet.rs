@@ -38,7 +38,7 @@ pub(super) enum Packet {
     Repair { sum: Sum, bytes: Bytes },
 }
 
-/// What is in a sum: so many datagrams from this number on.
+/// What is in a sum: so many datagrams from this number on. The number of each is one, as [`read`] has seen to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum {
     pub(super) first: u32,
@@ -51,14 +51,14 @@ impl Sum {
     /// The numbers of the datagrams, each with its factor, which is not 0.
     pub(super) fn parts(self) -> impl Iterator<Item = (u32, u8)> {
         (0..u32::from(self.count)).map(move |place| {
-            let number = self.first.saturating_add(place);
+            let number = self.first + place;
             (number, factor(self.seed, number))
         })
     }
 
     /// The last of the numbers.
     pub(super) fn last(self) -> u32 {
-        self.first.saturating_add(u32::from(self.count) - 1)
+        self.first + (u32::from(self.count) - 1)
     }
 }
 
@@ -104,6 +104,7 @@ pub(super) fn read(packet: &Bytes) -> Option<(Head, Packet)> {
         (ORIGINAL, [_, ..]) => Some((head, Packet::Original { number, datagram: packet.slice(HEAD_BYTES..) })),
         (REPAIR, [count @ 1..=u8::MAX, seed_high, seed_low, ..]) => {
             let sum = Sum { first: number, count: *count, seed: u16::from_be_bytes([*seed_high, *seed_low]) };
+            number.checked_add(u32::from(*count) - 1)?;
             Some((head, Packet::Repair { sum, bytes: packet.slice(REPAIR_HEAD_BYTES..) }))
         }
         _ => None,
@@ -141,6 +142,14 @@ mod tests {
         assert_eq!(factors, [74, 121, 57, 99]);
         let all = (0..=u16::MAX).flat_map(|seed| Sum { first: 0, count: 3, seed }.parts());
         assert!(all.into_iter().all(|(_, factor)| factor != 0));
+    }
+
+    /// Found by the fuzzer: a sum that went beyond the last number had that one several times, and a panic in the receiver.
+    #[test]
+    fn a_sum_that_goes_beyond_the_last_number_is_not_read() {
+        let sum = |count| read(&repair(HEAD, Sum { first: u32::MAX - 2, count, seed: 0 }, b"sum"));
+        assert!(sum(3).is_some());
+        assert_eq!(sum(4), None);
     }
 
     #[test]
