@@ -15,6 +15,7 @@ mod folder;
 mod group;
 mod kept;
 mod line;
+mod memory;
 pub mod numbers;
 mod pack;
 mod pending;
@@ -51,6 +52,7 @@ use self::books::Place;
 use self::folder::Folder;
 use self::kept::Kept;
 use self::line::{Change, Reply};
+use self::memory::Memory;
 use self::pack::{PackFiles, Packs};
 use self::reader::Readers;
 use self::reserve::Reserve;
@@ -73,10 +75,11 @@ pub struct StoreSettings {
     pub max_age: Duration,
     /// Images in one batch, those deleted from it included.
     pub images_per_batch: u32,
-    /// Images up to this size stay in memory until they are committed and then live in a pack; larger ones have a
+    /// Images up to this size stay in memory until they are committed, and then live in a pack; larger ones have a
     /// file of their own.
     pub small_bytes: usize,
-    /// Memory for small images that are not yet committed, all together. When it is used up, small ones go to files.
+    /// Memory for small images, all together: those that are not yet committed, and with what is left those that wait for a worker. When it is
+    /// used up by the former, small ones go to files.
     pub memory_bytes: usize,
     /// A pack that has reached this size is followed by a new one.
     pub pack_bytes: u64,
@@ -94,8 +97,8 @@ impl Default for StoreSettings {
             books_bytes: 8 << 30,
             max_age: Duration::from_secs(30 * 24 * 3600),
             images_per_batch: 200_000,
-            small_bytes: 512 << 10,
-            memory_bytes: 48 << 20,
+            small_bytes: 8 << 20,
+            memory_bytes: 96 << 20,
             pack_bytes: 256 << 20,
             reserve_bytes: 16 << 20,
             clock: Arc::new(SystemTime::now),
@@ -140,8 +143,9 @@ impl Store {
         if orphans > 0 {
             tracing::info!(files = orphans, "removed what an unclean end had left");
         }
-        let spooling = Spooling::new(layout.spool(), settings.small_bytes, settings.memory_bytes);
-        let shared = Arc::new(Shared::new(settings, opened.start, opened.kept_bytes));
+        let memory = Arc::new(Memory::new(settings.memory_bytes));
+        let spooling = Spooling::new(layout.spool(), settings.small_bytes, Arc::clone(&memory));
+        let shared = Arc::new(Shared::new(settings, memory, opened.start, opened.kept_bytes));
         if !reserve.hold() {
             tracing::warn!("the disk is full: uploads are refused until there is space");
         }
@@ -197,7 +201,13 @@ impl Store {
     /// A place for the bytes of one upload.
     #[must_use]
     pub fn spool(&self) -> Spool {
-        Spool::new(Arc::clone(&self.inner.spooling))
+        self.spool_of(None)
+    }
+
+    /// The same where so many bytes were announced, which need not be true.
+    #[must_use]
+    pub fn spool_of(&self, announced: Option<u64>) -> Spool {
+        Spool::new(Arc::clone(&self.inner.spooling), announced)
     }
 
     /// Makes sure that `bytes` more fit under the limit, if need be by letting finished batches expire, the longest
@@ -305,10 +315,10 @@ impl Store {
         })
     }
 
-    /// The bytes of an image's file, while they are in memory: until it is in the books, and if it is not a large one.
+    /// The bytes of an image's file for the worker that it is for, if they are still in memory. After this they are on the disk only.
     #[must_use]
-    pub fn payload_in_memory(&self, image: ImageId) -> Option<Bytes> {
-        self.inner.shared.fresh_bytes_in_memory(image)
+    pub fn deliver(&self, image: ImageId) -> Option<Bytes> {
+        self.inner.shared.deliver(image)
     }
 
     /// The batch of that id.

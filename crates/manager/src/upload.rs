@@ -68,8 +68,13 @@ pub(crate) enum UploadError {
 pub(crate) enum Packing {
     /// `multipart/form-data` with this boundary.
     Multipart(String),
-    /// The body is the file. Its name, where one was given.
-    Raw(Option<String>),
+    /// The body is the file.
+    Raw {
+        /// Its name, where one was given.
+        name: Option<String>,
+        /// How many bytes were announced.
+        bytes: Option<u64>,
+    },
 }
 
 /// Reads all files of `body`, at most `most_files`, into the store's spools.
@@ -89,7 +94,7 @@ where
     let reading = async {
         match packing {
             Packing::Multipart(boundary) => receiver.multipart(Multipart::new(body, &boundary)).await,
-            Packing::Raw(name) => receiver.raw(name, body).await,
+            Packing::Raw { name, bytes } => receiver.raw(name, bytes, body).await,
         }
     };
     tokio::time::timeout(limits.upload_time, reading).await.map_err(|_| UploadError::TooSlow)??;
@@ -144,7 +149,7 @@ impl Receiver<'_> {
                 }
                 continue;
             }
-            let mut file = self.begin(part.file_name)?;
+            let mut file = self.begin(part.file_name, None)?;
             while let Some(chunk) = parts.chunk().await? {
                 self.take(&mut file, chunk).await?;
             }
@@ -153,18 +158,18 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    async fn raw<S>(&mut self, name: Option<String>, mut body: S) -> Result<(), UploadError>
+    async fn raw<S>(&mut self, name: Option<String>, bytes: Option<u64>, mut body: S) -> Result<(), UploadError>
     where
         S: Stream<Item = Result<Bytes, UploadError>> + Unpin,
     {
-        let mut file = self.begin(name)?;
+        let mut file = self.begin(name, bytes)?;
         while let Some(chunk) = body.next().await {
             self.take(&mut file, chunk?).await?;
         }
         self.end(file).await
     }
 
-    fn begin(&self, given_name: Option<String>) -> Result<File, UploadError> {
+    fn begin(&self, given_name: Option<String>, announced: Option<u64>) -> Result<File, UploadError> {
         if self.images.len() == self.most_files {
             return Err(UploadError::TooMany(self.most_files));
         }
@@ -172,7 +177,7 @@ impl Receiver<'_> {
         let given = given.as_deref().unwrap_or(name::UNNAMED);
         let has_bad_name = !name::is_usable(given);
         let began = if self.images.is_empty() { self.began } else { SystemTime::now() };
-        let spool = (!has_bad_name).then(|| self.store.spool());
+        let spool = (!has_bad_name).then(|| self.store.spool_of(announced));
         Ok(File { name: name::clean(given), has_bad_name, spool, bytes: 0, began })
     }
 

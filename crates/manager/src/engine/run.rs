@@ -104,7 +104,7 @@ impl EngineLoop {
 
     /// What is not in memory is read off the loop, because a disk may be slow.
     fn read(&mut self, reading: Reading) {
-        if let Some(payload) = self.store.payload_in_memory(reading.image) {
+        if let Some(payload) = self.store.deliver(reading.image) {
             self.reading.push_back(Box::pin(ready(Read { reading, payload: Ok(payload) })));
             return;
         }

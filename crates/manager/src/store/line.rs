@@ -11,6 +11,7 @@ use super::numbers::Counter;
 use super::row::{BatchKey, Ending, ImageRow, Recorded};
 use super::spool::Spooled;
 use super::{QUEUE_LIMIT, StoreError};
+use crate::api::ImageState;
 
 /// Sequence numbers reserved at a time. An unclean end skips what is left of them; a browser's numbers (2^53) last for
 /// 33 million unclean ends.
@@ -84,6 +85,19 @@ pub(super) enum Reply {
     Deleted(Option<Box<ImageRow>>),
     Unfinished(Vec<ImageId>),
     Expired(Vec<BatchKey>),
+}
+
+impl Reply {
+    /// Images that no worker will want any more, unless they are run again.
+    pub(super) fn over(&self) -> impl Iterator<Item = ImageId> {
+        let one = match self {
+            Self::Recorded(Recorded::Yes(row)) if row.state != ImageState::Waiting => Some(row.id),
+            Self::Deleted(row) => row.as_ref().map(|row| row.id),
+            _ => None,
+        };
+        let many = if let Self::Unfinished(images) = self { images.as_slice() } else { &[] };
+        one.into_iter().chain(many.iter().copied())
+    }
 }
 
 impl Keep {

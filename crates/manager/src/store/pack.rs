@@ -35,6 +35,10 @@ pub(super) struct PackFacts {
     pub(super) live: u64,
 }
 
+/// Bytes given to the file system at a time. For more it looks for one large piece of memory; of photos of 3 MB that cost up to three times as
+/// much of the processor, on a virtual machine whose memory was not all used before.
+const PIECE: usize = 256 << 10;
+
 /// The writer's end.
 pub(super) struct Packs {
     folder: PathBuf,
@@ -113,7 +117,7 @@ impl Packs {
             }
         };
         let span = Span { pack: current.number, offset: current.end, bytes: bytes.len() as u64 };
-        if let Err(error) = current.file.write_all_at(bytes, current.end) {
+        if let Err(error) = current.write(bytes) {
             let error = StoreError::io("write", &self.folder.join(current.number.to_string()), &error);
             // What was written of it would take the space that the books may need now.
             current.cut(current.end);
@@ -233,6 +237,14 @@ impl Packs {
 }
 
 impl Current {
+    /// Writes behind its end, which stays where it is.
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (self.end..)
+            .step_by(PIECE)
+            .zip(bytes.chunks(PIECE))
+            .try_for_each(|(at, piece)| self.file.write_all_at(piece, at))
+    }
+
     /// Gives the space beyond `end` back. Should it fail, later bytes are written over it, or it is cut at a start.
     fn cut(&self, end: u64) {
         let _ = self.file.set_len(end);

@@ -12,6 +12,7 @@ use manyeyes_protocol::id::{BatchId, ImageId};
 use tokio::sync::watch;
 
 use super::line::{Ceilings, Change, Keep, KeptImage, Line, Reply};
+use super::memory::{Held, Memory};
 use super::pack::read_at;
 use super::pending::{Keeping, Pending};
 use super::row::{Content, ImageRow, NewImage};
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     keys: Mutex<HashMap<(BatchId, String), InFlight>>,
     /// The bytes of images that are not yet in the books.
     fresh: Mutex<HashMap<ImageId, Fresh>>,
+    memory: Arc<Memory>,
     /// Bytes of image files in the books or on the way there.
     kept_bytes: AtomicU64,
 }
@@ -36,19 +38,26 @@ struct InFlight {
     settled: watch::Sender<Option<Result<(), StoreError>>>,
 }
 
+struct Fresh {
+    body: FreshBody,
+    /// No worker will want it any more: one has it, or the image has ended.
+    delivered: bool,
+}
+
 #[derive(Clone)]
-enum Fresh {
-    Small(Bytes),
+enum FreshBody {
+    Small(Held),
     Large(Arc<File>, u64),
 }
 
 impl Shared {
-    pub(super) fn new(settings: StoreSettings, start: Ceilings, kept_bytes: u64) -> Self {
+    pub(super) fn new(settings: StoreSettings, memory: Arc<Memory>, start: Ceilings, kept_bytes: u64) -> Self {
         Self {
             settings,
             line: Line::new(start),
             keys: Mutex::new(HashMap::new()),
             fresh: Mutex::new(HashMap::new()),
+            memory,
             kept_bytes: AtomicU64::new(kept_bytes),
         }
     }
@@ -119,26 +128,43 @@ impl Shared {
 
     /// The bytes of an image that is not yet in the books.
     pub(super) fn fresh_bytes(&self, image: ImageId) -> Option<io::Result<Bytes>> {
-        let fresh = self.fresh().get(&image).cloned();
-        Some(match fresh? {
-            Fresh::Small(bytes) => Ok(bytes),
-            Fresh::Large(file, bytes) => read_at(&file, 0, bytes).map(Bytes::from),
+        let body = self.fresh().get(&image).map(|fresh| fresh.body.clone());
+        Some(match body? {
+            FreshBody::Small(held) => Ok(held.bytes().clone()),
+            FreshBody::Large(file, bytes) => read_at(&file, 0, bytes).map(Bytes::from),
         })
     }
 
-    /// The same, if they are in memory: no disk is waited for.
-    pub(super) fn fresh_bytes_in_memory(&self, image: ImageId) -> Option<Bytes> {
-        match self.fresh().get(&image)? {
-            Fresh::Small(bytes) => Some(bytes.clone()),
-            Fresh::Large(..) => None,
+    /// The bytes for a worker, if they are in memory: no disk is waited for. They are not kept there for another one.
+    pub(super) fn deliver(&self, image: ImageId) -> Option<Bytes> {
+        // Locked over both: else it could be in neither, on its way from one to the other.
+        let mut fresh = self.fresh();
+        match fresh.get_mut(&image) {
+            Some(fresh) => {
+                fresh.delivered = true;
+                match &fresh.body {
+                    FreshBody::Small(held) => Some(held.bytes().clone()),
+                    FreshBody::Large(..) => None,
+                }
+            }
+            None => self.memory.take(image),
         }
+    }
+
+    /// No worker will want the image any more.
+    pub(super) fn forget(&self, image: ImageId) {
+        drop(self.deliver(image));
     }
 
     /// An upload is in the books, or will never be.
     pub(super) fn settle(&self, keep: Keep, outcome: Result<(), StoreError>) {
         let mut fresh = self.fresh();
         for image in &keep.images {
-            fresh.remove(&image.row.id);
+            if let Some(Fresh { body: FreshBody::Small(held), delivered: false }) = fresh.remove(&image.row.id)
+                && outcome.is_ok()
+            {
+                self.memory.keep(image.row.id, held);
+            }
         }
         drop(fresh);
         if let Some(key) = keep.key
@@ -224,9 +250,10 @@ impl NewImage {
 
 impl KeptImage {
     fn fresh(&self) -> Option<Fresh> {
-        Some(match self.body.as_ref()?.body() {
-            Body::Small(bytes, _) => Fresh::Small(bytes.clone()),
-            Body::Large(file, _) => Fresh::Large(Arc::clone(file), self.row.bytes),
-        })
+        let body = match self.body.as_ref()?.body() {
+            Body::Small(held) => FreshBody::Small(held.clone()),
+            Body::Large(file, _) => FreshBody::Large(Arc::clone(file), self.row.bytes),
+        };
+        Some(Fresh { body, delivered: false })
     }
 }

@@ -9,18 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
+use super::memory::{Held, Memory, Share};
 use super::pack::read_at;
+
+/// Memory for a file is given as its bytes come, until there are so many: a header that announces many costs its sender nothing.
+const UNBELIEVED_BYTES: usize = 256 << 10;
 
 /// What all spools of a store share.
 #[derive(Debug)]
 pub(super) struct Spooling {
     folder: PathBuf,
     small_bytes: usize,
-    /// One permit a byte.
-    memory: Arc<Semaphore>,
+    memory: Arc<Memory>,
     next: AtomicU64,
 }
 
@@ -28,6 +30,8 @@ pub(super) struct Spooling {
 #[derive(Debug)]
 pub struct Spool {
     spooling: Arc<Spooling>,
+    /// How many its sender says there are.
+    announced: Option<u64>,
     bytes: u64,
     digest: Sha256,
     arriving: Arriving,
@@ -35,11 +39,11 @@ pub struct Spool {
 
 #[derive(Debug)]
 enum Arriving {
-    /// In a buffer of its own rather than in the network's pieces: the permit is for its capacity, so that the memory
+    /// In a buffer of its own rather than in the network's pieces: its share is for its capacity, so that the memory
     /// held is the memory counted, in however small pieces the bytes come.
     InMemory {
         whole: Vec<u8>,
-        permit: Option<OwnedSemaphorePermit>,
+        share: Option<Share>,
     },
     InFile {
         file: tokio::fs::File,
@@ -58,8 +62,8 @@ pub struct Spooled {
 /// Where the bytes of a whole upload are.
 #[derive(Debug)]
 pub(super) enum Body {
-    /// For a pack. The permit is its share of [`super::StoreSettings::memory_bytes`].
-    Small(Bytes, #[expect(dead_code, reason = "held until the bytes are in a pack")] Option<OwnedSemaphorePermit>),
+    /// For a pack.
+    Small(Held),
     /// Written and synced.
     Large(Arc<File>, Temporary),
 }
@@ -69,14 +73,13 @@ pub(super) enum Body {
 pub(super) struct Temporary(Option<PathBuf>);
 
 impl Spooling {
-    pub(super) fn new(folder: PathBuf, small_bytes: usize, memory_bytes: usize) -> Self {
-        let permits = memory_bytes.min(Semaphore::MAX_PERMITS);
-        Self { folder, small_bytes, memory: Arc::new(Semaphore::new(permits)), next: AtomicU64::new(0) }
+    pub(super) fn new(folder: PathBuf, small_bytes: usize, memory: Arc<Memory>) -> Self {
+        Self { folder, small_bytes, memory, next: AtomicU64::new(0) }
     }
 
     /// Makes room in `whole` for so many bytes more. Not for an image that becomes too large for memory, nor when the
     /// memory for all of them is used up.
-    fn grow(&self, whole: &mut Vec<u8>, permit: &mut Option<OwnedSemaphorePermit>, more: usize) -> bool {
+    fn grow(&self, whole: &mut Vec<u8>, share: &mut Option<Share>, more: usize, announced: Option<u64>) -> bool {
         let (held, wanted) = (whole.capacity(), whole.len() + more);
         if wanted <= held {
             return true;
@@ -84,25 +87,27 @@ impl Spooling {
         if wanted > self.small_bytes {
             return false;
         }
-        let capacity = wanted.max(2 * held).min(self.small_bytes);
-        let permits = u32::try_from(capacity - held).ok();
-        let Some(grown) = permits.and_then(|permits| Arc::clone(&self.memory).try_acquire_many_owned(permits).ok())
-        else {
+        // With something over for what follows, where there is as much. Who has sent a part of a large file is believed how large it is, so that
+        // what is there already need not be moved again and again.
+        let announced = announced.filter(|_| wanted > UNBELIEVED_BYTES).and_then(|bytes| usize::try_from(bytes).ok());
+        let generous = wanted.max(held + held / 2).max(announced.unwrap_or(0)).min(self.small_bytes);
+        let share_of = |capacity: usize| Some((capacity, self.memory.share(capacity - held)?));
+        let Some((capacity, grown)) = share_of(generous).or_else(|| share_of(wanted)) else {
             return false;
         };
         whole.reserve_exact(capacity - whole.len());
-        match permit {
-            Some(permit) => permit.merge(grown),
-            None => *permit = Some(grown),
+        match share {
+            Some(share) => share.merge(grown),
+            None => *share = Some(grown),
         }
         true
     }
 }
 
 impl Spool {
-    pub(super) fn new(spooling: Arc<Spooling>) -> Self {
-        let arriving = Arriving::InMemory { whole: Vec::new(), permit: None };
-        Self { spooling, bytes: 0, digest: Sha256::new(), arriving }
+    pub(super) fn new(spooling: Arc<Spooling>, announced: Option<u64>) -> Self {
+        let arriving = Arriving::InMemory { whole: Vec::new(), share: None };
+        Self { spooling, announced, bytes: 0, digest: Sha256::new(), arriving }
     }
 
     /// Takes the next bytes of the upload.
@@ -112,8 +117,8 @@ impl Spool {
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         self.digest.update(&bytes);
         self.bytes += bytes.len() as u64;
-        if let Arriving::InMemory { whole, permit } = &mut self.arriving {
-            if self.spooling.grow(whole, permit, bytes.len()) {
+        if let Arriving::InMemory { whole, share } = &mut self.arriving {
+            if self.spooling.grow(whole, share, bytes.len(), self.announced) {
                 whole.extend_from_slice(&bytes);
                 return Ok(());
             }
@@ -137,11 +142,13 @@ impl Spool {
     /// [`StoreError::NoSpace`], [`StoreError::Disk`].
     pub async fn finish(self) -> Result<Spooled, StoreError> {
         let body = match self.arriving {
-            Arriving::InMemory { mut whole, mut permit } => {
+            Arriving::InMemory { mut whole, mut share } => {
                 let spare = whole.capacity() - whole.len();
                 whole.shrink_to_fit();
-                drop(permit.as_mut().and_then(|permit| permit.split(spare)));
-                Body::Small(Bytes::from(whole), permit)
+                if let Some(share) = &mut share {
+                    share.give_back(spare);
+                }
+                Body::Small(Held::new(Bytes::from(whole), share))
             }
             Arriving::InFile { mut file, path } => {
                 let failed = |error: std::io::Error| StoreError::io("sync", path.path(), &error);
@@ -194,7 +201,7 @@ impl Spooled {
     /// [`StoreError::Disk`].
     pub fn head(&self, limit: usize) -> Result<Bytes, StoreError> {
         match &self.body {
-            Body::Small(bytes, _) => Ok(bytes.slice(..limit.min(bytes.len()))),
+            Body::Small(held) => Ok(held.bytes().slice(..limit.min(held.bytes().len()))),
             Body::Large(file, path) => read_at(file, 0, self.bytes.min(limit as u64))
                 .map(Bytes::from)
                 .map_err(|error| StoreError::io("read", path.path(), &error)),

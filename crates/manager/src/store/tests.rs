@@ -43,6 +43,8 @@ impl House {
         let hands = Arc::clone(&clock);
         let mut settings = StoreSettings {
             reserve_bytes: 64 << 10,
+            // Less than it is, so that large images need not be.
+            small_bytes: 512 << 10,
             clock: Arc::new(move || UNIX_EPOCH + Duration::from_secs(hands.load(Ordering::Relaxed))),
             ..StoreSettings::default()
         };

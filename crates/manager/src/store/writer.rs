@@ -158,7 +158,7 @@ impl Writer {
             for image in &mut keep.images {
                 let place = match image.body.as_mut().map(super::Spooled::body_mut) {
                     None => Ok(Place::Nowhere),
-                    Some(Body::Small(bytes, _)) => self.packs.append(bytes).map(Place::Pack),
+                    Some(Body::Small(held)) => self.packs.append(held.bytes()).map(Place::Pack),
                     Some(Body::Large(_, file)) => {
                         moved = true;
                         let to = self.folder.layout().large().join(image.row.id.to_string());
@@ -255,6 +255,9 @@ impl Writer {
                 self.discard(&keep, &work.places);
             }
             self.shared.settle(keep, outcome);
+        }
+        if let Ok(reply) = &outcome {
+            reply.over().for_each(|image| self.shared.forget(image));
         }
         // Whoever asked may have gone; what was asked is done all the same.
         let _ = work.request.answer.send(outcome);

@@ -104,7 +104,10 @@ impl App {
             self.make_room(&headers).await?;
             let packing = match upload::boundary(text(&headers, header::CONTENT_TYPE)) {
                 Some(boundary) => Packing::Multipart(boundary.map_err(UploadError::Malformed)?),
-                None => Packing::Raw(name),
+                None => {
+                    let bytes = text(&headers, header::CONTENT_LENGTH).parse().ok();
+                    Packing::Raw { name, bytes }
+                }
             };
             let limits = &self.shared.limits;
             looks_first = false;

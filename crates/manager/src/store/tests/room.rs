@@ -88,6 +88,48 @@ async fn uploads_beyond_the_memory_for_them_go_to_files() {
 }
 
 #[tokio::test]
+async fn a_worker_s_image_comes_from_memory_once_though_it_is_in_the_books_by_then() {
+    let house = House::new();
+    let batch = house.batch().await;
+    let [first, large] =
+        [house.kept(batch, &noise(1, 80_000)).await.id, house.kept(batch, &noise(2, 600_000)).await.id];
+    assert_eq!(house.store.deliver(first).unwrap(), noise(1, 80_000));
+    assert_eq!(house.store.deliver(first), None, "a second worker's comes from the disk");
+    assert_eq!(house.store.deliver(large), None);
+    for (image, seed, bytes) in [(first, 1, 80_000), (large, 2, 600_000)] {
+        assert_eq!(house.store.payload(image).unwrap(), noise(seed, bytes));
+    }
+}
+
+#[tokio::test]
+async fn no_memory_is_kept_for_images_that_no_worker_will_want() {
+    let house = House::with(|settings| settings.memory_bytes = 400_000);
+    let (batch, ending) = (house.batch().await, house.store.create_batch().await.unwrap());
+    let mut images = Vec::new();
+    for seed in 0..3 {
+        images.push(house.kept(batch, &noise(seed, 80_000)).await.id);
+    }
+    let last = house.kept(ending.number, &noise(3, 80_000)).await.id;
+    house.store.deliver(images[0]).unwrap();
+    house.store.finish(images[1], recognised("tabby")).await.unwrap();
+    house.store.delete_image(images[2]).await.unwrap();
+    house.store.delete_batch(ending.number).await.unwrap();
+    assert_eq!([images[1], images[2], last].map(|image| house.store.deliver(image)), [None, None, None]);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_worker_keeps_no_upload_out_of_memory() {
+    let house = House::with(|settings| settings.memory_bytes = 100_000);
+    let batch = house.batch().await;
+    let waiting = house.kept(batch, &noise(1, 80_000)).await.id;
+    let arrived = image(&house.store, &noise(2, 80_000)).await;
+    assert_eq!(fs::read_dir(house.data().join("spool")).unwrap().count(), 0);
+    assert_eq!(house.store.deliver(waiting), None, "it made room");
+    assert_eq!(house.store.payload(waiting).unwrap(), noise(1, 80_000));
+    drop(arrived);
+}
+
+#[tokio::test]
 async fn an_upload_in_tiny_pieces_takes_no_more_memory_than_its_bytes_once_it_is_whole() {
     let house = House::with(|settings| settings.memory_bytes = 100_000);
     let mut tiny = house.store.spool();
@@ -103,6 +145,19 @@ async fn an_upload_in_tiny_pieces_takes_no_more_memory_than_its_bytes_once_it_is
     third.write(Bytes::from_static(b"one too many")).await.unwrap();
     assert_eq!(files(), 1);
     assert_eq!(first.head(usize::MAX).unwrap(), noise(1, 40_000));
+}
+
+#[tokio::test]
+async fn who_announces_much_and_sends_little_takes_no_memory_for_it() {
+    let house = House::with(|settings| (settings.memory_bytes, settings.small_bytes) = (1 << 20, 1 << 20));
+    let mut liar = house.store.spool_of(Some(1 << 20));
+    liar.write(Bytes::from(noise(1, 200_000))).await.unwrap();
+    let mut honest = house.store.spool_of(Some(700_000));
+    honest.write(Bytes::from(noise(2, 350_000))).await.unwrap();
+    honest.write(Bytes::from(noise(3, 350_000))).await.unwrap();
+    assert_eq!(fs::read_dir(house.data().join("spool")).unwrap().count(), 0, "both are in memory");
+    assert_eq!(honest.finish().await.unwrap().head(350_000).unwrap(), noise(2, 350_000));
+    drop(liar);
 }
 
 /// The one thread that may wait for the disk is busy until the upload has broken off.
