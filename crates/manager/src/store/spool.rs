@@ -14,7 +14,7 @@ use super::StoreError;
 use super::memory::{Held, Memory, Share};
 use super::pack::read_at;
 
-/// Memory for a file is given as its bytes come, until there are so many: a header that announces many costs its sender nothing.
+/// Memory for a file is given as its bytes come, until there are so many: to announce many costs nothing.
 const UNBELIEVED_BYTES: usize = 256 << 10;
 
 /// What all spools of a store share.
@@ -84,13 +84,14 @@ impl Spooling {
         if wanted <= held {
             return true;
         }
-        if wanted > self.small_bytes {
+        // Who has sent a part of a large file is believed how large it is: then what is there already need not be moved again and again.
+        let believed = announced.filter(|_| wanted > UNBELIEVED_BYTES).and_then(|bytes| usize::try_from(bytes).ok());
+        let all = wanted.max(believed.unwrap_or(0));
+        if all > self.small_bytes {
             return false;
         }
-        // With something over for what follows, where there is as much. Who has sent a part of a large file is believed how large it is, so that
-        // what is there already need not be moved again and again.
-        let announced = announced.filter(|_| wanted > UNBELIEVED_BYTES).and_then(|bytes| usize::try_from(bytes).ok());
-        let generous = wanted.max(held + held / 2).max(announced.unwrap_or(0)).min(self.small_bytes);
+        // With something over for what follows, where there is as much.
+        let generous = all.max(held + held / 2).min(self.small_bytes);
         let share_of = |capacity: usize| Some((capacity, self.memory.share(capacity - held)?));
         let Some((capacity, grown)) = share_of(generous).or_else(|| share_of(wanted)) else {
             return false;
