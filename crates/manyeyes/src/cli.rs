@@ -155,6 +155,9 @@ pub(crate) struct Serve {
     /// ones, uploads are refused.
     #[arg(long, value_name = "GIB", default_value_t = 20)]
     pub(crate) keep_gib: u64,
+    /// Memory for images that arrive or wait for a worker, in MiB. What finds no room in it goes over the disk.
+    #[arg(long, value_name = "MIB", default_value_t = 96)]
+    pub(crate) image_memory: u16,
     /// Catch workers that answer wrongly: now and then each is asked a known picture of this folder, which holds a folder for
     /// each class, called as the model calls it or by its WordNet id.
     ///

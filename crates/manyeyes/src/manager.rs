@@ -56,6 +56,7 @@ pub(crate) fn settings(serve: &cli::Serve, worker_listen: SocketAddr) -> anyhow:
         start_fast: serve.start_fast.map(|rate| StartFast { unknown_bits_per_s: rate.map(|mbits| mbits * 1e6) }),
         store: StoreSettings {
             limit_bytes: serve.keep_gib << 30,
+            memory_bytes: usize::from(serve.image_memory) << 20,
             max_age: Duration::from_secs(u64::from(serve.keep_days) * 24 * 3600),
             ..StoreSettings::default()
         },

@@ -108,11 +108,11 @@ impl Server {
         Self::of(Process::start_with(&all, environment))
     }
 
-    /// `manyeyes manager` on these ports.
+    /// `manyeyes manager` on these ports. It has so little memory for images that large ones of a test find no room in it.
     pub(crate) fn manager(data: &Path, listen: &str, worker_listen: &str) -> Self {
         let data = data.to_str().expect("a readable path");
-        let arguments = ["manager", "--listen", listen, "--worker-listen", worker_listen, "--data", data];
-        Self::of(Process::start(&arguments))
+        let ports = ["manager", "--listen", listen, "--worker-listen", worker_listen];
+        Self::of(Process::start(&[&ports[..], &["--data", data, "--image-memory", "1"]].concat()))
     }
 
     /// `manyeyes manager` whose workers come from elsewhere, without a token.

@@ -158,7 +158,10 @@ fn an_image_that_changed_on_the_disk_is_not_served_and_one_that_waits_fails_with
     let server = Server::manager(data.path(), "127.0.0.1:0", "127.0.0.1:0");
     let batch = server.new_batch();
     let [damaged, whole] = [1, 2].map(|number| uploaded(&server, &batch, &file(number)));
+    // Another run, which has none of them in memory.
+    end(server);
     overwrite(&data.path().join("packs/1"), 1000, &[0xa5; 8]);
+    let server = Server::manager(data.path(), "127.0.0.1:0", "127.0.0.1:0");
     let (status, body) = server.request("GET", &format!("/api/v1/batches/{batch}/images/{damaged}/file"), None);
     assert_eq!((status, &body["error"]["code"]), (500, &Value::from("damaged")), "{body}");
     assert!(body["error"]["message"].as_str().expect("a sentence").contains("disk has changed"), "{body}");
@@ -239,7 +242,7 @@ pub(crate) fn original(server: &Server, batch: &str, image: &str) -> Result<Vec<
 
 /// Files of many sizes: most go into a pack, every seventh has a file of its own.
 pub(crate) fn file(number: u32) -> Vec<u8> {
-    bitmap(number, if number % 7 == 6 { 4000 } else { 20 + number % 100 })
+    bitmap(number, if number % 7 == 6 { 6000 } else { 20 + number % 100 })
 }
 
 /// A bitmap of 64 columns whose pixels are drawn from `seed`.

@@ -64,6 +64,7 @@ impl Traced {
             .arg(format!("trace=!{LEFT_ALONE}"));
         command.arg("-o").arg(trace).arg(manyeyes().get_program());
         command.args(["manager", "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["--image-memory", "1"]);
         let process = Process::spawn(&mut command);
         let strace = process.id();
         let server = Server::of(process);
@@ -93,7 +94,7 @@ struct Files {
 }
 
 impl Files {
-    /// A small one goes into a pack, a large one has a file of its own.
+    /// A small one goes into a pack, a large one, for which there is no memory, has a file of its own.
     fn file(&mut self, rows: u32) -> Vec<u8> {
         self.next += 1;
         let bytes = bitmap(self.next, rows);
@@ -107,7 +108,7 @@ impl Files {
     }
 
     fn large(&mut self) -> Vec<u8> {
-        self.file(2800)
+        self.file(5600)
     }
 
     fn note(&mut self, bytes: &[u8]) {
