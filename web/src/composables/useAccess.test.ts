@@ -16,13 +16,13 @@ function anApi() {
   }
 }
 
-it('nothing is offered until the manager has said what may be done, however long it is away', async () => {
+it('pictures are taken and nothing else is offered until the manager has said what may be done, however long it is away', async () => {
   const api = anApi()
   api.session.mockRejectedValueOnce(new RequestError(0, 'unreachable', 'away'))
   api.session.mockResolvedValue(session({ role: 'operator', needs_token: false }))
   const access = useAccess(api, () => 1)
   await access.start(null)
-  expect([access.role.value, access.may.value.upload]).toEqual([null, false])
+  expect([access.role.value, access.may.value.upload, access.may.value.remove]).toEqual([null, true, false])
   expect(access.outage.value?.nextTry).toBe(Date.now() + 500)
   await vi.advanceTimersByTimeAsync(500)
   expect([access.role.value, access.may.value.remove, access.outage.value]).toEqual(['operator', true, null])
