@@ -35,8 +35,8 @@ pub(super) struct PackFacts {
     pub(super) live: u64,
 }
 
-/// Bytes given to the file system at a time. For more it looks for one large piece of memory; of photos of 3 MB that cost up to three times as
-/// much of the processor, on a virtual machine whose memory was not all used before.
+/// Bytes given to the file system at a time. Photos of 3 MB, given whole, cost up to three times as much of the processor on a virtual machine whose
+/// memory was not all used before (`docs/performance.md`).
 const PIECE: usize = 256 << 10;
 
 /// The writer's end.
