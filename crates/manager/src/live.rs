@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -119,6 +120,11 @@ impl Live {
     /// Nobody has it any more. Says which batch is to be told, as [`Live::assigned`] does.
     pub(crate) fn requeued(&self, image: ImageId, seq: impl FnOnce() -> u64) -> Option<BatchId> {
         self.change(image, None, None, seq)
+    }
+
+    /// Those who wait for its ending, to be told of it before the books have it.
+    pub(crate) fn waiters(&self, image: ImageId) -> Vec<oneshot::Sender<Image>> {
+        self.lock().images.get_mut(&image).map(|live| mem::take(&mut live.waiters)).unwrap_or_default()
     }
 
     /// Its ending goes into the books now. Gives how often it has been assigned.

@@ -225,10 +225,17 @@ impl Results {
 
     /// Writes the ending down, then lets the worker forget it and shows it. An ending is not lost to a full disk: it is
     /// tried again until it is in the books or the store is closed.
+    ///
+    /// Those who wait for the ending itself are told as soon as it is decided, which is a sync of the disk earlier. What they are told has no
+    /// address at which it could be read again, and a manager that dies in between has the durable image recognised once more.
     async fn record(&self, recording: Recording, engine: &Engine) {
         let Recording { image, ending, heard, receipt } = recording;
         let recorded = loop {
-            match self.store.finish(image, ending.clone()).await {
+            let (decided, recorded) = self.store.finish_soon(image, ending.clone());
+            if let Ok(row) = decided.await {
+                tell(self.live.waiters(image), &shown(&row));
+            }
+            match recorded.await {
                 Ok(recorded) => break recorded,
                 Err(StoreError::Closed) => return,
                 // What the books have of the image is shown as lost, and takes no ending however often it is tried.

@@ -40,6 +40,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use manyeyes_protocol::id::{BatchId, BooksId, ImageId};
+use tokio::sync::oneshot;
 
 pub use self::backup::{BackedUp, backup};
 pub use self::check::{Fault, Part, Report, check};
@@ -250,7 +251,15 @@ impl Store {
     /// except to an image that was run again: whoever runs it again wants the model that is in use now, for the rest of
     /// the batch too.
     pub fn finish(&self, image: ImageId, ending: Ending) -> Pending<Recorded> {
-        self.inner.shared.ask(Change::Finish { image, ending: Box::new(ending) }, recorded)
+        self.inner.shared.ask(Change::Finish { image, ending: Box::new(ending), decided: None }, recorded)
+    }
+
+    /// The same, for who cannot wait for the disk: also gives the image as it ends, once nothing but the disk can still be in the
+    /// way of that. It comes without one if the image does not end so, or its end could not be written.
+    pub fn finish_soon(&self, image: ImageId, ending: Ending) -> (oneshot::Receiver<Box<ImageRow>>, Pending<Recorded>) {
+        let (tell, decided) = oneshot::channel();
+        let change = Change::Finish { image, ending: Box::new(ending), decided: Some(tell) };
+        (decided, self.inner.shared.ask(change, recorded))
     }
 
     /// Writes down that a worker crashed or stalled on the image, and how many deliveries have been made.

@@ -57,7 +57,7 @@ impl<'a> Group<'a> {
         match change {
             Change::CreateBatch { id } => self.create_batch(seq, id),
             Change::Keep(keep) => self.keep(keep, places),
-            Change::Finish { image, ending } => self.finish(seq, *image, ending),
+            Change::Finish { image, ending, .. } => self.finish(seq, *image, ending),
             Change::Blame { image, worker, attempts } => self.blame(*image, worker, *attempts),
             Change::Reopen { image, only } => self.reopen(seq, *image, only.as_ref()),
             Change::DeleteImage { image } => self.delete_image(seq, *image),

@@ -43,6 +43,8 @@ pub(super) enum Change {
     Finish {
         image: ImageId,
         ending: Box<Ending>,
+        /// To be told before it is durable, if the image ends so.
+        decided: Option<oneshot::Sender<Box<ImageRow>>>,
     },
     Blame {
         image: ImageId,

@@ -14,6 +14,7 @@ use super::group::{AfterCommit, Group};
 use super::line::{self, Ceilings, Change, Keep, Reply, Request};
 use super::pack::{Packs, Span};
 use super::reserve::Reserve;
+use super::row::Recorded;
 use super::shared::Shared;
 use super::spool::Body;
 use super::trouble::Trouble;
@@ -209,6 +210,7 @@ impl Writer {
                 return Err(error.clone());
             }
             work.outcome = Outcome::Applied(applied);
+            work.tell_decided();
         }
         if self.condemned {
             group.sweep()?;
@@ -314,6 +316,17 @@ impl Drop for Writer {
 }
 
 impl Work {
+    /// Tells who wants to know how an image ends before that is durable.
+    fn tell_decided(&mut self) {
+        if let Outcome::Applied(Ok(Reply::Recorded(Recorded::Yes(row)))) = &self.outcome
+            && let Change::Finish { decided, .. } = &mut self.request.change
+            && let Some(decided) = decided.take()
+        {
+            // Whoever wanted to know may have gone.
+            let _ = decided.send(row.clone());
+        }
+    }
+
     /// Asks for lasting space, which a full disk is to refuse before anything else.
     fn is_new(&self) -> bool {
         let new = matches!(self.request.change, Change::Keep(_) | Change::CreateBatch { .. });

@@ -18,6 +18,18 @@ async fn the_first_ending_of_an_image_wins() {
 }
 
 #[tokio::test]
+async fn only_the_ending_that_wins_is_told_before_it_is_durable() {
+    let house = House::new();
+    let batch = house.batch().await;
+    let image = house.kept(batch, b"a cat").await.id;
+    let (decided, recorded) = house.store.finish_soon(image, recognised("tabby"));
+    assert_eq!(*decided.await.unwrap(), yes(recorded.await.unwrap()));
+    let (decided, recorded) = house.store.finish_soon(image, recognised("dog"));
+    assert!(decided.await.is_err());
+    assert!(matches!(recorded.await.unwrap(), Recorded::No(_)));
+}
+
+#[tokio::test]
 async fn of_endings_that_arrive_together_one_wins() {
     let house = House::new();
     let batch = house.batch().await;
