@@ -25,13 +25,19 @@ pub(crate) fn measure(_: &[Vec<u8>]) -> Vec<Figure> {
         ratios.push(ours / plain);
         costs_ms.push(cost_ms);
     }
-    let (rate, cost_ms) = (median(&rates), median(&costs_ms));
+    let (rate, ratio, cost_ms) = (median(&rates), median(&ratios), median(&costs_ms));
     vec![
         Figure {
-            name: "durable uploads/s of 100 kB, null workers (/ plain group commit)",
-            measured: format!("{rate:.0}/s ({:.3})", median(&ratios)),
-            aim: ">= 2000/s",
-            met: rate >= 2000.0,
+            name: "durable uploads/s of 100 kB, null workers",
+            measured: format!("{rate:.0}/s"),
+            aim: ">= 3000/s",
+            met: rate >= 3000.0,
+        },
+        Figure {
+            name: "the same / a plain loop that makes the same bytes durable in groups",
+            measured: format!("{ratio:.3}"),
+            aim: ">= 0.7",
+            met: ratio >= 0.7,
         },
         Figure {
             name: "the manager's processor time for one of these, until it is recognised",
