@@ -122,8 +122,8 @@ impl Live {
         self.change(image, None, None, seq)
     }
 
-    /// Those who wait for its ending, to be told of it before the books have it.
-    pub(crate) fn waiters(&self, image: ImageId) -> Vec<oneshot::Sender<Image>> {
+    /// Those who wait for its ending, who are to be told of it before the books have it, and wait no more.
+    pub(crate) fn take_waiters(&self, image: ImageId) -> Vec<oneshot::Sender<Image>> {
         self.lock().images.get_mut(&image).map(|live| mem::take(&mut live.waiters)).unwrap_or_default()
     }
 

@@ -233,7 +233,7 @@ impl Results {
         let recorded = loop {
             let (decided, recorded) = self.store.finish_soon(image, ending.clone());
             if let Ok(row) = decided.await {
-                tell(self.live.waiters(image), &shown(&row));
+                tell(self.live.take_waiters(image), &shown(&row));
             }
             match recorded.await {
                 Ok(recorded) => break recorded,

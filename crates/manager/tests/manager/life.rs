@@ -142,6 +142,18 @@ async fn classify_answers_with_the_image_or_says_where_it_will_be() {
     assert_eq!((rejected.status, rejected.json::<Image>().state), (200, ImageState::Rejected));
 }
 
+/// A pack that is a link to `/dev/full`: a worker has the image in memory, and its answer may come before the disk has refused the file.
+#[tokio::test]
+async fn classify_answers_nothing_of_a_file_that_the_disk_did_not_take() {
+    let running = Running::start().await;
+    let _worker = Worker::start(running.manager.worker_addr(), "worker-1");
+    std::os::unix::fs::symlink("/dev/full", running.folder.path().join("packs/1")).unwrap();
+    let refused = running.client.post("/api/v1/classify", "", &jpeg(3)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (507, "no_space"));
+    let after = running.client.post("/api/v1/classify", "", &jpeg(4)).await;
+    assert_eq!((after.status, after.json::<Image>().state), (200, ImageState::Recognised));
+}
+
 #[tokio::test]
 async fn an_idempotency_key_makes_a_repeated_upload_harmless() {
     let running = Running::start().await;
